@@ -1,0 +1,1 @@
+//! Data sources, one file per format; the content decides, not the extension.

@@ -1,0 +1,64 @@
+//! What a method says about itself. The description is plain data; the list of all methods is `catalogue`.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// What a method is for; defenses are sorted by the moment in the model's life at which they act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    Network,
+    Attack,
+    /// Before training: sifts the data.
+    Cleaning,
+    /// During training.
+    Training,
+    /// After training: changes the model.
+    Repair,
+    /// At use: judges inputs.
+    Screening,
+}
+
+impl Kind {
+    pub fn is_defense(self) -> bool {
+        matches!(self, Kind::Cleaning | Kind::Training | Kind::Repair | Kind::Screening)
+    }
+
+    /// The word used in sentences: "Unknown attack ...".
+    pub fn noun(self) -> &'static str {
+        match self {
+            Kind::Network => "network",
+            Kind::Attack => "attack",
+            Kind::Cleaning | Kind::Training | Kind::Repair | Kind::Screening => "defense",
+        }
+    }
+}
+
+/// A method's description: enough to list it, explain it, check its options and draw its form.
+#[derive(Debug)]
+pub struct Method {
+    /// The name in specs and on the command line: `badnets`.
+    pub id: &'static str,
+    pub kind: Kind,
+    /// The name in print: `BadNets`.
+    pub name: &'static str,
+    pub one_line: &'static str,
+    /// Idea, equation in words, what to look at: Markdown paragraphs.
+    pub page: &'static str,
+    /// Authors, title, venue, year.
+    pub paper: &'static str,
+    /// JSON schema of the options: descriptions, ranges (`minimum`, `maximum`), `x-unit`, `x-scale`, `x-paper`, `x-advanced`.
+    pub schema: fn() -> Value,
+    /// All options with their default values.
+    pub defaults: fn() -> Value,
+}
+
+/// Schema of an options struct as plain JSON.
+pub fn schema_of<T: schemars::JsonSchema>() -> Value {
+    schemars::schema_for!(T).to_value()
+}
+
+/// Default options as plain JSON.
+pub fn defaults_of<T: Default + Serialize>() -> Value {
+    serde_json::to_value(T::default()).unwrap_or(Value::Null)
+}

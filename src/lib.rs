@@ -1,0 +1,20 @@
+//! Polariscope: plant, see, detect and remove backdoors in neural networks.
+//!
+//! The map of the house; a room may use the rooms above it.
+//!
+//! | room | what |
+//! |---|---|
+//! | [`experiment`] | what to do, as data: the spec, its checks, method descriptions, metrics, problems |
+//! | [`run`] | what was done: events, job handle, run folder, journal, index |
+//! | [`data`] | data sets, poisoning overlay, augmentation; one file per format in `data::sources` |
+//! | [`nets`] | networks as pure functions of named parameters, plugs, training loop; `nets::zoo`, `nets::formats` |
+//! | [`attacks`] | one file per attack |
+//! | [`defenses`] | by life cycle; one file per defense |
+//! | [`catalogue`] | the one list of all methods |
+//! | [`engine`] | the worker thread: runs experiments, answers questions |
+//! | [`cli`], [`app`] | the two doors: command line and window |
+
+pub mod data;
+pub mod experiment;
+pub mod nets;
+pub mod run;

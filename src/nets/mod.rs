@@ -1,0 +1,57 @@
+//! Networks as pure functions of named parameters.
+
+pub mod formats;
+pub mod params;
+pub mod pass;
+pub mod zoo;
+
+pub use params::Params;
+pub use pass::{Hook, Mode, Pass};
+
+use crate::experiment::Result;
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+/// A place in a network where a hook may look or replace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// `layer4.1.conv1.in`: what enters the convolution `layer4.1.conv1`; `.out`: what leaves it.
+    pub name: String,
+    pub channels: i64,
+}
+
+/// What a network wants to see.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InputSpec {
+    pub height: i64,
+    pub width: i64,
+    /// Subtracted from pixels in 0..=1, per channel.
+    pub mean: [f64; 3],
+    /// Then divided by, per channel.
+    pub std: [f64; 3],
+    pub classes: i64,
+}
+
+/// Which network: enough to build it again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Architecture {
+    /// Id of the zoo: `preact-resnet18`, `wide-resnet`, `small-resnet`.
+    pub id: String,
+    /// Options of that network, all written out.
+    pub options: serde_json::Value,
+    pub input: InputSpec,
+}
+
+/// A network without its weights.
+pub trait Network {
+    /// Logits `[N, classes]` for normalised pictures `[N, 3, H, W]`.
+    fn forward(&self, params: &Params, x: &Tensor, pass: &mut Pass) -> Result<Tensor>;
+    fn sites(&self) -> &[Site];
+    fn architecture(&self) -> &Architecture;
+    /// Fresh weights on the processor; the same seed gives the same weights.
+    fn initial(&self, seed: u64) -> Result<Params>;
+
+    fn input(&self) -> &InputSpec {
+        &self.architecture().input
+    }
+}

@@ -1,0 +1,213 @@
+//! What crosses from the engine to its fronts: plain data only.
+
+use crate::experiment::{Problem, Result};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct JobId(pub u64);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct QuestionId(pub u64);
+
+/// From the front to the engine.
+#[derive(Debug, Clone)]
+pub enum Command {
+    Start {
+        job: JobId,
+        request: Box<RunRequest>,
+    },
+    Pause(JobId),
+    Resume(JobId),
+    /// `keep: false` throws away what the job has made so far.
+    Stop {
+        job: JobId,
+        keep: bool,
+    },
+    Ask(QuestionId, Question),
+    Quit,
+}
+
+/// An experiment text and where its run folder goes.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// The experiment as TOML, `--set` patches already applied.
+    pub spec: String,
+    /// The run folder itself, or nothing for `<runs>/<name>-<hash>`.
+    pub folder: Option<PathBuf>,
+    /// Continue an interrupted run instead of refusing its folder.
+    pub resume: bool,
+}
+
+/// Ordered, never lost.
+#[derive(Debug, Clone)]
+pub enum Event {
+    Job(JobId, JobEvent),
+    Answer(QuestionId, Result<Answer>),
+    /// The engine cannot work any more; the front offers to restart it.
+    Broken(Problem),
+}
+
+#[derive(Debug, Clone)]
+pub enum JobEvent {
+    Queued,
+    Started {
+        folder: PathBuf,
+        device: String,
+        threads: usize,
+    },
+    Phase {
+        index: usize,
+        of: usize,
+        name: String,
+    },
+    Metrics(Vec<MetricPoint>),
+    /// A file was added to the run folder; the path is relative to it.
+    Artifact {
+        path: PathBuf,
+        caption: String,
+    },
+    Note(String),
+    Warning(Problem),
+    Paused,
+    Resumed,
+    /// A resume point was written.
+    Checkpoint {
+        phase: String,
+        epoch: usize,
+    },
+    Finished(Ending),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ending {
+    Done,
+    Stopped { kept: bool },
+    Failed(Problem),
+}
+
+/// One value of one metric at one moment of one phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricPoint {
+    /// Phase id: `attack`, `npd`, ...
+    pub phase: String,
+    /// `loss`, `acc`, `asr`, `ra`, ... ; rates are shares in 0..=1.
+    pub metric: String,
+    /// Epochs done (may be fractional within an epoch).
+    pub epoch: f64,
+    pub value: f64,
+}
+
+/// Where a job is; newest wins.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Progress {
+    pub phase: String,
+    pub phase_index: usize,
+    pub phases: usize,
+    pub done: u64,
+    pub total: u64,
+    /// What `done` counts: `batches`, `pictures`.
+    pub unit: &'static str,
+    /// Seconds to the end of this phase, when it can be told honestly.
+    pub eta_s: Option<f64>,
+    pub pictures_per_s: Option<f64>,
+    /// Seconds since the job started, pauses excluded.
+    pub elapsed_s: f64,
+    /// Resident memory of the process in bytes.
+    pub memory: u64,
+}
+
+/// A picture as the window and PNG files want it: 8 bits, red green blue alpha, row by row.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rgba {
+    pub width: usize,
+    pub height: usize,
+    pub bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for Rgba {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Rgba({} x {})", self.width, self.height)
+    }
+}
+
+/// A named picture that a job shows while it works; newest per key wins.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    pub key: String,
+    pub caption: String,
+    pub rgba: Arc<Rgba>,
+}
+
+/// Asked between two batches or while the engine is idle; the newest question of a kind supersedes older ones.
+#[derive(Debug, Clone)]
+pub enum Question {
+    /// Pictures `rows` of the experiment's test set: clean, poisoned and residual, without any training.
+    Preview { spec: String, rows: Vec<usize> },
+    /// What is in this file or folder?
+    Inspect { path: PathBuf },
+    /// Predictions of a finished run's models for these test pictures, clean and stamped.
+    Predict { folder: PathBuf, rows: Vec<usize> },
+}
+
+#[derive(Debug, Clone)]
+pub enum Answer {
+    Preview(Preview),
+    /// A report as title and lines of label and value.
+    Inspect(Report),
+    Predict(Vec<Prediction>),
+}
+
+#[derive(Debug, Clone)]
+pub struct Preview {
+    pub items: Vec<PreviewItem>,
+    /// Names of the classes, in label order.
+    pub classes: Vec<String>,
+    /// Rows of the test set.
+    pub rows: usize,
+    /// How many training pictures of each class the attack would poison.
+    pub poisoned_per_class: Vec<usize>,
+}
+
+#[derive(Debug, Clone)]
+pub struct PreviewItem {
+    pub row: usize,
+    pub label: usize,
+    pub poisoned_label: usize,
+    pub clean: Arc<Rgba>,
+    pub poisoned: Arc<Rgba>,
+    /// 128 + k (poisoned - clean).
+    pub residual: Arc<Rgba>,
+    /// The k of the residual.
+    pub amplification: f32,
+}
+
+#[derive(Debug, Clone)]
+pub struct Prediction {
+    pub row: usize,
+    pub label: usize,
+    pub classes: Vec<String>,
+    pub clean: Arc<Rgba>,
+    pub poisoned: Arc<Rgba>,
+    /// One entry per model of the run: its title, class probabilities for the clean and for the stamped picture.
+    pub models: Vec<(String, Vec<f32>, Vec<f32>)>,
+}
+
+/// What `inspect` says: facts in order, made for people and machines alike.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    pub title: String,
+    pub facts: Vec<(String, String)>,
+    pub warnings: Vec<String>,
+}
+
+impl Report {
+    pub fn new(title: impl Into<String>) -> Self {
+        Self { title: title.into(), ..Self::default() }
+    }
+
+    pub fn fact(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.facts.push((name.into(), value.into()));
+    }
+}
