@@ -23,6 +23,10 @@ const MAIN_LIBRARY: &str = if cfg!(target_os = "macos") { "libtorch_cpu.dylib" }
 /// What PyTorch's libraries want even on a Linux machine without a GPU.
 const RUNTIME: [(&str, &str); 2] = [("nvidia-cuda-runtime", "13.0.96"), ("nvidia-cuda-cupti", "13.0.85")];
 
+/// Bytes on the disk for packed and unpacked files together.
+const SPACE: u64 = 1_300_000_000;
+const SPACE_WITH_CUDA: u64 = 8_000_000_000;
+
 pub fn ensure(root: &Path, cuda: bool) -> Result<()> {
     let home = root.join(".libtorch");
     if cfg!(windows) {
@@ -121,6 +125,8 @@ fn download(root: &Path, home: &Path, cuda: bool) -> Result<()> {
     let (lacks_home, lacks_cuda) = (!is_complete(home), cuda && !has_cuda(home));
     if lacks_home || lacks_cuda {
         system::ensure(&system::download_needs())?;
+        let bytes = if cuda { SPACE_WITH_CUDA } else { SPACE };
+        script(&["space".as_ref(), cache.as_ref(), bytes.to_string().as_ref()])?;
         let store = Store::open(&cache)?;
         let torch = store.wheel("torch", VERSION)?;
         if lacks_home {

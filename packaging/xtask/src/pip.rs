@@ -63,8 +63,10 @@ impl Store {
         remove(&folder.join("tmp"))?;
         create(&folder.join("tmp"))?;
         let mut store = Store { folder: folder.to_owned(), pip, renewed: false, resumes: false };
+        store.renewed = store.newer().exists();
         store.resumes = store.can_resume();
         if !store.resumes {
+            store.renewed = false;
             let install = ["install", "--quiet", "--upgrade", "--disable-pip-version-check", "--target"];
             let place = store.newer();
             // Only an improvement: where it cannot be had, the system's pip has to do.
@@ -126,10 +128,8 @@ impl Store {
         if self.resumes {
             pip.args(["--resume-retries", "20"]);
         }
-        run_talk(pip.arg("--dest").arg(&arriving).arg(requirement)).map_err(|_| {
-            let disk = "Check the network and the disk (1.5 GB; 6 GB with --cuda).";
-            format!("Cannot fetch {requirement}, see above. {disk} Repeating keeps what has already arrived.")
-        })?;
+        run_talk(pip.arg("--dest").arg(&arriving).arg(requirement))
+            .map_err(|_| format!("Cannot fetch {requirement}, see above. Repeating keeps what has already arrived."))?;
         let wheels = wheels_in(&arriving);
         let path = wheels.first().ok_or_else(|| format!("pip brought no wheel for {requirement}; repeat, please."))?;
         check(path).map_err(|reason| format!("{} arrived damaged: {reason}. Repeat, please.", file_name(path)))?;

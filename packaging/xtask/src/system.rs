@@ -66,8 +66,12 @@ pub fn ensure(needs: &[Need]) -> Result<()> {
     }
     let mut blocking = Vec::new();
     for need in missing.into_iter().filter(|need| !(need.present)()) {
-        let command = if find_program("apt-get").is_some() { "sudo apt-get install" } else { "Debian's packages are" };
-        let line = format!("{} is missing; to get it: {command} {}", need.what, need.packages.join(" "));
+        let packages = need.packages.join(" ");
+        let advice = match find_program("apt-get") {
+            Some(_) => format!("sudo apt-get install {packages}"),
+            None => format!("install what Debian calls {packages}"),
+        };
+        let line = format!("{} is missing; to get it: {advice}", need.what);
         if need.required { blocking.push(line) } else { say(&line) }
     }
     if blocking.is_empty() { Ok(()) } else { Err(blocking.join("\n       ")) }

@@ -1,5 +1,6 @@
 """What set-up needs to know about Python wheels; called by xtask as `python3 -c <this file> COMMAND ...`.
 
+    space FOLDER BYTES        has its disk that much to spare?
     check FILE SIZE SHA256    is the file whole? SIZE 0 means that neither is known
     unpack FILE FOLDER cpu    headers into FOLDER/include, libraries of the processor build into FOLDER/lib
     unpack FILE FOLDER cuda   libraries of the GPU build into FOLDER
@@ -17,6 +18,12 @@ SHARED = re.compile(r"\.(so(\.\d+)*|dylib)$")
 # libtorch_cpu wants these two even on a machine without a GPU.
 RUNTIME = re.compile(r"^lib(cudart|cupti)\.so")
 GPU = re.compile(r"cuda|nvrtc|nvshmem")
+
+
+def space(folder, wanted):
+    free = shutil.disk_usage(folder).free
+    if free < wanted:
+        return f"The disk of {folder} has {free / 1e9:.1f} GB to spare; {wanted / 1e9:.1f} GB are needed."
 
 
 def check(path, size, sha256):
@@ -84,6 +91,8 @@ def needs(path, extras):
 
 def main(command, path, *rest):
     try:
+        if command == "space":
+            return space(path, int(rest[0]))
         if command == "check":
             return check(path, int(rest[0]), rest[1])
         if command == "unpack":
