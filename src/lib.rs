@@ -14,7 +14,10 @@
 //! | [`engine`] | the worker thread: runs experiments, answers questions |
 //! | [`cli`], [`app`] | the two doors: command line and window |
 
+pub mod attacks;
+pub mod catalogue;
 pub mod data;
+pub mod defenses;
 pub mod experiment;
 pub mod nets;
 pub mod run;

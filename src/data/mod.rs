@@ -1,6 +1,11 @@
 //! Data sets: 8-bit pictures with labels, kept in memory once. Poison is an overlay, batches are tensors.
 
+pub mod augment;
+pub mod poison;
 pub mod sources;
+
+pub use augment::Augment;
+pub use poison::{Plan, Poisoned, RowKind, Trigger};
 
 use crate::experiment::Result;
 use crate::run::event::Rgba;
@@ -124,4 +129,108 @@ pub fn rgba_from_pixels(pixels: &Tensor) -> Result<Rgba> {
     let bytes = Vec::<u8>::try_from(&interleaved)
         .map_err(|e| crate::experiment::Problem::internal("Cannot read pixels back.").because(e))?;
     Ok(Rgba { width, height, bytes })
+}
+
+/// Rows of another data set, in their own order; shares its pixels.
+pub struct Rows<'a> {
+    base: &'a dyn Dataset,
+    rows: Vec<i64>,
+    labels: Vec<i64>,
+}
+
+impl<'a> Rows<'a> {
+    pub fn new(base: &'a dyn Dataset, rows: Vec<i64>) -> Self {
+        let labels = rows.iter().map(|&row| base.labels()[row as usize]).collect();
+        Self { base, rows, labels }
+    }
+
+    /// Row numbers in the data set underneath.
+    pub fn rows(&self) -> &[i64] {
+        &self.rows
+    }
+}
+
+impl Dataset for Rows<'_> {
+    fn card(&self) -> &Card {
+        self.base.card()
+    }
+
+    fn labels(&self) -> &[i64] {
+        &self.labels
+    }
+
+    fn pixels(&self, rows: &[i64]) -> Result<Tensor> {
+        let below: Vec<i64> = rows.iter().map(|&row| self.rows[row as usize]).collect();
+        self.base.pixels(&below)
+    }
+}
+
+/// `per_class` rows of every class without replacement, in ascending order; a class with fewer gives all it has.
+pub fn balanced_rows(labels: &[i64], classes: usize, per_class: usize, rng: &mut impl rand::Rng) -> Vec<i64> {
+    use rand::seq::SliceRandom;
+    let mut by_class = vec![Vec::new(); classes];
+    for (row, &label) in labels.iter().enumerate() {
+        by_class[label as usize].push(row as i64);
+    }
+    let mut drawn: Vec<i64> = Vec::with_capacity(per_class * classes);
+    for rows in &mut by_class {
+        rows.shuffle(rng);
+        drawn.extend(rows.iter().take(per_class));
+    }
+    drawn.sort_unstable();
+    drawn
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// `n` pictures of 8 x 8 whose class (row modulo 10) shows as brightness; easy to learn.
+    pub fn striped(n: usize) -> Memory {
+        let card = Card {
+            name: "striped".into(),
+            format: "test".into(),
+            classes: (0..10).map(|c| c.to_string()).collect(),
+            height: 8,
+            width: 8,
+            channels: 1,
+            hash: String::new(),
+        };
+        let labels: Vec<i64> = (0..n as i64).map(|row| row % 10).collect();
+        let pixels: Vec<u8> = labels
+            .iter()
+            .enumerate()
+            .flat_map(|(row, &label)| (0..64).map(move |i| (20 * label as u8) + ((row * 7 + i * 13) % 17) as u8))
+            .collect();
+        Memory::new(card, &pixels, labels).unwrap()
+    }
+
+    #[test]
+    fn memory_refuses_what_does_not_fit() {
+        let card = striped(10).card;
+        assert!(Memory::new(card.clone(), &[0; 64], vec![0, 1]).is_err());
+        assert!(Memory::new(card.clone(), &[0; 64], vec![10]).is_err());
+        assert!(Memory::new(card, &[], vec![]).is_err());
+    }
+
+    #[test]
+    fn pictures_come_back_as_bytes() {
+        let data = striped(20);
+        let picture = data.picture(13).unwrap();
+        assert_eq!((picture.width, picture.height, picture.bytes.len()), (8, 8, 256));
+        let first = data.pixels.get(13).get(0).get(0).int64_value(&[0]) as u8;
+        assert_eq!(picture.bytes[..4], [first, first, first, 255]);
+    }
+
+    #[test]
+    fn balanced_rows_take_the_same_number_of_each_class() {
+        use rand::SeedableRng;
+        let data = striped(105);
+        let rows = balanced_rows(data.labels(), 10, 4, &mut rand_chacha::ChaCha8Rng::seed_from_u64(1));
+        let subset = Rows::new(&data, rows);
+        assert_eq!(subset.len(), 40);
+        assert!((0..10).all(|class| subset.labels().iter().filter(|&&label| label == class).count() == 4));
+        let picture = subset.pixels(&[7]).unwrap();
+        assert!(picture.equal(&data.pixels(&[subset.rows()[7]]).unwrap()));
+    }
 }

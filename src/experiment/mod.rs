@@ -6,4 +6,4 @@ pub mod spec;
 
 pub use method::{Kind, Method};
 pub use problem::{Code, Halt, Outcome, Problem, Result};
-pub use spec::{DeviceChoice, Experiment, Pick, Precision, Schedule, Train};
+pub use spec::{DeviceChoice, Experiment, LabelMap, Pick, Poison, Precision, Schedule, Train};

@@ -34,6 +34,9 @@ pub struct Experiment {
     /// Absent: the network is trained on clean data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attack: Option<Pick>,
+    /// What the attack does to the training data.
+    #[serde(default)]
+    pub poison: Poison,
     /// Each defense starts from the attacked model, so that their rows can be compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub defense: Vec<Pick>,
@@ -197,6 +200,39 @@ impl Default for Train {
             crop: 4,
             flip: true,
         }
+    }
+}
+
+/// How the poisoned labels follow from the true ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LabelMap {
+    /// Every stamped picture belongs to the target class.
+    AllToOne,
+    /// Every stamped picture belongs to the class after its own.
+    AllToAll,
+    /// Only pictures of the target class are stamped; labels stay true.
+    CleanLabel,
+}
+
+/// Which training pictures are poisoned and how they are labelled; the trigger itself is the attack's business.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Poison {
+    /// Poisoning ratio: poisoned pictures as a share of the whole training set.
+    #[schemars(range(min = 0.0001, max = 1.0), extend("x-unit" = "%", "x-scale" = "log", "x-paper" = 0.1))]
+    pub ratio: f64,
+    pub label_map: LabelMap,
+    /// Target class: the answer that the trigger shall bring about.
+    #[schemars(range(min = 0, max = 999), extend("x-widget" = "class", "x-paper" = 0))]
+    pub target: i64,
+    /// Leave pictures of the target class alone (all-to-one only).
+    pub exclude_target: bool,
+}
+
+impl Default for Poison {
+    fn default() -> Self {
+        Self { ratio: 0.1, label_map: LabelMap::AllToOne, target: 0, exclude_target: false }
     }
 }
 

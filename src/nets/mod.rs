@@ -1,10 +1,15 @@
 //! Networks as pure functions of named parameters.
 
 pub mod formats;
+pub mod layers;
+pub mod model;
 pub mod params;
 pub mod pass;
+pub mod plug;
+pub mod training;
 pub mod zoo;
 
+pub use model::Model;
 pub use params::Params;
 pub use pass::{Hook, Mode, Pass};
 

@@ -104,13 +104,19 @@ impl Params {
         self.map(|tensor| tensor.to_device(device))
     }
 
-    /// All trainable tensors as leaves that record gradients (or not). Shares memory with `self`.
+    /// These and those; of equal names the others win. Tensors are shared.
     #[must_use]
-    pub fn requires_grad(&self, on: bool) -> Self {
+    pub fn and(&self, others: &Params) -> Self {
+        self.with(others.clone().entries)
+    }
+
+    /// The parameters named by `trains` as leaves that record gradients. Shares memory with `self`.
+    #[must_use]
+    pub fn requires_grad(&self, trains: &dyn Fn(&str) -> bool) -> Self {
         self.iter()
             .map(|(name, tensor)| {
                 let trainable = !is_buffer(name) && tensor.is_floating_point();
-                (name.to_owned(), tensor.detach().set_requires_grad(on && trainable))
+                (name.to_owned(), tensor.detach().set_requires_grad(trainable && trains(name)))
             })
             .collect()
     }

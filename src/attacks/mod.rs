@@ -1,0 +1,111 @@
+//! Attacks, one file each; `ALL` is the list of them.
+
+pub mod badnets;
+pub mod blended;
+
+use crate::data::poison::Trigger;
+use crate::experiment::method::Method;
+use crate::experiment::{Outcome, Problem, Result};
+use crate::run::job::Job;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// An attack's description and its constructor.
+pub struct Entry {
+    pub method: Method,
+    pub make: fn(&Value) -> Result<Attack>,
+}
+
+pub static ALL: &[&Entry] = &[&badnets::ENTRY, &blended::ENTRY];
+
+/// What an attacker may touch.
+pub enum Attack {
+    /// Only the training data.
+    Data(Box<dyn DataAttack>),
+}
+
+/// Where the pictures that are being stamped will be used; some attacks press harder when they strike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    Training,
+    Test,
+}
+
+/// An attack that stamps pictures and changes labels; the training itself is honest.
+pub trait DataAttack {
+    /// The trigger for pictures of `height` x `width` pixels.
+    fn trigger(&self, job: &mut Job, height: i64, width: i64, moment: Moment) -> Outcome<Box<dyn Trigger>>;
+}
+
+/// The attack `id` with these options.
+pub fn make(id: &str, options: &Value) -> Result<Attack> {
+    let entry = ALL.iter().find(|entry| entry.method.id == id).ok_or_else(|| {
+        let known: Vec<_> = ALL.iter().map(|entry| entry.method.id).collect();
+        Problem::bad_input(format!("There is no attack `{id}`.")).remedy(format!("Known are {}.", known.join(", ")))
+    })?;
+    (entry.make)(options)
+}
+
+fn parse<T: DeserializeOwned>(options: &Value) -> Result<T> {
+    serde_json::from_value(options.clone())
+        .map_err(|e| Problem::bad_input("The options of this attack do not fit.").because(e))
+}
+
+/// A picture file as f32 RGBA in 0..=255, `[4, H, W]`.
+fn read_picture(path: &std::path::Path) -> Result<tch::Tensor> {
+    let bytes = std::fs::read(path).map_err(|e| Problem::io("read the picture", path, &e))?;
+    let picture = image::load_from_memory(&bytes)
+        .map_err(|e| {
+            Problem::bad_file("This is not a picture that can be read.")
+                .at(path.display())
+                .because(e)
+                .remedy("Give a PNG, JPEG, BMP, PPM, TIFF or WebP file.")
+        })?
+        .to_rgba8();
+    let shape = [i64::from(picture.height()), i64::from(picture.width()), 4];
+    let pixels = tch::Tensor::from_data_size(picture.as_raw(), &shape, tch::Kind::Uint8);
+    Ok(pixels.permute([2, 0, 1]).contiguous().to_kind(tch::Kind::Float))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use tch::{Kind, Tensor};
+
+    /// The trigger of an attack made from options, for square pictures.
+    pub fn trigger_of(id: &str, options: Value, side: i64, moment: Moment) -> Result<Box<dyn Trigger>> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut job = Job::detached(folder.path(), 7);
+        let Attack::Data(attack) = make(id, &options)?;
+        attack.trigger(&mut job, side, side, moment).map_err(|halt| match halt {
+            crate::experiment::Halt::Problem(problem) => problem,
+            crate::experiment::Halt::Asked => unreachable!("nobody asked"),
+        })
+    }
+
+    #[test]
+    fn every_trigger_keeps_shape_and_kind_does_not_wrap_and_repeats() {
+        for entry in ALL {
+            for side in [28, 32, 64] {
+                let stamp = |pixels: &Tensor| {
+                    let options = (entry.method.defaults)();
+                    trigger_of(entry.method.id, options, side, Moment::Test).unwrap().apply(pixels, &[0, 1]).unwrap()
+                };
+                for level in [0, 255] {
+                    let pixels = Tensor::full([2, 3, side, side], level, (Kind::Uint8, tch::Device::Cpu));
+                    let stamped = stamp(&pixels);
+                    assert_eq!((stamped.size(), stamped.kind()), (pixels.size(), Kind::Uint8), "{}", entry.method.id);
+                    assert!(stamped.equal(&stamp(&pixels)), "{} repeats", entry.method.id);
+                }
+                let noise = Tensor::randint(256, [2, 3, side, side], (Kind::Uint8, tch::Device::Cpu));
+                assert!(!stamp(&noise).equal(&noise), "{} changes something", entry.method.id);
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_options_are_refused() {
+        assert!(make("badnets", &serde_json::json!({"sizes": 3})).is_err());
+        assert!(make("goodnets", &Value::Null).is_err());
+    }
+}

@@ -1,0 +1,68 @@
+//! Defenses along the model's life cycle; `ALL` is the list of them.
+
+pub mod repair;
+
+use crate::data::Dataset;
+use crate::experiment::method::Method;
+use crate::experiment::{Outcome, Problem, Result};
+use crate::nets::Model;
+use crate::nets::training::fit::AfterEpoch;
+use crate::run::job::Job;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tch::Kind;
+
+/// A defense's description and its constructor.
+pub struct Entry {
+    pub method: Method,
+    pub make: fn(&Value) -> Result<Defense>,
+}
+
+/// All defenses in the order of the life cycle.
+pub fn all() -> impl Iterator<Item = &'static Entry> {
+    repair::ALL.iter().copied()
+}
+
+/// What a defense receives and may change follows from its moment in the life cycle.
+pub enum Defense {
+    Repair(Box<dyn Repair>),
+}
+
+/// Everything that a defender may see. The judge's test set, trigger and success rates are not in it, by type.
+pub struct DefenderData<'a> {
+    /// A small clean set, the same number of pictures of each class.
+    pub clean: &'a dyn Dataset,
+    /// Kind of the heavy arithmetic.
+    pub kind: Kind,
+}
+
+/// Takes a finished, suspicious model and returns a repaired one.
+pub trait Repair {
+    /// How many passes over the clean set it makes: the budget of the fine-tuning control.
+    fn epochs(&self) -> usize;
+
+    /// `phase` names random streams, metrics and resume points. `after_epoch` shows the state to the judge, who answers
+    /// nothing.
+    fn repair(
+        &self,
+        job: &mut Job,
+        phase: &str,
+        model: Model,
+        data: &DefenderData,
+        after_epoch: &mut AfterEpoch,
+    ) -> Outcome<Model>;
+}
+
+/// The defense `id` with these options.
+pub fn make(id: &str, options: &Value) -> Result<Defense> {
+    let entry = all().find(|entry| entry.method.id == id).ok_or_else(|| {
+        let known: Vec<_> = all().map(|entry| entry.method.id).collect();
+        Problem::bad_input(format!("There is no defense `{id}`.")).remedy(format!("Known are {}.", known.join(", ")))
+    })?;
+    (entry.make)(options)
+}
+
+fn parse<T: DeserializeOwned>(options: &Value) -> Result<T> {
+    serde_json::from_value(options.clone())
+        .map_err(|e| Problem::bad_input("The options of this defense do not fit.").because(e))
+}

@@ -1,0 +1,420 @@
+//! NPD, the neural polarizer: one small linear layer, put in front of a late convolution of the frozen network, learns
+//! to let class evidence through and to block the trigger.
+//!
+//! In each step every clean picture x of class y gets a small targeted perturbation d towards its runner-up class t
+//! (|d|2 <= rho, found by sign steps on the polarized network), x' = clip(x + d). The layer g then minimises
+//!
+//! ```text
+//! l1 CE(f_g(x), y) + l2 CE(f_g(x'), yhat) - l3 log(1 - s_u(x')) - l4 log(1 - s_t(x'))
+//! ```
+//!
+//! with yhat = argmax f_g(x), s the probabilities and u the most probable class of x' other than y. What to look at:
+//! the matrix minus the identity, and the channels that it dims.
+//!
+//! Zhu, Wei, Zha, Wu: Neural Polarizer: A Lightweight and Effective Backdoor Defense via Purifying Poisoned Features.
+//! NeurIPS 2023. Where paper and reference code differ this follows the code: 1x1 convolution with batch normalisation,
+//! and a warm-up whose real effect is that the running statistics become those of the features.
+
+use crate::data::augment::unit;
+use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
+use crate::experiment::method::{Kind as MethodKind, Method, defaults_of, schema_of};
+use crate::experiment::{Outcome, Problem, Result};
+use crate::nets::model::forward;
+use crate::nets::plug::{Plug, PlugHook, PlugKind};
+use crate::nets::training::fit::{AfterEpoch, not_a_number};
+use crate::nets::training::resume::restore_into;
+use crate::nets::training::{ResumePoint, Sgd};
+use crate::nets::{InputSpec, Mode, Model, Params, Pass};
+use crate::run::job::Job;
+use rand::seq::SliceRandom;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Reduction, Tensor};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Passes over the clean set after the warm-up.
+    #[schemars(range(min = 1, max = 500), extend("x-unit" = "epochs", "x-paper" = 50))]
+    pub epochs: usize,
+    /// Passes in which only the statistics of the layer settle.
+    #[schemars(range(min = 0, max = 50), extend("x-unit" = "epochs", "x-paper" = 5))]
+    pub warm_up: usize,
+    /// Longest perturbation of a picture, L2 over pixels in 0..1.
+    #[schemars(range(min = 0.1, max = 20.0), extend("x-paper" = 3.0))]
+    pub radius: f64,
+    /// Weight of the loss on clean pictures.
+    #[schemars(range(min = 0.0, max = 10.0), extend("x-paper" = 1.0))]
+    pub lambda_clean: f64,
+    /// Weight of keeping the prediction under perturbation.
+    #[schemars(range(min = 0.0, max = 10.0), extend("x-paper" = 0.4))]
+    pub lambda_keep: f64,
+    /// Weight of pressing down the strongest wrong class.
+    #[schemars(range(min = 0.0, max = 10.0), extend("x-paper" = 0.4))]
+    pub lambda_wrong: f64,
+    /// Weight of pressing down the class that the perturbation aimed at.
+    #[schemars(range(min = 0.0, max = 10.0), extend("x-paper" = 0.4))]
+    pub lambda_target: f64,
+    /// The layer's place: a site of the network, or `auto` for the input of the first convolution of the last block.
+    #[schemars(extend("x-widget" = "site"))]
+    pub site: String,
+    pub layer: PlugKind,
+    /// Steps of the perturbation.
+    #[schemars(range(min = 1, max = 50), extend("x-paper" = 2, "x-advanced" = true))]
+    pub inner_steps: usize,
+    /// Length of a sign step, per pixel value in 0..1.
+    #[schemars(range(min = 0.001, max = 1.0), extend("x-paper" = 0.1, "x-advanced" = true))]
+    pub inner_step: f64,
+    /// No further step once this share of a batch is fooled.
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-paper" = 0.6, "x-advanced" = true))]
+    pub enough: f64,
+    #[schemars(range(min = 0.00001, max = 1.0), extend("x-scale" = "log", "x-paper" = 0.01, "x-advanced" = true))]
+    pub learning_rate: f64,
+    #[schemars(range(min = 2, max = 4096), extend("x-paper" = 128, "x-advanced" = true))]
+    pub batch: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            epochs: 50,
+            warm_up: 5,
+            radius: 3.0,
+            lambda_clean: 1.0,
+            lambda_keep: 0.4,
+            lambda_wrong: 0.4,
+            lambda_target: 0.4,
+            site: "auto".into(),
+            layer: PlugKind::ConvBn,
+            inner_steps: 2,
+            inner_step: 0.1,
+            enough: 0.6,
+            learning_rate: 0.01,
+            batch: 128,
+        }
+    }
+}
+
+pub static ENTRY: Entry = Entry {
+    method: Method {
+        id: "npd",
+        kind: MethodKind::Repair,
+        name: "Neural polarizer (NPD)",
+        one_line: "One inserted linear layer filters the trigger out of the features.",
+        page: "A finished network stays as it is, bit for bit. One 1x1 convolution in front of a late convolution is \
+               trained on a small clean set, against perturbations that push every picture towards its runner-up \
+               class. A trigger is such a push, so the layer learns to dim the directions in which it lives, as a \
+               polarizer dims light of one orientation.\n\nLook at the matrix minus the identity and at the channels \
+               that differ most between clean and stamped pictures.",
+        paper: "Zhu, Wei, Zha, Wu: Neural Polarizer: A Lightweight and Effective Backdoor Defense via Purifying \
+                Poisoned Features. NeurIPS 2023 (arXiv 2306.16697)",
+        schema: schema_of::<Options>,
+        defaults: defaults_of::<Options>,
+    },
+    make: |options| Ok(Defense::Repair(Box::new(NeuralPolarizer { options: parse(options)? }))),
+};
+
+/// The warm-up only settles statistics; its learning rate is the reference's.
+const WARM_UP_RATE: f64 = 1e-4;
+const MOMENTUM: f64 = 0.9;
+const WEIGHT_DECAY: f64 = 5e-4;
+
+struct NeuralPolarizer {
+    options: Options,
+}
+
+impl Repair for NeuralPolarizer {
+    fn epochs(&self) -> usize {
+        self.options.warm_up + self.options.epochs
+    }
+
+    fn repair(
+        &self,
+        job: &mut Job,
+        phase: &str,
+        mut model: Model,
+        data: &DefenderData,
+        after_epoch: &mut AfterEpoch,
+    ) -> Outcome<Model> {
+        let o = &self.options;
+        let (site, channels) = place(&model, &o.site)?;
+        job.note(format!("{phase}: polarizer with {channels} channels at {site}"));
+        let device = model.params.device();
+        let mut plug = Plug::identity(&site, o.layer, channels);
+        plug.params = plug.params.to_device(device);
+        let frozen = model.params.requires_grad(&|_| false);
+        let others = model.plugs.clone();
+
+        let (mut warm, live) = Sgd::new(&plug.params, &|_| true, 0.0, 0.0);
+        let mut sgd = Sgd::over(&live, &|_| true, MOMENTUM, WEIGHT_DECAY);
+        plug.params = live;
+        let resume = ResumePoint::of(job, phase);
+        let mut first = 0;
+        if let Some((epoch, state, ())) = resume.load(job) {
+            restore_into(&plug.params, &state)?;
+            sgd.restore(&state)?;
+            first = epoch;
+        }
+        // The convolution alone has no statistics that could settle.
+        let warm_up = if o.layer == PlugKind::ConvBn { o.warm_up } else { 0 };
+        let epochs = warm_up + o.epochs;
+        let batches = data.clean.len().div_ceil(o.batch);
+        job.work((first * batches) as u64, (epochs * batches) as u64, "batches");
+        let labels = Tensor::from_slice(data.clean.labels());
+
+        for epoch in first..epochs {
+            let warming = epoch < warm_up;
+            let mut rng = job.rng(&format!("{phase}/epoch/{epoch}"));
+            let mut order: Vec<i64> = (0..data.clean.len() as i64).collect();
+            order.shuffle(&mut rng);
+            let mut means = Means::default();
+            for rows in order.chunks(o.batch) {
+                job.tick()?;
+                // A batch of one has no variance to normalise by.
+                if rows.len() < 2 {
+                    continue;
+                }
+                let polarized =
+                    Polarized { model: &model, params: &frozen, others: &others, plug: &plug, kind: data.kind };
+                let pixels = unit(&data.clean.pixels(rows)?.to_device(device));
+                let y = labels.index_select(0, &Tensor::from_slice(rows)).to_device(device);
+                let loss = if warming {
+                    let loss = polarized.logits(&pixels, Mode::Train)?.cross_entropy_for_logits(&y);
+                    warm.step(&loss, WARM_UP_RATE);
+                    loss
+                } else {
+                    let loss = o.loss(&polarized, &pixels, &y, &mut means)?;
+                    sgd.step(&loss, o.learning_rate);
+                    loss
+                };
+                let loss = loss.double_value(&[]);
+                if !loss.is_finite() {
+                    return Err(not_a_number(phase, epoch, o.learning_rate).into());
+                }
+                means.add(&[("loss", loss)], rows.len());
+                job.advance(rows.len());
+            }
+            job.metrics(phase, (epoch + 1) as f64, &means.finish())?;
+            model.plugs = others.iter().cloned().chain([plug.clone()]).collect();
+            after_epoch(job, epoch + 1, &model)?;
+            resume.save(job, epoch + 1, &plug.params.and(&sgd.state()), &())?;
+        }
+        plug.params = plug.params.requires_grad(&|_| false);
+        model.plugs = others.into_iter().chain([plug]).collect();
+        Ok(model)
+    }
+}
+
+/// The site to use and its channels.
+fn place(model: &Model, wanted: &str) -> Result<(String, i64)> {
+    let sites = model.network.sites();
+    let site = if wanted == "auto" {
+        sites.iter().rfind(|site| site.name.ends_with(".conv1.in"))
+    } else {
+        sites.iter().find(|site| site.name == wanted)
+    };
+    site.map(|site| (site.name.clone(), site.channels)).ok_or_else(|| {
+        let problem = Problem::bad_input(format!("This network has no site `{wanted}` for a polarizer."))
+            .at("defense.options.site");
+        if sites.is_empty() {
+            return problem.because("It shows none of its insides.").remedy("Use a network of the zoo.");
+        }
+        let known: Vec<_> =
+            sites.iter().map(|site| site.name.as_str()).filter(|name| name.ends_with(".conv1.in")).collect();
+        problem.remedy(format!("Choose one of {}.", known.join(", ")))
+    })
+}
+
+/// The frozen network with the polarizer in it.
+struct Polarized<'a> {
+    model: &'a Model,
+    params: &'a Params,
+    others: &'a [Plug],
+    plug: &'a Plug,
+    kind: Kind,
+}
+
+impl Polarized<'_> {
+    fn input(&self) -> &InputSpec {
+        self.model.network.input()
+    }
+
+    /// Logits for pixels in 0..=1. `mode` is the polarizer's; the network always uses its running statistics.
+    fn logits(&self, pixels: &Tensor, mode: Mode) -> Result<Tensor> {
+        let x = crate::nets::layers::channels_last(&self.input().normalise(pixels));
+        let mut hook = PlugHook { plugs: std::slice::from_ref(self.plug), mode, next: None };
+        let mut pass = Pass::new(Mode::Eval, self.kind).hooked(&mut hook);
+        forward(&*self.model.network, self.params, self.others, &x, &mut pass)
+    }
+}
+
+impl Options {
+    /// The loss of one batch: `pixels` f32 `[N, 3, H, W]` in 0..=1, `y` their labels.
+    fn loss(&self, polarized: &Polarized, pixels: &Tensor, y: &Tensor, means: &mut Means) -> Result<Tensor> {
+        let clean = polarized.logits(pixels, Mode::Eval)?;
+        let predicted = clean.detach().argmax(1, false);
+        // Minus infinity, not a large negative number: other logits may be lower than any number chosen here.
+        let runner_up = without(&clean.detach(), y).argmax(1, false);
+        let adversarial = self.perturb(polarized, pixels, &runner_up)?;
+        let logits = polarized.logits(&adversarial, Mode::Eval)?;
+        let probability = logits.softmax(1, Kind::Float);
+        let wrong = without(&logits.detach(), y).argmax(1, false);
+        let hit = logits.detach().argmax(1, false).eq_tensor(&runner_up);
+        let length = (&adversarial - pixels).detach().flatten(1, -1).norm_scalaropt_dim(2.0, [1i64].as_slice(), false);
+        let terms = [
+            ("loss-clean", self.lambda_clean, clean.cross_entropy_for_logits(y)),
+            ("loss-keep", self.lambda_keep, logits.cross_entropy_for_logits(&predicted)),
+            ("loss-wrong", self.lambda_wrong, push_down(&probability, &wrong)),
+            ("loss-target", self.lambda_target, push_down(&probability, &runner_up)),
+        ];
+        let mut values: Vec<(&'static str, f64)> =
+            terms.iter().map(|(name, weight, term)| (*name, weight * term.double_value(&[]))).collect();
+        values.push(("perturbation-hits", hit.to_kind(Kind::Float).mean(Kind::Float).double_value(&[])));
+        values.push(("perturbation-length", length.mean(Kind::Float).double_value(&[])));
+        means.add(&values, y.size()[0] as usize);
+        let weighted: Vec<Tensor> = terms.into_iter().map(|(_, weight, term)| term * weight).collect();
+        Ok(Tensor::stack(&weighted, 0).sum(Kind::Float))
+    }
+
+    /// Pushes every picture towards `target` by at most `radius`; the result is detached and lies in 0..=1.
+    fn perturb(&self, polarized: &Polarized, pixels: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let mut d = pixels.zeros_like();
+        for step in 0..self.inner_steps {
+            let leaf = d.detach().set_requires_grad(true);
+            let logits = polarized.logits(&(pixels + &leaf).clamp(0.0, 1.0), Mode::Eval)?;
+            // The pictures of the step before are judged here, which saves a forward pass a step.
+            let fooled = logits.detach().argmax(1, false).eq_tensor(target).to_kind(Kind::Float).mean(Kind::Float);
+            if step > 0 && fooled.double_value(&[]) > self.enough {
+                break;
+            }
+            let each = logits.cross_entropy_loss(target, None::<Tensor>, Reduction::None, -100, 0.0);
+            let loss = each.clamp(-80.0, 80.0).mean(Kind::Float);
+            // Gradients for the perturbation only: nothing gathers in the polarizer.
+            let gradient = &Tensor::run_backward(&[&loss], &[&leaf], false, false)[0];
+            d = project(&(leaf.detach() - gradient.sign() * self.inner_step), self.radius);
+        }
+        Ok((pixels + d).clamp(0.0, 1.0).detach())
+    }
+}
+
+/// Logits with the class `y` of each row taken out of the running.
+fn without(logits: &Tensor, y: &Tensor) -> Tensor {
+    logits.scatter_value(1, &y.unsqueeze(1), f64::NEG_INFINITY)
+}
+
+/// Mean of -log(1 - p) for one class of each row, kept finite at p = 1 as the reference does.
+fn push_down(probability: &Tensor, class: &Tensor) -> Tensor {
+    let p = probability.gather(1, &class.unsqueeze(1), false);
+    -(1.0001f64 - p + 1e-12f64).log().mean(Kind::Float)
+}
+
+/// Shortens each picture's perturbation to at most `radius` (L2).
+fn project(d: &Tensor, radius: f64) -> Tensor {
+    let length = d.flatten(1, -1).norm_scalaropt_dim(2.0, [1i64].as_slice(), false).view([-1, 1, 1, 1]);
+    d * (length.clamp_min(1e-12).reciprocal() * radius).clamp_max(1.0)
+}
+
+/// Means over an epoch, weighted by the size of the batches.
+#[derive(Default)]
+struct Means {
+    sums: Vec<(&'static str, f64, usize)>,
+}
+
+impl Means {
+    fn add(&mut self, values: &[(&'static str, f64)], weight: usize) {
+        for &(name, value) in values {
+            match self.sums.iter_mut().find(|(known, ..)| *known == name) {
+                Some((_, sum, count)) => {
+                    *sum += value * weight as f64;
+                    *count += weight;
+                }
+                None => self.sums.push((name, value * weight as f64, weight)),
+            }
+        }
+    }
+
+    fn finish(&self) -> Vec<(&'static str, f64)> {
+        self.sums.iter().map(|&(name, sum, count)| (name, sum / count as f64)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::tests::striped;
+    use crate::nets::zoo;
+    use std::rc::Rc;
+
+    fn model() -> Model {
+        let input = InputSpec { height: 8, width: 8, mean: [0.4; 3], std: [0.3; 3], classes: 10 };
+        let network = zoo::build("small-resnet", &serde_json::json!({"width": 4}), input).unwrap();
+        let params = network.initial(3).unwrap();
+        Model::new(Rc::from(network), params)
+    }
+
+    fn polarize(options: Options, model: &Model) -> (Model, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut job = Job::detached(folder.path(), 1);
+        let clean = striped(60);
+        let data = DefenderData { clean: &clean, kind: Kind::Float };
+        let mut statistics = Vec::new();
+        let repair = NeuralPolarizer { options };
+        let repaired = repair
+            .repair(&mut job, "npd", model.deep_clone(), &data, &mut |_, _, model| {
+                let mean = model.plugs[0].params.get("bn.running_mean").unwrap();
+                statistics.push(format!("{:?}", Vec::<f32>::try_from(mean).unwrap()));
+                Ok(())
+            })
+            .unwrap();
+        (repaired, statistics)
+    }
+
+    #[test]
+    fn the_network_stays_bit_for_bit_and_only_the_polarizer_learns() {
+        let before = model();
+        let (after, statistics) = polarize(Options { epochs: 3, warm_up: 2, batch: 20, ..Options::default() }, &before);
+        assert_eq!(before.params.hash().unwrap(), after.params.hash().unwrap());
+        let plug = &after.plugs[0];
+        assert_eq!(plug.site, "layer3.1.conv1.in");
+        let matrix = plug.params.get("conv.weight").unwrap().squeeze();
+        assert!(!matrix.equal(&Tensor::eye(16, tch::kind::FLOAT_CPU)));
+        // Statistics settle in the warm-up and never move after it.
+        assert_ne!(statistics[0], statistics[1]);
+        assert!(statistics[1..].iter().all(|mean| mean == &statistics[1]));
+    }
+
+    #[test]
+    fn perturbations_stay_within_the_radius_and_the_picture() {
+        let model = model();
+        let plug = Plug::identity("layer3.1.conv1.in", PlugKind::ConvBn, 16);
+        let polarized = Polarized { model: &model, params: &model.params, others: &[], plug: &plug, kind: Kind::Float };
+        let pixels = Tensor::rand([6, 3, 8, 8], tch::kind::FLOAT_CPU);
+        let target = Tensor::from_slice(&[1i64, 2, 3, 4, 5, 6]);
+        for radius in [0.5, 3.0] {
+            let options = Options { radius, inner_steps: 4, enough: 1.0, ..Options::default() };
+            let x = options.perturb(&polarized, &pixels, &target).unwrap();
+            assert!(!x.requires_grad());
+            assert!(x.min().double_value(&[]) >= 0.0 && x.max().double_value(&[]) <= 1.0);
+            let length = (&x - &pixels).flatten(1, -1).norm_scalaropt_dim(2.0, [1i64].as_slice(), false);
+            assert!(length.max().double_value(&[]) <= radius + 1e-5);
+            assert!(length.min().double_value(&[]) > 0.0);
+        }
+    }
+
+    #[test]
+    fn terms_have_the_values_of_the_specification() {
+        let probability = Tensor::from_slice(&[1.0f32, 0.0]).view([1, 2]);
+        let at = |class: i64| push_down(&probability, &Tensor::from_slice(&[class])).double_value(&[]);
+        assert!((at(0) - 9.2103).abs() < 1e-2);
+        assert!((at(1) + 1e-4).abs() < 1e-5);
+        let logits = Tensor::from_slice(&[-50.0f32, -20.0, -40.0]).view([1, 3]);
+        let runner_up = without(&logits, &Tensor::from_slice(&[1i64])).argmax(1, false);
+        assert_eq!(runner_up.int64_value(&[0]), 2);
+    }
+
+    #[test]
+    fn an_unknown_site_is_refused_with_the_known_ones() {
+        let problem = place(&model(), "layer9").unwrap_err();
+        assert!(problem.remedy[0].contains("layer3.1.conv1.in"));
+    }
+}

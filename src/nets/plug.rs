@@ -1,0 +1,139 @@
+//! Small layers inserted into a finished network; the neural polarizer is one. A plug is saved with its model.
+
+use super::layers::batch_norm;
+use super::{Hook, Mode, Params};
+use crate::experiment::Result;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlugKind {
+    /// 1x1 convolution and batch normalisation: the published polarizer.
+    ConvBn,
+    /// 1x1 convolution alone: exactly the identity at the start.
+    OnlyConv,
+    /// One scale and one shift for each channel.
+    ScaleShift,
+}
+
+/// A layer `C -> C` at one site.
+#[derive(Debug, Clone)]
+pub struct Plug {
+    pub site: String,
+    pub kind: PlugKind,
+    pub params: Params,
+    /// 0: the layer is not there, 1: fully there; in between its output is blended with its input.
+    pub strength: f64,
+}
+
+impl Plug {
+    /// The identity (exactly, or up to the batch normalisation's epsilon) with `channels` channels.
+    pub fn identity(site: &str, kind: PlugKind, channels: i64) -> Self {
+        let options = (Kind::Float, Device::Cpu);
+        let mut params = Params::new();
+        if matches!(kind, PlugKind::ConvBn | PlugKind::OnlyConv) {
+            params.insert("conv.weight", Tensor::eye(channels, options).view([channels, channels, 1, 1]));
+        }
+        match kind {
+            PlugKind::ConvBn => {
+                for (name, value) in [("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)] {
+                    params.insert(format!("bn.{name}"), Tensor::full([channels], value, options));
+                }
+            }
+            PlugKind::ScaleShift => {
+                params.insert("scale", Tensor::ones([1, channels, 1, 1], options));
+                params.insert("shift", Tensor::zeros([1, channels, 1, 1], options));
+            }
+            PlugKind::OnlyConv => {}
+        }
+        Self { site: site.into(), kind, params, strength: 1.0 }
+    }
+
+    /// `x` is `[N, C, H, W]` of any float kind; the result has the kind of `x`.
+    pub fn apply(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        if self.strength == 0.0 {
+            return Ok(x.shallow_clone());
+        }
+        let p = &self.params;
+        let conv = || -> Result<Tensor> {
+            let weight = p.get("conv.weight")?.to_kind(x.kind());
+            Ok(x.conv2d(&weight, None::<Tensor>, [1, 1], [0, 0], [1, 1], 1))
+        };
+        let y = match self.kind {
+            PlugKind::ConvBn => batch_norm(p, "bn", &conv()?, mode)?,
+            PlugKind::OnlyConv => conv()?,
+            PlugKind::ScaleShift => x * p.get("scale")?.to_kind(x.kind()) + p.get("shift")?.to_kind(x.kind()),
+        };
+        Ok(if self.strength == 1.0 { y } else { x * (1.0 - self.strength) + y * self.strength })
+    }
+}
+
+/// Puts plugs at their sites and passes everything on to the next hook, which sees what the network will see.
+pub struct PlugHook<'a> {
+    pub plugs: &'a [Plug],
+    pub mode: Mode,
+    pub next: Option<&'a mut dyn Hook>,
+}
+
+impl Hook for PlugHook<'_> {
+    fn visit(&mut self, site: &str, x: &Tensor) -> Result<Option<Tensor>> {
+        let mut changed = None;
+        for plug in self.plugs.iter().filter(|plug| plug.site == site) {
+            changed = Some(plug.apply(changed.as_ref().unwrap_or(x), self.mode)?);
+        }
+        if let Some(next) = &mut self.next
+            && let Some(replaced) = next.visit(site, changed.as_ref().unwrap_or(x))?
+        {
+            changed = Some(replaced);
+        }
+        Ok(changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_leave_features_alone() {
+        let x = Tensor::randn([4, 6, 3, 3], tch::kind::FLOAT_CPU);
+        for kind in [PlugKind::OnlyConv, PlugKind::ScaleShift] {
+            let y = Plug::identity("s", kind, 6).apply(&x, Mode::Eval).unwrap();
+            assert!(y.equal(&x), "{kind:?}");
+        }
+        let y = Plug::identity("s", PlugKind::ConvBn, 6).apply(&x, Mode::Eval).unwrap();
+        let gap = ((&y - &x).abs() / x.abs()).max().double_value(&[]);
+        assert!(gap <= 1e-5, "{gap}");
+    }
+
+    #[test]
+    fn strength_blends_with_the_identity() {
+        let x = Tensor::randn([2, 3, 4, 4], tch::kind::FLOAT_CPU);
+        let mut plug = Plug::identity("s", PlugKind::ScaleShift, 3);
+        plug.params.insert("scale", Tensor::full([1, 3, 1, 1], 3.0, tch::kind::FLOAT_CPU));
+        plug.strength = 0.5;
+        assert!(plug.apply(&x, Mode::Eval).unwrap().allclose(&(&x * 2.0), 1e-6, 1e-6, false));
+        plug.strength = 0.0;
+        assert!(plug.apply(&x, Mode::Eval).unwrap().equal(&x));
+    }
+
+    #[test]
+    fn plugs_act_at_their_site_only_and_the_next_hook_sees_the_result() {
+        let mut plug = Plug::identity("here", PlugKind::ScaleShift, 1);
+        plug.params.insert("scale", Tensor::full([1, 1, 1, 1], 2.0, tch::kind::FLOAT_CPU));
+        let plugs = [plug];
+        let x = Tensor::ones([1, 1, 1, 1], tch::kind::FLOAT_CPU);
+        let mut seen = 0.0;
+        let mut look = |_: &str, x: &Tensor| {
+            seen = x.double_value(&[0, 0, 0, 0]);
+            Ok(None)
+        };
+        let mut hook = PlugHook { plugs: &plugs, mode: Mode::Eval, next: Some(&mut look) };
+        assert!(hook.visit("there", &x).unwrap().is_none());
+        assert_eq!(hook.visit("here", &x).unwrap().unwrap().double_value(&[0, 0, 0, 0]), 2.0);
+        drop(hook);
+        assert_eq!(seen, 2.0);
+    }
+}

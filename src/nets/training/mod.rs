@@ -1,0 +1,10 @@
+//! Training: stochastic gradient descent over named parameters, schedules, and the one loop that all methods share.
+
+pub mod fit;
+pub mod resume;
+pub mod schedule;
+pub mod sgd;
+
+pub use fit::{Fit, fit};
+pub use resume::ResumePoint;
+pub use sgd::Sgd;

@@ -1,0 +1,143 @@
+//! Wide residual network WRN-depth-widen (Zagoruyko and Komodakis, BMVC 2016); WRN-16-1 is what small public checkpoints use.
+//!
+//! Names and the pre-activation shortcut are those of the ABL and NAD checkpoints.
+
+use super::{Definition, Zoo};
+use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
+use crate::experiment::{Problem, Result};
+use crate::nets::layers::{Initialiser, bn_relu, conv, pool_linear};
+use crate::nets::{Architecture, InputSpec, Network, Params, Pass, Site};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Layers with weights: 10, 16, 22, 28, ... (6 n + 4).
+    #[schemars(range(min = 10, max = 100))]
+    pub depth: i64,
+    /// Multiplies the channels 16, 32, 64 of the three groups.
+    #[schemars(range(min = 1, max = 16))]
+    pub widen: i64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { depth: 16, widen: 1 }
+    }
+}
+
+impl Definition for Options {
+    fn check(&self) -> Result<()> {
+        if self.depth < 10 || (self.depth - 4) % 6 != 0 {
+            return Err(Problem::bad_input(format!("A wide residual network cannot have depth {}.", self.depth))
+                .because("depth = 6 n + 4 with n residual blocks in each of the three groups")
+                .remedy("Choose 10, 16, 22, 28 or 40."));
+        }
+        Ok(())
+    }
+}
+
+pub static ZOO: Zoo = Zoo {
+    method: Method {
+        id: "wide-resnet",
+        kind: Kind::Network,
+        name: "WideResNet",
+        one_line: "WRN-16-1 learns CIFAR-10 with 175,000 weights; wider and deeper ones on demand.",
+        page: "Three groups of residual blocks with 16, 32 and 64 channels times the widening factor. WRN-16-1 is the \
+               size in which small backdoored checkpoints are published.",
+        paper: "Zagoruyko, Komodakis: Wide Residual Networks. BMVC 2016",
+        schema: schema_of::<Options>,
+        defaults: defaults_of::<Options>,
+    },
+    build: |options, input| Ok(Box::new(WideResNet::new(super::parse(options)?, input))),
+};
+
+#[derive(Debug)]
+pub struct WideResNet {
+    architecture: Architecture,
+    blocks: Vec<Block>,
+    sites: Vec<Site>,
+    features: i64,
+}
+
+#[derive(Debug)]
+struct Block {
+    name: String,
+    inputs: i64,
+    outputs: i64,
+    stride: i64,
+}
+
+impl WideResNet {
+    pub fn new(options: Options, input: InputSpec) -> Self {
+        let per_group = (options.depth - 4) / 6;
+        let mut blocks = Vec::new();
+        let mut inputs = 16;
+        for group in 0..3 {
+            let outputs = (16 << group) * options.widen;
+            for index in 0..per_group {
+                let stride = if group > 0 && index == 0 { 2 } else { 1 };
+                blocks.push(Block { name: format!("block{}.layer.{index}", group + 1), inputs, outputs, stride });
+                inputs = outputs;
+            }
+        }
+        let mut sites = super::conv_sites("conv1", 3, 16);
+        for block in &blocks {
+            sites.extend(super::conv_sites(&format!("{}.conv1", block.name), block.inputs, block.outputs));
+            sites.extend(super::conv_sites(&format!("{}.conv2", block.name), block.outputs, block.outputs));
+            if block.inputs != block.outputs {
+                sites.extend(super::conv_sites(&format!("{}.convShortcut", block.name), block.inputs, block.outputs));
+            }
+            sites.push(Site { name: format!("{}.out", block.name), channels: block.outputs });
+        }
+        sites.push(Site { name: "fc.in".into(), channels: inputs });
+        Self { architecture: super::architecture(&ZOO, &options, input), blocks, sites, features: inputs }
+    }
+}
+
+impl Network for WideResNet {
+    fn forward(&self, p: &Params, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
+        let mut x = conv(p, "conv1", x.shallow_clone(), 1, 1, pass)?;
+        for Block { name, inputs, outputs, stride } in &self.blocks {
+            let o = bn_relu(p, &format!("{name}.bn1"), &x, pass)?;
+            let skip = if inputs == outputs {
+                x
+            } else {
+                conv(p, &format!("{name}.convShortcut"), o.shallow_clone(), *stride, 0, pass)?
+            };
+            let o = conv(p, &format!("{name}.conv1"), o, *stride, 1, pass)?;
+            let o = bn_relu(p, &format!("{name}.bn2"), &o, pass)?;
+            let o = conv(p, &format!("{name}.conv2"), o, 1, 1, pass)?;
+            x = pass.site(&format!("{name}.out"), o + skip)?;
+        }
+        let x = bn_relu(p, "bn1", &x, pass)?;
+        pool_linear(p, "fc", &x, pass)
+    }
+
+    fn sites(&self) -> &[Site] {
+        &self.sites
+    }
+
+    fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    fn initial(&self, seed: u64) -> Result<Params> {
+        let mut init = Initialiser::new(seed);
+        init.conv("conv1", 3, 16, 3);
+        for Block { name, inputs, outputs, .. } in &self.blocks {
+            init.batch_norm(&format!("{name}.bn1"), *inputs);
+            init.conv(&format!("{name}.conv1"), *inputs, *outputs, 3);
+            init.batch_norm(&format!("{name}.bn2"), *outputs);
+            init.conv(&format!("{name}.conv2"), *outputs, *outputs, 3);
+            if inputs != outputs {
+                init.conv(&format!("{name}.convShortcut"), *inputs, *outputs, 1);
+            }
+        }
+        init.batch_norm("bn1", self.features);
+        init.linear("fc", self.features, self.architecture.input.classes);
+        Ok(init.finish())
+    }
+}
