@@ -1,9 +1,17 @@
 //! What to do, as data: the experiment's spec, its checks, what a method description is, metric definitions, problems.
 
+pub mod check;
+pub mod located;
 pub mod method;
+pub mod metric;
+pub mod nearest;
+pub mod patch;
 pub mod problem;
+pub mod schema;
 pub mod spec;
 
 pub use method::{Kind, Method};
+pub use metric::Scores;
 pub use problem::{Code, Halt, Outcome, Problem, Result};
+pub use schema::OptionProblem;
 pub use spec::{DeviceChoice, Experiment, LabelMap, Pick, Poison, Precision, Schedule, Train};

@@ -1,0 +1,259 @@
+//! From text to a checked experiment and back.
+//!
+//! Names, types, choices and limits come from the schemas of [`Experiment`] and of the methods' options; there is no
+//! second list of limits. Every complaint names line and column, shows the text and, where possible, the nearest name.
+
+use super::located::{Located, Part, from_toml};
+use super::method::{Kind, Method, schema_of};
+use super::nearest;
+use super::patch;
+use super::problem::{Problem, Result};
+use super::schema::{self, OptionProblem};
+use super::spec::{Experiment, SCHEMA};
+use serde_json::{Map, Value};
+
+/// Reads and checks an experiment. If several things are wrong, the first one in the text is the headline.
+pub fn parse(text: &str, methods: &[&'static Method]) -> Result<Experiment> {
+    let located = Located::parse(text)?;
+    let value = located.value()?;
+    refuse_newer(&located, &value)?;
+
+    let mut found = schema::check(&schema_of::<Experiment>(), &value, "An experiment");
+    for (path, kinds, pick) in picks(&value) {
+        found.extend(check_pick(&path, kinds, pick, methods));
+    }
+    if !found.is_empty() {
+        return Err(tell(&located, found));
+    }
+    // What a schema cannot say is left to the types, such as the spelling of a device.
+    toml::from_str(text).map_err(|error| from_toml(text, &error))
+}
+
+/// Applies `--set` patches, then reads and checks.
+///
+/// Lines in complaints are those of the text as it was given, unless a patch caused the trouble.
+pub fn parse_patched(text: &str, patches: &[String], methods: &[&'static Method]) -> Result<Experiment> {
+    if patches.is_empty() {
+        return parse(text, methods);
+    }
+    let patched = patch::apply(text, patches)?;
+    parse(&patched, methods).map_err(|problem| match parse(text, methods) {
+        Err(original) if original.headline == problem.headline => original,
+        _ => {
+            let settings: Vec<String> = patches.iter().map(|patch| format!("--set {patch}")).collect();
+            Problem { place: Some(settings.join(" ")), ..problem }
+        }
+    })
+}
+
+/// Checks the options of one method; paths are relative to the options.
+pub fn check_options(method: &Method, options: &Map<String, Value>) -> Vec<OptionProblem> {
+    schema::check(&(method.schema)(), &Value::Object(options.clone()), method.name)
+}
+
+/// The same experiment with every option of every method written out.
+pub fn resolve(experiment: &Experiment, methods: &[&'static Method]) -> Experiment {
+    let mut resolved = experiment.clone();
+    let picks = std::iter::once((NETWORK, &mut resolved.network))
+        .chain(resolved.attack.iter_mut().map(|pick| (ATTACK, pick)))
+        .chain(resolved.defense.iter_mut().map(|pick| (DEFENSE, pick)));
+    for (slot, pick) in picks {
+        if let Some(method) = slot.find(methods, &pick.id) {
+            pick.options = resolve_options(method, &pick.options);
+        }
+    }
+    resolved
+}
+
+/// The defaults of a method with `given` laid over them; whole numbers become fractions where the schema says `number`.
+pub fn resolve_options(method: &Method, given: &Map<String, Value>) -> Map<String, Value> {
+    let schema = (method.schema)();
+    match lay_over(&schema, &schema, (method.defaults)(), &Value::Object(given.clone())) {
+        Value::Object(options) => options,
+        _ => given.clone(),
+    }
+}
+
+/// The experiment as TOML, with everything that it holds.
+pub fn to_toml(experiment: &Experiment) -> Result<String> {
+    toml::to_string(experiment)
+        .map_err(|error| Problem::internal("The experiment cannot be written as TOML.").because(error))
+}
+
+/// Eight hexadecimal digits that stand for a resolved experiment, whatever its name: the same experiment finds its own
+/// run folder again.
+pub fn hash8(resolved: &Experiment) -> String {
+    let nameless = Experiment { name: String::new(), ..resolved.clone() };
+    let text = to_toml(&nameless).unwrap_or_else(|_| format!("{nameless:?}"));
+    blake3::hash(text.as_bytes()).to_hex().chars().take(8).collect()
+}
+
+/// A name as part of a folder name: lower case, letters and digits joined by single dashes.
+pub fn slug(name: &str) -> String {
+    let mut slug = String::new();
+    for letter in name.chars().flat_map(char::to_lowercase) {
+        if letter.is_alphanumeric() {
+            slug.push(letter);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+        if slug.chars().count() >= 40 {
+            break;
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() { "experiment".to_owned() } else { slug.to_owned() }
+}
+
+/// A place of an experiment where a method is chosen: what it is called there and which kinds fit.
+#[derive(Clone, Copy)]
+struct Slot {
+    noun: &'static str,
+    fits: fn(Kind) -> bool,
+}
+
+const NETWORK: Slot = Slot { noun: "network", fits: |kind| kind == Kind::Network };
+const ATTACK: Slot = Slot { noun: "attack", fits: |kind| kind == Kind::Attack };
+const DEFENSE: Slot = Slot { noun: "defense", fits: Kind::is_defense };
+
+impl Slot {
+    fn fitting(self, methods: &[&'static Method]) -> impl Iterator<Item = &'static Method> {
+        methods.iter().copied().filter(move |method| (self.fits)(method.kind))
+    }
+
+    fn find(self, methods: &[&'static Method], id: &str) -> Option<&'static Method> {
+        self.fitting(methods).find(|method| method.id == id)
+    }
+}
+
+/// Every method choice in a spec that may still be wrong in other ways, with its path.
+fn picks(value: &Value) -> Vec<(String, Slot, &Value)> {
+    let mut picks = Vec::new();
+    for (key, slot) in [("network", NETWORK), ("attack", ATTACK)] {
+        picks.extend(value.get(key).map(|pick| (key.to_owned(), slot, pick)));
+    }
+    let defenses = value.get("defense").and_then(Value::as_array).into_iter().flatten();
+    picks.extend(defenses.enumerate().map(|(index, pick)| (format!("defense.{index}"), DEFENSE, pick)));
+    picks
+}
+
+fn check_pick(path: &str, slot: Slot, pick: &Value, methods: &[&'static Method]) -> Vec<OptionProblem> {
+    // A missing or misshapen id or table of options was told by the experiment's own schema.
+    let Some(id) = pick.get("id").and_then(Value::as_str) else { return Vec::new() };
+    let Some(method) = slot.find(methods, id) else {
+        let (message, hints) = unknown_method(id, slot, methods);
+        return vec![OptionProblem { path: format!("{path}.id"), part: Part::Value, message, hints }];
+    };
+    let Some(options) = pick.get("options").and_then(Value::as_object) else { return Vec::new() };
+    let mut found = check_options(method, options);
+    for problem in &mut found {
+        problem.path = format!("{path}.options.{}", problem.path);
+    }
+    found
+}
+
+fn unknown_method(id: &str, slot: Slot, methods: &[&'static Method]) -> (String, Vec<String>) {
+    let noun = slot.noun;
+    if let Some(other) = methods.iter().find(|method| method.id == id) {
+        let place = match other.kind {
+            Kind::Network => "[network]",
+            Kind::Attack => "[attack]",
+            _ => "[[defense]]",
+        };
+        let right = other.kind.noun();
+        let message = format!("`{id}` is {} {right}, not {} {noun}.", article(right), article(noun));
+        return (message, vec![format!("Write it under {place}.")]);
+    }
+    let fitting = || slot.fitting(methods).map(|method| method.id);
+    let mut hints = Vec::new();
+    if let Some(near) = nearest::nearest(id, fitting()) {
+        hints.push(format!("Did you mean `{near}`?"));
+    }
+    hints.push(format!("Known: {}.", nearest::list(fitting())));
+    (format!("Unknown {noun} `{id}`."), hints)
+}
+
+fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}
+
+fn refuse_newer(located: &Located<'_>, value: &Value) -> Result<()> {
+    let Some(version) = value.get("schema").and_then(Value::as_u64).filter(|&version| version > u64::from(SCHEMA))
+    else {
+        return Ok(());
+    };
+    let (place, excerpt) = located.show(&located.span("schema", Part::Value));
+    Err(Problem::bad_input(format!(
+        "This experiment is written in format {version}; this version of Polariscope reads formats up to {SCHEMA}."
+    ))
+    .at(place)
+    .because(excerpt)
+    .remedy("Update Polariscope."))
+}
+
+/// One problem out of many: the first in the text is told in full, the others in a line each.
+fn tell(located: &Located<'_>, found: Vec<OptionProblem>) -> Problem {
+    let mut placed: Vec<_> =
+        found.into_iter().map(|problem| (located.span(&problem.path, problem.part), problem)).collect();
+    // What is missing has no place of its own and comes after what is wrong.
+    placed.sort_by_key(|(span, _)| (span.is_empty(), span.start));
+    let mut placed = placed.into_iter();
+    let Some((span, first)) = placed.next() else { return Problem::internal("There was nothing to tell.") };
+
+    let mut problem = Problem::bad_input(first.message);
+    problem.remedy = first.hints;
+    if span.is_empty() {
+        problem = problem.at(first.path);
+    } else {
+        let (place, excerpt) = located.show(&span);
+        problem = problem.at(place).because(excerpt);
+    }
+    for (span, other) in placed {
+        let place = if span.is_empty() { String::new() } else { format!(" ({})", located.show(&span).0) };
+        let hint = other.hints.first().map(|hint| format!(" {hint}")).unwrap_or_default();
+        problem = problem.because(format!("Also: {}{hint}{place}", other.message));
+    }
+    problem
+}
+
+/// Lays `given` over `base`. Plain structs are joined field by field; anything else is replaced as a whole, because the
+/// fields of one variant of an enum mean nothing in another. Empty optional values are left out: TOML has no null.
+fn lay_over(root: &Value, schema: &Value, base: Value, given: &Value) -> Value {
+    let schema = schema::follow(root, schema);
+    match (base, given) {
+        (Value::Object(base), Value::Object(given))
+            if schema.get("properties").is_some() && schema.get("oneOf").is_none() =>
+        {
+            let field = |name: &str| schema["properties"].get(name).unwrap_or(&Value::Null);
+            let mut joined = Map::new();
+            for (name, default) in base {
+                let value = given.get(&name).cloned().unwrap_or_else(|| default.clone());
+                if !value.is_null() {
+                    joined.insert(name.clone(), lay_over(root, field(&name), default, &value));
+                }
+            }
+            for (name, value) in given {
+                if !value.is_null() && !joined.contains_key(name) {
+                    joined.insert(name.clone(), lay_over(root, field(name), Value::Null, value));
+                }
+            }
+            Value::Object(joined)
+        }
+        // `rate = 1` and `rate = 1.0` are the same experiment.
+        (_, Value::Number(number)) if says_number(schema) => {
+            number.as_f64().map(Value::from).unwrap_or_else(|| given.clone())
+        }
+        _ => given.clone(),
+    }
+}
+
+fn says_number(schema: &Value) -> bool {
+    match schema.get("type") {
+        Some(Value::String(name)) => name == "number",
+        Some(Value::Array(names)) => names.iter().any(|name| name == "number"),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;
