@@ -8,7 +8,7 @@ use super::schema;
 use super::spec::Experiment;
 use serde_json::{Map, Value};
 
-/// Applies patches such as `attack.options.poison_ratio=0.05`, `defense.0.options.epochs=5`, `name="x y"`.
+/// Applies patches such as `train.epochs=5`, `attack.options.target=2`, `defense.0.options.epochs=5`, `name="x y"`.
 ///
 /// A value is read as TOML and, if it is none, taken as text. Tables that an experiment may have (`attack`,
 /// `defense.0.options`) are created when needed. The text that comes back has no comments; without patches it is unchanged.
@@ -28,7 +28,7 @@ pub fn apply(text: &str, patches: &[String]) -> Result<String> {
 fn set(value: &mut Value, schema: &Value, patch: &str) -> Result<()> {
     let usage = || {
         Problem::bad_input("A setting is changed by its path, `=` and a value.")
-            .remedy("For example: --set attack.options.poison_ratio=0.05")
+            .remedy("For example: --set train.epochs=5")
     };
     let (path, text) = patch.split_once('=').ok_or_else(usage)?;
     let steps: Vec<&str> = path.trim().split('.').collect();

@@ -2,6 +2,18 @@
 
 pub mod atomic;
 pub mod event;
+pub mod folder;
 pub mod handle;
+pub mod index;
 pub mod job;
 pub mod journal;
+pub mod lock;
+pub mod process;
+pub mod results;
+pub mod status;
+
+pub use folder::{Found, RunFolder};
+pub use index::Index;
+pub use journal::Journal;
+pub use results::{ResultRow, Results};
+pub use status::{State, Status};

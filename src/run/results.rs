@@ -1,0 +1,220 @@
+//! The final table of a run: `results.json`, as text and as CSV.
+
+use crate::experiment::Scores;
+use serde::{Deserialize, Serialize};
+use std::fmt::Write;
+use std::path::PathBuf;
+
+/// What all models of a run reached; the first row is the model before any defense.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    pub rows: Vec<ResultRow>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ResultRow {
+    /// `no defense`, `NPD`.
+    pub title: String,
+    /// Id of the method, empty for the model before any defense.
+    #[serde(default)]
+    pub method: String,
+    pub scores: Scores,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub der: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rir: Option<f64>,
+    /// Working time, pauses excluded.
+    pub seconds: f64,
+    /// The model, relative to the run folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
+    /// Something was chosen by looking at test accuracy or ASR, which no defender can.
+    #[serde(default)]
+    pub oracle: bool,
+    /// Plain fine-tuning with the same budget, to compare with.
+    #[serde(default)]
+    pub control: bool,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+impl Results {
+    /// Adds a row; DER and RIR follow from the first row.
+    pub fn push(&mut self, mut row: ResultRow) {
+        if let Some(before) = self.rows.first() {
+            row.der = row.scores.der_from(&before.scores);
+            row.rir = row.scores.rir_from(&before.scores);
+        }
+        self.rows.push(row);
+    }
+
+    /// An aligned table for terminals, rates in percent. Marks are explained below it.
+    pub fn to_text(&self) -> String {
+        let head = ["", "ACC %", "ASR %", "RA %", "DER %", "time"].map(str::to_owned);
+        let body = self.rows.iter().map(|row| {
+            let mark = match (row.oracle, row.control) {
+                (true, _) => " *",
+                (_, true) => " +",
+                _ => "",
+            };
+            [
+                format!("{}{mark}", row.title.replace(char::is_control, " ")),
+                percent(Some(row.scores.acc)),
+                percent(row.scores.asr),
+                percent(row.scores.ra),
+                percent(row.der),
+                time_in_words(row.seconds),
+            ]
+        });
+        let table: Vec<[String; 6]> = std::iter::once(head).chain(body).collect();
+        let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: [usize; 6] = std::array::from_fn(width);
+        let mut text = String::new();
+        for row in &table {
+            let mut line = format!("{:<1$}", row[0], widths[0]);
+            for (cell, width) in row.iter().zip(widths).skip(1) {
+                // Writing into a String cannot fail.
+                let _ = write!(line, "  {cell:>width$}");
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        if self.rows.iter().any(|row| row.oracle) {
+            text.push_str("* oracle: something was chosen by looking at test accuracy or ASR\n");
+        }
+        if self.rows.iter().any(|row| row.control && !row.oracle) {
+            text.push_str("+ control: plain fine-tuning with the same budget\n");
+        }
+        for row in self.rows.iter().filter(|row| !row.note.is_empty()) {
+            let _ = writeln!(text, "{}: {}", row.title, row.note);
+        }
+        text
+    }
+
+    /// All fields as CSV; rates are shares in 0..=1, what is unknown is empty.
+    pub fn to_csv(&self) -> String {
+        let mut text = String::from(
+            "title,method,acc,asr,ra,der,rir,seconds,clean_count,triggered_count,oracle,control,weights,note\n",
+        );
+        for row in &self.rows {
+            let share = |value: Option<f64>| value.map(|value| format!("{value:.6}")).unwrap_or_default();
+            let cells = [
+                row.title.clone(),
+                row.method.clone(),
+                share(Some(row.scores.acc)),
+                share(row.scores.asr),
+                share(row.scores.ra),
+                share(row.der),
+                share(row.rir),
+                format!("{:.3}", row.seconds),
+                row.scores.clean_count.to_string(),
+                row.scores.triggered_count.to_string(),
+                row.oracle.to_string(),
+                row.control.to_string(),
+                row.weights.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+                row.note.clone(),
+            ];
+            text.push_str(&cells.map(|cell| quoted(&cell)).join(","));
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// `96.10`, or `-` where there is no value.
+pub fn percent(share: Option<f64>) -> String {
+    // 96.095 has no exact binary form; the nudge makes such halves go up, as people round.
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.2}", (share * 1e4 + 1e-6).round() / 100.0))
+}
+
+/// `8.3 s`, `2 min 05 s`, `1 h 02 min`.
+pub fn time_in_words(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return "-".to_owned();
+    }
+    if seconds < 59.95 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = seconds.round() as u64;
+    if whole < 3600 {
+        format!("{} min {:02} s", whole / 60, whole % 60)
+    } else {
+        format!("{} h {:02} min", whole / 3600, whole % 3600 / 60)
+    }
+}
+
+fn quoted(cell: &str) -> String {
+    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(title: &str, acc: f64, asr: f64, ra: f64, seconds: f64) -> ResultRow {
+        let scores = Scores { acc, asr: Some(asr), ra: Some(ra), clean_count: 10_000, triggered_count: 9_000 };
+        ResultRow { title: title.into(), scores, seconds, ..ResultRow::default() }
+    }
+
+    fn published() -> Results {
+        let mut results = Results::default();
+        results.push(row("no defense", 0.9132, 0.9503, 0.0467, 3720.0));
+        results.push(ResultRow { control: true, method: "ft".into(), ..row("FT", 0.8996, 0.0148, 0.8939, 125.0) });
+        results.push(ResultRow {
+            oracle: true,
+            note: "by, \"ASR\"".into(),
+            ..row("ANP", 0.8417, 0.0073, 0.8404, 8.26)
+        });
+        results
+    }
+
+    #[test]
+    fn the_table_is_aligned() {
+        let expected = [
+            "            ACC %  ASR %   RA %  DER %        time",
+            "no defense  91.32  95.03   4.67      -  1 h 02 min",
+            "FT +        89.96   1.48  89.39  96.10  2 min 05 s",
+            "ANP *       84.17   0.73  84.04  93.58       8.3 s",
+            "* oracle: something was chosen by looking at test accuracy or ASR",
+            "+ control: plain fine-tuning with the same budget",
+            "ANP: by, \"ASR\"",
+            "",
+        ];
+        assert_eq!(published().to_text(), expected.join("\n"));
+    }
+
+    #[test]
+    fn rows_without_a_trigger_show_gaps() {
+        let mut results = Results::default();
+        let scores = Scores { acc: 0.9, clean_count: 10, ..Scores::default() };
+        results.push(ResultRow { title: "clean".into(), scores, ..ResultRow::default() });
+        assert!(
+            results.to_text().lines().nth(1).unwrap().contains("90.00      -     -      -"),
+            "{}",
+            results.to_text()
+        );
+    }
+
+    #[test]
+    fn csv_quotes_what_needs_it() {
+        let text = published().to_csv();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[2], "FT,ft,0.899600,0.014800,0.893900,0.960950,0.916800,125.000,10000,9000,false,true,,");
+        assert!(lines[3].ends_with("true,false,,\"by, \"\"ASR\"\"\""), "{}", lines[3]);
+    }
+
+    #[test]
+    fn results_survive_a_round_trip() {
+        let text = serde_json::to_string(&published()).unwrap();
+        assert_eq!(serde_json::from_str::<Results>(&text).unwrap().to_csv(), published().to_csv());
+    }
+
+    #[test]
+    fn times_read_well() {
+        assert_eq!(time_in_words(0.04), "0.0 s");
+        assert_eq!(time_in_words(59.96), "1 min 00 s");
+        assert_eq!(time_in_words(3599.6), "1 h 00 min");
+        assert_eq!(time_in_words(f64::NAN), "-");
+    }
+}
