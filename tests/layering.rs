@@ -92,7 +92,7 @@ fn offences(room: &str, text: &str) -> Vec<(usize, String)> {
 }
 
 fn files_in(folder: &Path, files: &mut Vec<PathBuf>) {
-    for path in fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()) {
+    for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
         if path.is_dir() {
             files_in(&path, files);
         } else if path.extension().is_some_and(|kind| kind == "rs" || kind == "wgsl" || kind == "py") {
