@@ -144,7 +144,7 @@ impl Index {
     /// Takes one run into the index, wherever its folder is.
     pub fn record(&mut self, run: &Path) -> Result<()> {
         let entry = Entry::read(run);
-        let root = run.parent().map(text).unwrap_or_default();
+        let root = Path::new(&text(run)).parent().map(text).unwrap_or_default();
         self.write(|transaction| entry.insert(transaction, &root))
     }
 
@@ -409,8 +409,9 @@ fn hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
+/// A path as the index spells it: the same folder has one name, wherever the program was started.
 fn text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -509,6 +510,17 @@ mod tests {
         index.forget(&elsewhere.path().join("third")).unwrap();
         assert_eq!(index.rescan(&place.path().join("missing")).unwrap(), 0);
         assert_eq!(names(&index, &Filter::default()), ["third", "first", "holiday"]);
+    }
+
+    #[test]
+    fn one_folder_has_one_name() {
+        let place = runs();
+        let mut index = Index::in_memory().unwrap();
+        index.rescan(place.path()).unwrap();
+        index.record(&place.path().join(".").join("first")).unwrap();
+        assert_eq!(names(&index, &Filter::default()).len(), 4);
+        let root = Some(place.path().join("."));
+        assert_eq!(names(&index, &Filter { root, ..Filter::default() }).len(), 4);
     }
 
     #[test]

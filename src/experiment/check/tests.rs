@@ -1,5 +1,6 @@
 use super::*;
 use crate::experiment::method::defaults_of;
+use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -248,4 +249,27 @@ fn slugs_are_fit_for_folders() {
     assert_eq!(slug("  "), "experiment");
     assert_eq!(slug("Größe 中文"), "größe-中文");
     assert!(slug(&"long name ".repeat(20)).chars().count() <= 40);
+}
+
+proptest! {
+    #[test]
+    fn damaged_texts_are_read_or_refused_with_a_place(
+        cuts in proptest::collection::vec((0usize..GOOD.len(), "[a-z0-9.\\[\\]{}=\"' \n#ß-]{0,3}"), 1..4)
+    ) {
+        let mut text = GOOD.to_owned();
+        for (at, insert) in cuts {
+            let at = (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+            let end = (at + 1..=text.len()).find(|&end| text.is_char_boundary(end)).unwrap_or(at);
+            text.replace_range(at..end, &insert);
+        }
+        match parse(&text, &METHODS) {
+            Ok(experiment) => prop_assert!(to_toml(&resolve(&experiment, &METHODS)).is_ok()),
+            Err(problem) => prop_assert!(problem.place.is_some(), "{}", problem),
+        }
+    }
+
+    #[test]
+    fn any_patch_is_applied_or_refused(path in "[a-z0-9.]{0,20}", value in ".{0,20}") {
+        drop(parse_patched(GOOD, &[format!("{path}={value}")], &METHODS));
+    }
 }

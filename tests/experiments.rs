@@ -1,0 +1,40 @@
+//! Every method that the program knows can be written into an experiment, checked, resolved and read back.
+
+use polariscope::catalogue;
+use polariscope::experiment::{Kind, check};
+
+fn first(kind: Kind) -> &'static str {
+    catalogue::all().iter().find(|method| method.kind == kind).unwrap().id
+}
+
+#[test]
+fn the_defaults_of_every_method_pass_its_own_checks() {
+    let methods = catalogue::all();
+    for method in methods {
+        let options = check::resolve_options(method, &serde_json::Map::new());
+        assert_eq!(check::check_options(method, &options), [], "{}", method.id);
+
+        let network = if method.kind == Kind::Network { method.id } else { first(Kind::Network) };
+        let choice = match method.kind {
+            Kind::Network => String::new(),
+            Kind::Attack => format!("[attack]\nid = '{}'", method.id),
+            _ => format!("[[defense]]\nid = '{}'", method.id),
+        };
+        let text = format!("[data]\nsource = 'fashion-mini'\n[network]\nid = '{network}'\n{choice}");
+        let resolved = check::resolve(&check::parse(&text, methods).unwrap(), methods);
+        let written = check::to_toml(&resolved).unwrap();
+        let again = check::parse(&written, methods).unwrap_or_else(|problem| panic!("{problem}\n\n{written}"));
+        assert_eq!(again, resolved);
+        assert_eq!(check::hash8(&check::resolve(&again, methods)), check::hash8(&resolved));
+    }
+}
+
+#[test]
+fn an_unknown_option_of_any_method_is_refused() {
+    for method in catalogue::all() {
+        let options = serde_json::Map::from_iter([("no_such_option".to_owned(), 1.into())]);
+        let found = check::check_options(method, &options);
+        assert_eq!(found.len(), 1, "{}", method.id);
+        assert!(found[0].message.contains("no_such_option"), "{}", method.id);
+    }
+}
