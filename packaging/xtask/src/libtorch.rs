@@ -221,3 +221,60 @@ fn symlink(target: &Path, link: &Path) -> Result<()> {
 fn symlink(_: &Path, link: &Path) -> Result<()> {
     Err(format!("Cannot create the link {} on this system.", link.display()))
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// A folder of its own for each test, gone afterwards.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id()));
+            create(&path).unwrap();
+            Self(path)
+        }
+
+        fn file(&self, name: &str, text: &str) {
+            create(self.0.join(name).parent().unwrap()).unwrap();
+            fs::write(self.0.join(name), text).unwrap();
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            remove(&self.0).unwrap();
+        }
+    }
+
+    #[test]
+    fn versions_are_read_from_both_kinds_of_installation() {
+        let scratch = Scratch::new("version");
+        assert_eq!(version(&scratch.0), None);
+        scratch.file("version.py", "from typing import Optional\n__version__ = '2.11.0+cu130'\ncuda = '13.0'\n");
+        assert_eq!(version(&scratch.0).as_deref(), Some("2.11.0"));
+        scratch.file("build-version", "2.13.1+cpu\n");
+        assert_eq!(version(&scratch.0).as_deref(), Some("2.13.1"));
+    }
+
+    #[test]
+    fn a_home_of_links_is_complete_and_keeps_the_gpu_out_of_lib() {
+        let scratch = Scratch::new("link");
+        scratch.file("torch/version.py", "__version__ = '2.11.0'");
+        scratch.file("torch/include/torch/csrc/api/include/torch/torch.h", "");
+        for name in [MAIN_LIBRARY, CUDA_LIBRARY, "libc10.so", "libc10_cuda.so", "libtorch.so", "libtorch_python.so"] {
+            scratch.file(&format!("torch/lib/{name}"), name);
+        }
+        scratch.file("nvidia/cu13/lib/libcudart.so.13", "");
+        scratch.file("nvidia/cu13/lib/libcublas.so.13", "");
+        let home = scratch.0.join("home");
+        link(&scratch.0.join("torch"), &home).unwrap();
+        assert!(is_complete(&home) && has_cuda(&home));
+        let lib = |name: &str| home.join("lib").join(name).exists();
+        assert!(lib("libc10.so") && lib("libcudart.so.13"));
+        assert!(!lib(CUDA_LIBRARY) && !lib("libc10_cuda.so") && !lib("libtorch_python.so") && !lib("libcublas.so.13"));
+        fs::remove_file(home.join("build-version")).unwrap();
+        assert!(!is_complete(&home), "the stamp is what counts");
+    }
+}

@@ -17,7 +17,7 @@ const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
   setup [--cuda]     put libtorch into .libtorch and check what the system must have;
-                     --cuda adds the libraries for NVIDIA graphics cards (about 2 GB)
+                     --cuda adds the libraries for NVIDIA graphics cards (2 GB to fetch, 3 on disk)
   run [ARGS]         set up, build and start Polariscope with ARGS: the window,
                      or the demonstration where there is no display
   test               set up and run what CI runs: rustfmt, clippy, all tests

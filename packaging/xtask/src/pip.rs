@@ -178,3 +178,17 @@ pub fn remove(path: &Path) -> Result<()> {
 pub fn cannot(action: &str, path: &Path, error: &std::io::Error) -> String {
     format!("Cannot {action} {}: {error}.", path.display())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pip_versions_are_compared_as_numbers() {
+        let resumes = |text: &str| parse_version(text) >= Some((25, 1));
+        assert!(resumes("pip 25.1 from /usr/lib/python3/dist-packages/pip (python 3.13)"));
+        assert!(resumes("pip 26.3.dev0 from somewhere"));
+        assert!(!resumes("pip 9.0.1 from somewhere") && !resumes("pip 25.0.1 from somewhere"));
+        assert!(!resumes("no pip here"));
+    }
+}
