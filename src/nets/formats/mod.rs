@@ -5,12 +5,10 @@
 //! | `sniff` | which container it is, or what else it is |
 //! | `safetensors` | our own format for weights, read and written |
 //! | `pytorch` | `torch.save` files of all ages, BackdoorBench results |
-//! | `pickle` | Python's pickle as data, numpy arrays in it |
-//! | `layout` | strided tensors to plain ones |
 //! | `recognise` | which network the weights were made for |
+//!
+//! Pickles are read by `data::pickle`, which data sources use too.
 
-mod layout;
-pub mod pickle;
 mod pytorch;
 pub mod recognise;
 pub mod safetensors;
@@ -20,6 +18,7 @@ pub use pytorch::backdoorbench::{BackdoorBenchResult, PoisonedEntry, PoisonedPic
 pub use recognise::{Recognised, recognise};
 pub use sniff::{Container, sniff};
 
+use crate::data::pickle::layout;
 use crate::experiment::{Problem, Result};
 use crate::nets::Params;
 use std::collections::BTreeMap;

@@ -55,14 +55,19 @@ impl Shapes<'_> {
         }
     }
 
-    /// A pre-activation block: two normalisations, two 3 x 3 convolutions, and a 1 x 1 shortcut where widths differ.
-    fn preact_block(&self, block: &str, shortcut: &str, input: i64, output: i64) -> bool {
-        let shortcut = format!("{block}.{shortcut}.weight");
+    /// A pre-activation block: two normalisations, two 3 x 3 convolutions, and a 1 x 1 shortcut (or none: `None`).
+    fn preact_block(&self, block: &str, shortcut: Option<&str>, input: i64, output: i64) -> bool {
         self.is(&format!("{block}.bn1.weight"), &[input])
             && self.is(&format!("{block}.conv1.weight"), &[output, input, 3, 3])
             && self.is(&format!("{block}.bn2.weight"), &[output])
             && self.is(&format!("{block}.conv2.weight"), &[output, output, 3, 3])
-            && if input == output { !self.has(&shortcut) } else { self.is(&shortcut, &[output, input, 1, 1]) }
+            && match shortcut {
+                Some(name) => self.is(&format!("{block}.{name}.weight"), &[output, input, 1, 1]),
+                None => {
+                    let has = |name: &str| self.has(&format!("{block}.{name}.weight"));
+                    input == output && !has("shortcut.0") && !has("convShortcut")
+                }
+            }
     }
 }
 
@@ -74,8 +79,9 @@ fn preact_resnet18(shapes: &Shapes) -> Option<Recognised> {
     let mut input = width;
     for layer in 1..=4 {
         let output = width.checked_mul(1 << (layer - 1))?;
-        let first = shapes.preact_block(&format!("layer{layer}.0"), "shortcut.0", input, output);
-        let second = shapes.preact_block(&format!("layer{layer}.1"), "shortcut.0", output, output);
+        let shortcut = (input != output).then_some("shortcut.0");
+        let first = shapes.preact_block(&format!("layer{layer}.0"), shortcut, input, output);
+        let second = shapes.preact_block(&format!("layer{layer}.1"), None, output, output);
         if !first || !second || shapes.has(&format!("layer{layer}.2.conv1.weight")) {
             return None;
         }
@@ -97,7 +103,8 @@ fn wide_resnet(shapes: &Shapes) -> Option<Recognised> {
     for group in 1..=3 {
         let output = (stem * widen) << (group - 1);
         for n in 0..blocks {
-            if !shapes.preact_block(&format!("block{group}.layer.{n}"), "convShortcut", input, output) {
+            let shortcut = (input != output).then_some("convShortcut");
+            if !shapes.preact_block(&format!("block{group}.layer.{n}"), shortcut, input, output) {
                 return None;
             }
             input = output;
@@ -123,19 +130,20 @@ fn small_resnet(shapes: &Shapes) -> Option<Recognised> {
     let mut input = width;
     for layer in 1..=3 {
         let output = width.checked_mul(1 << (layer - 1))?;
-        let block = format!("layer{layer}.0");
-        if !shapes.preact_block(&block, "shortcut.0", input, output)
-            || shapes.has(&format!("layer{layer}.1.conv1.weight"))
-        {
+        // Every stage halves the picture, so its first block has a shortcut even where widths agree.
+        if !shapes.preact_block(&format!("layer{layer}.0"), Some("shortcut.0"), input, output) {
             return None;
         }
         input = output;
+    }
+    if !shapes.preact_block("layer3.1", None, input, input) || shapes.has("layer3.2.conv1.weight") {
+        return None;
     }
     if !shapes.is("bn.weight", &[input]) {
         return None;
     }
     let classes = shapes.classes("linear.weight", input)?;
-    let name = format!("small residual network, width {width}");
+    let name = format!("Small ResNet, width {width}");
     Some(Recognised { id: "small-resnet".into(), options: json!({ "width": width }), classes, name, in_zoo: true })
 }
 
@@ -250,76 +258,35 @@ fn elsewhere(shapes: &Shapes) -> Option<Recognised> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nets::{InputSpec, zoo};
     use tch::{Device, Kind, Tensor};
 
-    fn params(entries: &[(String, Vec<i64>)]) -> Params {
-        entries.iter().map(|(name, shape)| (name.clone(), Tensor::zeros(shape, (Kind::Float, Device::Cpu)))).collect()
+    fn zoo_params(id: &str, options: &Value) -> Params {
+        let input = InputSpec { height: 32, width: 32, mean: [0.0; 3], std: [1.0; 3], classes: 43 };
+        zoo::build(id, options, input).unwrap().initial(1).unwrap()
     }
 
-    fn block(entries: &mut Vec<(String, Vec<i64>)>, name: &str, shortcut: &str, input: i64, output: i64) {
-        entries.push((format!("{name}.bn1.weight"), vec![input]));
-        entries.push((format!("{name}.conv1.weight"), vec![output, input, 3, 3]));
-        entries.push((format!("{name}.bn2.weight"), vec![output]));
-        entries.push((format!("{name}.conv2.weight"), vec![output, output, 3, 3]));
-        if input != output {
-            entries.push((format!("{name}.{shortcut}.weight"), vec![output, input, 1, 1]));
-        }
-    }
-
-    fn preact(width: i64, classes: i64) -> Vec<(String, Vec<i64>)> {
-        let mut entries = vec![("conv1.weight".to_owned(), vec![width, 3, 3, 3])];
-        let mut input = width;
-        for layer in 0..4 {
-            let output = width << layer;
-            block(&mut entries, &format!("layer{}.0", layer + 1), "shortcut.0", input, output);
-            block(&mut entries, &format!("layer{}.1", layer + 1), "shortcut.0", output, output);
-            input = output;
-        }
-        entries.push(("linear.weight".to_owned(), vec![classes, input]));
-        entries
-    }
-
-    fn wide(depth: i64, widen: i64) -> Vec<(String, Vec<i64>)> {
-        let mut entries = vec![("conv1.weight".to_owned(), vec![16, 3, 3, 3])];
-        let mut input = 16;
-        for group in 0..3 {
-            for n in 0..(depth - 4) / 6 {
-                let output = (16 * widen) << group;
-                block(&mut entries, &format!("block{}.layer.{n}", group + 1), "convShortcut", input, output);
-                input = output;
-            }
-        }
-        entries.push(("bn1.weight".to_owned(), vec![input]));
-        entries.push(("fc.weight".to_owned(), vec![43, input]));
-        entries
+    fn zeros(shape: &[i64]) -> Tensor {
+        Tensor::zeros(shape, (Kind::Float, Device::Cpu))
     }
 
     #[test]
-    fn preact_resnet18_of_any_width() {
-        let found = recognise(&params(&preact(8, 10))).unwrap();
-        assert_eq!((found.id.as_str(), found.classes, found.in_zoo), ("preact-resnet18", 10, true));
-        assert_eq!(found.options, json!({ "width": 8 }));
-    }
-
-    #[test]
-    fn wide_resnets_by_depth_and_width() {
-        for (depth, widen) in [(16, 1), (28, 2)] {
-            let found = recognise(&params(&wide(depth, widen))).unwrap();
-            assert_eq!((found.id.as_str(), found.classes), ("wide-resnet", 43));
-            assert_eq!(found.options, json!({ "depth": depth, "widen": widen }));
+    fn everything_that_the_zoo_builds_is_recognised() {
+        let mut met = Vec::new();
+        for (id, options, name) in [
+            ("preact-resnet18", json!({ "width": 8 }), "PreAct-ResNet18, width 8"),
+            ("wide-resnet", json!({ "depth": 16, "widen": 1 }), "WRN-16-1"),
+            ("wide-resnet", json!({ "depth": 22, "widen": 2 }), "WRN-22-2"),
+            ("small-resnet", json!({ "width": 4 }), "Small ResNet, width 4"),
+        ] {
+            let found = recognise(&zoo_params(id, &options)).unwrap();
+            assert_eq!((found.id.as_str(), found.classes, found.in_zoo), (id, 43, true));
+            assert_eq!((found.options, found.name.as_str()), (options, name));
+            met.push(id);
         }
-    }
-
-    #[test]
-    fn small_resnet_has_a_normalisation_of_its_own() {
-        let mut entries = vec![("conv1.weight".to_owned(), vec![16, 3, 3, 3])];
-        for (layer, input, output) in [(1, 16, 16), (2, 16, 32), (3, 32, 64)] {
-            block(&mut entries, &format!("layer{layer}.0"), "shortcut.0", input, output);
+        for entry in zoo::ALL {
+            assert!(met.contains(&entry.method.id), "{} is not recognised", entry.method.id);
         }
-        entries.push(("bn.weight".to_owned(), vec![64]));
-        entries.push(("linear.weight".to_owned(), vec![10, 64]));
-        let found = recognise(&params(&entries)).unwrap();
-        assert_eq!((found.id.as_str(), &found.options), ("small-resnet", &json!({ "width": 16 })));
     }
 
     #[test]
@@ -328,14 +295,13 @@ mod tests {
             ("layer3.1.conv2.weight", vec![32, 32, 1, 1]),
             ("linear.weight", vec![10, 63]),
             ("layer2.0.shortcut.0.weight", vec![16, 8, 3, 3]),
+            ("layer1.0.shortcut.0.weight", vec![8, 8, 1, 1]),
+            ("layer1.2.conv1.weight", vec![8, 8, 3, 3]),
         ] {
-            let mut entries = preact(8, 10);
-            entries.iter_mut().find(|(own, _)| own == name).unwrap().1 = shape;
-            assert_eq!(recognise(&params(&entries)), None, "{name}");
+            let mut changed = zoo_params("preact-resnet18", &json!({ "width": 8 }));
+            changed.insert(name, zeros(&shape));
+            assert_eq!(recognise(&changed), None, "{name}");
         }
-        let mut deeper = preact(8, 10);
-        block(&mut deeper, "layer1.2", "shortcut.0", 8, 8);
-        assert_eq!(recognise(&params(&deeper)), None);
         assert_eq!(recognise(&Params::new()), None);
     }
 
@@ -343,10 +309,10 @@ mod tests {
     fn known_networks_that_the_zoo_lacks_are_named() {
         for known in &KNOWN {
             for prefix in ["", "1."] {
-                let mut entries: Vec<_> =
-                    known.marks.iter().map(|(name, shape)| (format!("{prefix}{name}"), shape.to_vec())).collect();
-                entries.push((format!("{prefix}{}", known.head.0), vec![7, known.head.1]));
-                let found = recognise(&params(&entries)).unwrap();
+                let mut params: Params =
+                    known.marks.iter().map(|(name, shape)| (format!("{prefix}{name}"), zeros(shape))).collect();
+                params.insert(format!("{prefix}{}", known.head.0), zeros(&[7, known.head.1]));
+                let found = recognise(&params).unwrap();
                 assert_eq!((found.id.as_str(), found.classes, found.in_zoo), (known.id, 7, false));
             }
         }

@@ -2,8 +2,8 @@
 
 use super::state_dict::name_of;
 use super::tensors::Reader;
-use crate::nets::formats::pickle::numpy::Number;
-use crate::nets::formats::pickle::{Value, numpy};
+use crate::data::pickle::numpy::Number;
+use crate::data::pickle::{Value, numpy};
 use std::sync::Arc;
 
 /// The result of an attack, beside the weights.

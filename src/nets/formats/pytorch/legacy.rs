@@ -2,8 +2,8 @@
 
 use super::Storages;
 use super::tensors::storage_of;
+use crate::data::pickle::{self, Value};
 use crate::experiment::{Problem, Result};
-use crate::nets::formats::pickle::{self, Value};
 use std::collections::HashMap;
 use std::ops::Range;
 

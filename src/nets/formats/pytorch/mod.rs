@@ -6,8 +6,8 @@ mod state_dict;
 mod tensors;
 mod zip;
 
-use super::pickle::{self, Value, numpy::Number};
 use super::{Checkpoint, Container};
+use crate::data::pickle::{self, Value, numpy::Number};
 use crate::experiment::{Problem, Result};
 use crate::nets::Params;
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! From what was saved to named tensors: nested dictionaries, whole modules, wrapper prefixes, pruning masks.
 
 use super::tensors::is_tensor;
+use crate::data::pickle::{Value, numpy, shortened};
 use crate::experiment::{Problem, Result};
 use crate::nets::Params;
-use crate::nets::formats::pickle::{Value, numpy, shortened};
 
 /// Where training scripts put the weights, most specific first.
 const KEYS: [&str; 7] = ["model", "state_dict", "net", "model_state_dict", "netC", "module", "ema"];

@@ -2,10 +2,10 @@
 
 use super::Storages;
 use super::legacy::Legacy;
+use crate::data::pickle::numpy::{self, Dtype, Number};
+use crate::data::pickle::{Global, Value, layout};
 use crate::experiment::{Problem, Result};
-use crate::nets::formats::pickle::numpy::{self, Dtype, Number};
-use crate::nets::formats::pickle::{Global, Value};
-use crate::nets::formats::{Budget, layout, safetensors};
+use crate::nets::formats::{Budget, safetensors};
 use tch::{Kind, Tensor};
 
 /// Wrappers around wrappers end here; PyTorch uses two.

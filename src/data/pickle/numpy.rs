@@ -1,8 +1,7 @@
 //! Numpy's arrays and numbers inside of pickles.
 
-use super::Value;
+use super::{Value, layout};
 use crate::experiment::{Problem, Result};
-use crate::nets::formats::layout;
 use std::sync::Arc;
 
 /// Element types of numpy arrays that hold plain numbers.
@@ -247,7 +246,7 @@ fn damaged(why: impl std::fmt::Display) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nets::formats::pickle::parse;
+    use crate::data::pickle::parse;
 
     /// `numpy.dtype(code)` with its state, as numpy writes it.
     fn dtype(code: &str, endian: char) -> Vec<u8> {

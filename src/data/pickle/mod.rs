@@ -8,17 +8,19 @@
 //! Work and memory are bounded by the length of the input, so a hostile file ends in a [`Problem`], not in a
 //! full memory.
 
+mod calls;
+mod freeze;
+pub mod layout;
 mod machine;
 pub mod numpy;
 mod value;
 
-pub(super) use value::shortened;
-pub use value::{Global, Opaque, Value};
+pub use value::{Global, Opaque, Value, shortened};
 
 use crate::experiment::{Problem, Result};
 
 /// Deepest nesting of containers. Real networks stay below 100.
-pub(super) const MAX_DEPTH: usize = 500;
+const MAX_DEPTH: usize = 500;
 
 /// One pickle and what was learned on the way.
 #[derive(Debug)]
@@ -43,7 +45,7 @@ pub fn parse_with_ids(bytes: &[u8]) -> Result<Parsed> {
     machine::Machine::new(bytes).run()
 }
 
-pub(super) fn damaged(offset: usize, why: impl std::fmt::Display) -> Problem {
+fn damaged(offset: usize, why: impl std::fmt::Display) -> Problem {
     Problem::bad_file("This Python pickle is cut off or damaged.")
         .because(format!("At byte {offset} of the pickle: {why}."))
         .remedy("Copy or download the file again.")

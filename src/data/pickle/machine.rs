@@ -1,83 +1,18 @@
 //! The stack machine. Values under construction live in an arena of nodes, because pickles may refer to a list
-//! before it is filled, and to itself; [`Machine::freeze`] turns them into immutable values.
+//! before it is filled, and to itself; `freeze` turns them into immutable values.
 
-use super::{Global, MAX_DEPTH, Opaque, Parsed, Value, damaged};
+use super::freeze::{Frozen, Id, Node};
+use super::{Parsed, Value, damaged};
 use crate::experiment::{Problem, Result};
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// Most instructions in one pickle: poison bookkeeping of half a million pictures stays below.
 const MAX_STEPS: usize = 10_000_000;
 
-/// Functions that no data file has a reason to name.
-const HARMFUL_BUILTINS: [&str; 9] =
-    ["__import__", "apply", "compile", "eval", "exec", "execfile", "input", "open", "breakpoint"];
-
-/// Modules of Python's standard library through which a program is run; and those that would load another pickle.
-const HARMFUL_MODULES: [&str; 36] = [
-    "_io",
-    "_pickle",
-    "_posixsubprocess",
-    "asyncio",
-    "bdb",
-    "cProfile",
-    "code",
-    "codeop",
-    "commands",
-    "ctypes",
-    "dill",
-    "cloudpickle",
-    "distutils",
-    "ftplib",
-    "http",
-    "httplib",
-    "importlib",
-    "io",
-    "marshal",
-    "multiprocessing",
-    "nt",
-    "os",
-    "pdb",
-    "pickle",
-    "pip",
-    "platform",
-    "posix",
-    "profile",
-    "pty",
-    "requests",
-    "runpy",
-    "shutil",
-    "socket",
-    "subprocess",
-    "sys",
-    "webbrowser",
-];
-
-type Id = usize;
-
-/// A value under construction.
-enum Node {
-    Leaf(Value),
-    List(Vec<Id>),
-    Tuple(Vec<Id>),
-    Set(Vec<Id>),
-    Dict(Vec<(Id, Id)>),
-    Persistent(Id),
-    Object(Box<Object>),
-}
-
-struct Object {
-    callable: Id,
-    args: Vec<Id>,
-    state: Option<Id>,
-    items: Vec<Id>,
-    pairs: Vec<(Id, Id)>,
-}
-
 pub struct Machine<'a> {
     input: &'a [u8],
     at: usize,
-    nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node>,
     stack: Vec<Id>,
     marks: Vec<usize>,
     memo: HashMap<u64, Id>,
@@ -298,7 +233,7 @@ impl<'a> Machine<'a> {
 
     // ---- input ----
 
-    fn damaged(&self, why: impl std::fmt::Display) -> Problem {
+    pub(super) fn damaged(&self, why: impl std::fmt::Display) -> Problem {
         damaged(self.at.saturating_sub(1), why)
     }
 
@@ -342,13 +277,13 @@ impl<'a> Machine<'a> {
 
     // ---- stack ----
 
-    fn push(&mut self, node: Node) -> Result<()> {
+    pub(super) fn push(&mut self, node: Node) -> Result<()> {
         self.nodes.push(node);
         self.stack.push(self.nodes.len() - 1);
         Ok(())
     }
 
-    fn leaf(&mut self, value: Value) -> Result<()> {
+    pub(super) fn leaf(&mut self, value: Value) -> Result<()> {
         self.push(Node::Leaf(value))
     }
 
@@ -408,7 +343,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Pays for memory that is not paid for by the instruction's own length.
-    fn charge(&mut self, bytes: usize) -> Result<()> {
+    pub(super) fn charge(&mut self, bytes: usize) -> Result<()> {
         match self.allowance.checked_sub(bytes) {
             Some(rest) => {
                 self.allowance = rest;
@@ -469,98 +404,6 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn global(&mut self, module: String, name: String) -> Result<()> {
-        let root = module.split('.').next().unwrap_or_default();
-        let builtin = matches!(root, "builtins" | "__builtin__") && HARMFUL_BUILTINS.contains(&name.as_str());
-        let loads_pickles = module == "torch.serialization" || (module == "torch" && name == "load");
-        if builtin || loads_pickles || HARMFUL_MODULES.contains(&root) {
-            return Err(Problem::bad_file("This file would run a program when Python opens it. It is refused.")
-                .because(format!("It names `{module}.{name}`. Nothing was executed."))
-                .remedy("Do not open this file in Python. Ask its source for weights as safetensors."));
-        }
-        self.leaf(Value::Global(Arc::new(Global { module, name })))
-    }
-
-    /// A call: harmless containers become values, everything else is written down.
-    fn call(&mut self, callable: Id, args: Id) -> Result<()> {
-        let args = match &self.nodes[args] {
-            Node::Tuple(args) => args.clone(),
-            // `copyreg` may pass None; other kinds do not come from Python's own pickler.
-            Node::Leaf(Value::None) => Vec::new(),
-            _ => return Err(self.damaged("the arguments of a call are not a tuple")),
-        };
-        self.charge(args.len() * size_of::<Id>())?;
-        let known = match &self.nodes[callable] {
-            Node::Leaf(Value::Global(global)) => Known::of(global),
-            _ => None,
-        };
-        let plain = match known {
-            Some(known) => self.plain(known, &args)?,
-            None => None,
-        };
-        self.push(plain.unwrap_or_else(|| {
-            Node::Object(Box::new(Object { callable, args, state: None, items: Vec::new(), pairs: Vec::new() }))
-        }))
-    }
-
-    /// The value of a call to a harmless function; `None` when the arguments are not the expected ones.
-    fn plain(&mut self, known: Known, args: &[Id]) -> Result<Option<Node>> {
-        let content = match (known, args) {
-            (Known::DefaultDict, [] | [_]) => &[],
-            (Known::DefaultDict, [_, content]) => std::slice::from_ref(content),
-            _ => args,
-        };
-        let members = match content {
-            [] => Some(Vec::new()),
-            [one] => match &self.nodes[*one] {
-                Node::List(items) | Node::Tuple(items) | Node::Set(items) => Some(items.clone()),
-                _ => None,
-            },
-            _ => None,
-        };
-        if let Some(members) = &members {
-            self.charge(members.len() * size_of::<Id>())?;
-        }
-        Ok(match known {
-            Known::List => members.map(Node::List),
-            Known::Tuple => members.map(Node::Tuple),
-            Known::Set => members.map(Node::Set),
-            Known::Dict | Known::DefaultDict => members.and_then(|members| self.dict_of(&members)),
-            Known::Bytes => match content {
-                [] => Some(Node::Leaf(Value::Bytes(Arc::from([])))),
-                [one, ..] => self.bytes_of(*one)?,
-            },
-        })
-    }
-
-    /// A dictionary from a list of pairs.
-    fn dict_of(&self, members: &[Id]) -> Option<Node> {
-        let pair = |&id: &Id| match &self.nodes[id] {
-            Node::List(items) | Node::Tuple(items) if items.len() == 2 => Some((items[0], items[1])),
-            _ => None,
-        };
-        members.iter().map(pair).collect::<Option<_>>().map(Node::Dict)
-    }
-
-    /// Protocol 2 has no byte strings: Python writes them as text in which every character stands for a byte.
-    fn bytes_of(&mut self, id: Id) -> Result<Option<Node>> {
-        let value = match &self.nodes[id] {
-            Node::Leaf(value @ (Value::Bytes(_) | Value::Str(_))) => value.clone(),
-            _ => return Ok(None),
-        };
-        let Value::Str(text) = &value else {
-            return Ok(Some(Node::Leaf(value)));
-        };
-        self.charge(text.len())?;
-        let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c as u32).ok()).collect();
-        match bytes {
-            Some(bytes) => Ok(Some(Node::Leaf(Value::Bytes(bytes.into())))),
-            None => Err(self.damaged("a byte string has a character beyond 255")),
-        }
-    }
-
-    // ---- the end ----
-
     fn finish(mut self) -> Result<Parsed> {
         let root = self.pop()?;
         let mut done = vec![Frozen::Not; self.nodes.len()];
@@ -572,102 +415,6 @@ impl<'a> Machine<'a> {
             .collect::<Result<Vec<_>>>()?;
         Ok(Parsed { value, consumed: self.at, persistent })
     }
-
-    /// The value and its height. `depth` bounds the recursion here, the height that of whoever walks the value.
-    fn freeze(&self, id: Id, depth: usize, done: &mut [Frozen]) -> Result<(Value, usize)> {
-        match &done[id] {
-            Frozen::Done(value, height) => return Ok((value.clone(), *height)),
-            Frozen::Open => return Ok((reference_to_itself(), 1)),
-            Frozen::Not => {}
-        }
-        done[id] = Frozen::Open;
-        let mut height = 0;
-        let mut one = |id: Id| {
-            if depth >= MAX_DEPTH {
-                return Err(self.damaged(format!("values are nested more than {MAX_DEPTH} levels deep")));
-            }
-            let (value, below) = self.freeze(id, depth + 1, done)?;
-            height = height.max(below);
-            Ok(value)
-        };
-        let value = match &self.nodes[id] {
-            Node::Leaf(value) => value.clone(),
-            Node::List(items) => Value::List(all(items, &mut one)?.into()),
-            Node::Tuple(items) => Value::Tuple(all(items, &mut one)?.into()),
-            Node::Set(items) => Value::Set(all(items, &mut one)?.into()),
-            Node::Dict(pairs) => Value::Dict(all_pairs(pairs, &mut one)?.into()),
-            Node::Persistent(id) => Value::PersistentId(Arc::new(one(*id)?)),
-            Node::Object(object) => Value::Opaque(Arc::new(Opaque {
-                callable: one(object.callable)?,
-                args: all(&object.args, &mut one)?,
-                state: object.state.map(&mut one).transpose()?,
-                items: all(&object.items, &mut one)?,
-                pairs: all_pairs(&object.pairs, &mut one)?,
-            })),
-        };
-        height += 1;
-        if height > MAX_DEPTH {
-            return Err(self.damaged(format!("values are nested more than {MAX_DEPTH} levels deep")));
-        }
-        done[id] = Frozen::Done(value.clone(), height);
-        Ok((value, height))
-    }
-}
-
-#[derive(Clone)]
-enum Frozen {
-    Not,
-    Open,
-    Done(Value, usize),
-}
-
-/// Calls whose result is a plain value: the allow-list.
-#[derive(Clone, Copy)]
-enum Known {
-    Dict,
-    DefaultDict,
-    List,
-    Tuple,
-    Set,
-    Bytes,
-}
-
-impl Known {
-    fn of(global: &Global) -> Option<Self> {
-        match (global.module.as_str(), global.name.as_str()) {
-            ("collections", "OrderedDict") => Some(Known::Dict),
-            ("collections", "defaultdict") => Some(Known::DefaultDict),
-            ("torch", "Size") => Some(Known::Tuple),
-            ("_codecs", "encode") => Some(Known::Bytes),
-            ("builtins" | "__builtin__", name) => match name {
-                "dict" => Some(Known::Dict),
-                "list" => Some(Known::List),
-                "tuple" => Some(Known::Tuple),
-                "set" | "frozenset" => Some(Known::Set),
-                "bytes" | "bytearray" => Some(Known::Bytes),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-}
-
-fn all(ids: &[Id], one: &mut impl FnMut(Id) -> Result<Value>) -> Result<Vec<Value>> {
-    ids.iter().map(|&id| one(id)).collect()
-}
-
-fn all_pairs(ids: &[(Id, Id)], one: &mut impl FnMut(Id) -> Result<Value>) -> Result<Vec<(Value, Value)>> {
-    ids.iter().map(|&(key, value)| Ok((one(key)?, one(value)?))).collect()
-}
-
-fn reference_to_itself() -> Value {
-    Value::Opaque(Arc::new(Opaque {
-        callable: Value::Str("a reference to itself".into()),
-        args: Vec::new(),
-        state: None,
-        items: Vec::new(),
-        pairs: Vec::new(),
-    }))
 }
 
 fn too_large() -> Problem {

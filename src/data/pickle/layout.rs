@@ -3,11 +3,11 @@
 use crate::experiment::{Problem, Result};
 
 /// Most dimensions of a tensor; numpy's own limit.
-pub(super) const MAX_DIMENSIONS: usize = 64;
+pub const MAX_DIMENSIONS: usize = 64;
 
 /// Bytes of a tensor; `None` when that is no number of this machine. Sizes that libtorch would overflow on
 /// although one of them is zero are refused too.
-pub(super) fn byte_len(shape: &[usize], width: usize) -> Option<usize> {
+pub fn byte_len(shape: &[usize], width: usize) -> Option<usize> {
     let product = |smallest: usize| {
         let len = shape.iter().try_fold(width, |len, &size| len.checked_mul(size.max(smallest)))?;
         isize::try_from(len).is_ok().then_some(len)
@@ -22,13 +22,7 @@ pub(super) fn byte_len(shape: &[usize], width: usize) -> Option<usize> {
 ///
 /// # Errors
 /// When an element lies outside of the storage.
-pub(super) fn gather(
-    storage: &[u8],
-    width: usize,
-    offset: usize,
-    shape: &[usize],
-    strides: &[usize],
-) -> Result<Vec<u8>> {
+pub fn gather(storage: &[u8], width: usize, offset: usize, shape: &[usize], strides: &[usize]) -> Result<Vec<u8>> {
     let outside = || {
         Problem::bad_file("A tensor points outside of its data.").because(format!(
             "Shape {shape:?} with strides {strides:?} from element {offset} does not fit into {} elements.",
@@ -82,7 +76,7 @@ pub(super) fn gather(
 }
 
 /// The value of a 16-bit float (IEEE half precision).
-pub(super) fn half(bits: u16) -> f64 {
+pub fn half(bits: u16) -> f64 {
     let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
     let exponent = i32::from(bits >> 10 & 0x1f);
     let fraction = f64::from(bits & 0x3ff) / 1024.0;
