@@ -4,6 +4,7 @@
 //! bytes of a 32 x 32 picture, row by row. There is no magic number: the length and the labels tell.
 
 use super::part::{self, Part, Source};
+use super::role::Role;
 use super::sniff::{self, Content};
 use crate::experiment::{Problem, Result};
 use std::fs::File;
@@ -138,7 +139,7 @@ pub(super) fn read_files(folder: &Path, name: String, files: &[(PathBuf, Content
             .remedy("Keep one data set in a folder."));
     }
     let (test, train): (Vec<&Path>, Vec<&Path>) =
-        batches.iter().map(|(path, _)| *path).partition(|path| sniff::file_name(path).contains("test"));
+        batches.iter().map(|(path, _)| *path).partition(|path| Role::of_file(path) == Some(Role::Test));
     Ok(Source {
         name,
         format: "cifar-binary",
@@ -214,7 +215,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(128))]
         #[test]
         fn damaged_batches_never_panic(damage in testing::damage(), hundred: bool) {
             let variant = if hundred { Variant::Hundred } else { Variant::Ten };

@@ -5,6 +5,7 @@
 
 use super::part::{self, Part, Source};
 use super::pictures::{self, Decoded};
+use super::role::Role;
 use super::sniff;
 use crate::experiment::{Problem, Result};
 use std::borrow::Cow;
@@ -28,25 +29,7 @@ struct Layout {
     notes: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Role {
-    Train,
-    Test,
-    Validation,
-}
-
-impl Role {
-    fn of(name: &str) -> Option<Self> {
-        match name.to_ascii_lowercase().as_str() {
-            "train" | "training" => Some(Role::Train),
-            "test" | "testing" => Some(Role::Test),
-            "val" | "valid" | "validation" => Some(Role::Validation),
-            _ => None,
-        }
-    }
-}
-
-fn sub_folders(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn sub_folders(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(sniff::entries(folder)?.into_iter().filter(|path| path.is_dir()).collect())
 }
 

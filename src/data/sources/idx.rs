@@ -3,6 +3,7 @@
 //! Big-endian: two zeros, the element type (8 = byte), the number of dimensions, each dimension as u32, then the elements.
 
 use super::part::{self, Part, Source};
+use super::role::Role;
 use super::sniff::{self, Content};
 use crate::experiment::{Problem, Result};
 use std::fs::File;
@@ -179,14 +180,12 @@ pub(super) fn read_files(folder: &Path, name: String, files: &[(PathBuf, Content
                 .at(folder.display())
                 .remedy(format!("Put `{wanted}` beside it."))
         })?;
-        let role = if file.contains("train") {
-            &mut train
-        } else if file.contains("t10k") || file.contains("test") {
-            &mut test
-        } else {
-            &mut other
+        let pairs = match Role::of_file(pictures) {
+            Some(Role::Train) => &mut train,
+            Some(Role::Test) => &mut test,
+            _ => &mut other,
         };
-        role.push((pictures, labels));
+        pairs.push((pictures, labels));
     }
     if train.is_empty() && test.is_empty() {
         train = other;

@@ -12,6 +12,7 @@ mod parquet;
 mod part;
 mod pictures;
 mod report;
+mod role;
 mod sample;
 mod sniff;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use crate::experiment::spec::DataChoice;
 use crate::experiment::{Problem, Result};
 use crate::run::event::Report;
 use part::Source;
+use role::Role;
 use sniff::Content;
 use std::path::{Path, PathBuf};
 
@@ -132,17 +134,11 @@ fn candidates(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Data files that lie directly in a folder.
+/// Data files that lie directly in a folder, or in its sub-folders `train`, `test` and the like.
 fn find_files(folder: &Path, name: String, side: usize) -> Result<Option<Source>> {
-    const MOST_FILES: usize = 4096;
-    let mut files = Vec::new();
-    for path in sniff::entries(folder)?.into_iter().filter(|path| path.is_file()).take(MOST_FILES) {
-        // Class folders may hold thousands of pictures: one look tells.
-        let content = sniff::sniff(&path)?;
-        if content == Content::Picture && files.is_empty() {
-            return Ok(None);
-        }
-        files.push((path, content));
+    let mut files = sniffed_files(folder)?;
+    for part in folder::sub_folders(folder)?.into_iter().filter(|path| Role::of(&sniff::file_name(path)).is_some()) {
+        files.extend(sniffed_files(&part)?);
     }
     let has = |wanted: fn(Content) -> bool| files.iter().any(|(_, content)| wanted(*content));
     let is_idx = |content| matches!(content, Content::IdxPictures | Content::IdxLabels);
@@ -162,7 +158,9 @@ fn find_files(folder: &Path, name: String, side: usize) -> Result<Option<Source>
         return parquet::read_files(name, &shards, side).map(Some);
     }
     for (path, content) in &files {
-        if *content == Content::Zip && npz::holds_arrays(path)? {
+        // A damaged zip archive may have been anything, unless its name says more.
+        let damaged_is_npz = path.extension().is_some_and(|extension| extension == "npz");
+        if *content == Content::Zip && npz::holds_arrays(path).unwrap_or(damaged_is_npz) {
             return npz::read(path).map(Some);
         }
     }
@@ -170,6 +168,20 @@ fn find_files(folder: &Path, name: String, side: usize) -> Result<Option<Source>
     refuse_impostors(&files, idx::looks_like, is_idx, "an IDX file")?;
     refuse_impostors(&files, parquet::looks_like, is_parquet, "a Parquet file")?;
     Ok(None)
+}
+
+/// The files in a folder and what they hold; none for a folder of pictures.
+fn sniffed_files(folder: &Path) -> Result<Vec<(PathBuf, Content)>> {
+    let mut files = Vec::new();
+    for path in sniff::entries(folder)?.into_iter().filter(|path| path.is_file()) {
+        let content = sniff::sniff(&path)?;
+        // There may be thousands more: one look tells.
+        if content == Content::Picture && files.is_empty() {
+            break;
+        }
+        files.push((path, content));
+    }
+    Ok(files)
 }
 
 /// A file that has the name of a data file but not its content would be missing from the data set without a word.

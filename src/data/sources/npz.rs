@@ -23,7 +23,7 @@ struct Archive<R> {
 }
 
 fn damaged(error: impl std::fmt::Display) -> Problem {
-    Problem::bad_file("This npz archive is cut off or damaged.")
+    Problem::bad_file("This zip archive (npz) is cut off or damaged.")
         .because(error)
         .remedy("Save or download the file again.")
 }

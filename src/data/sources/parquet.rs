@@ -5,9 +5,10 @@
 
 use super::part::{self, Part, Source};
 use super::pictures::{self, Decoded};
+use super::role::Role;
 use super::sniff;
 use crate::experiment::{Problem, Result};
-use parquet::basic::Type as Physical;
+use parquet::basic::{Encoding, Type as Physical};
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::{ByteArray, DataType};
@@ -89,17 +90,32 @@ impl Columns {
     }
 }
 
-/// Hands pages on whose declared number of values is possible: the decoders allocate by that number.
-struct CheckedPages(Box<dyn PageReader>);
+/// Hands pages on that say possible things about themselves: the decoders rely on it.
+struct CheckedPages {
+    pages: Box<dyn PageReader>,
+    has_dictionary: bool,
+}
 
 impl CheckedPages {
-    fn check(page: Page) -> parquet::errors::Result<Page> {
-        if let Page::DictionaryPage { buf, num_values, .. } = &page
-            && *num_values as usize > buf.len()
-        {
-            return Err(ParquetError::General(format!("a dictionary of {num_values} values in {} bytes", buf.len())));
-        }
-        Ok(page)
+    fn check(&mut self, page: Page) -> parquet::errors::Result<Page> {
+        let complaint = match &page {
+            // Memory is taken by the declared number of values.
+            Page::DictionaryPage { buf, num_values, .. } if *num_values as usize > buf.len() => {
+                format!("a dictionary of {num_values} values in {} bytes", buf.len())
+            }
+            Page::DictionaryPage { .. } => {
+                self.has_dictionary = true;
+                return Ok(page);
+            }
+            Page::DataPage { encoding, .. } | Page::DataPageV2 { encoding, .. } => {
+                let needs_dictionary = matches!(encoding, Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY);
+                if self.has_dictionary || !needs_dictionary {
+                    return Ok(page);
+                }
+                "a page without its dictionary".to_owned()
+            }
+        };
+        Err(ParquetError::General(complaint))
     }
 }
 
@@ -113,15 +129,15 @@ impl Iterator for CheckedPages {
 
 impl PageReader for CheckedPages {
     fn get_next_page(&mut self) -> parquet::errors::Result<Option<Page>> {
-        self.0.get_next_page()?.map(Self::check).transpose()
+        self.pages.get_next_page()?.map(|page| self.check(page)).transpose()
     }
 
     fn peek_next_page(&mut self) -> parquet::errors::Result<Option<PageMetadata>> {
-        self.0.peek_next_page()
+        self.pages.peek_next_page()
     }
 
     fn skip_next_page(&mut self) -> parquet::errors::Result<()> {
-        self.0.skip_next_page()
+        self.pages.skip_next_page()
     }
 }
 
@@ -164,7 +180,13 @@ fn open_row_group(
     columns: &Columns,
 ) -> Result<(Cells<parquet::data_type::ByteArrayType>, Labels)> {
     let open = |leaf: usize| {
-        let pages = CheckedPages(group.get_column_page_reader(leaf).map_err(damaged)?);
+        let chunk = group.metadata().column(leaf);
+        let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+        if start < 0 || chunk.compressed_size() < 0 {
+            return Err(damaged(format!("Column {leaf} starts at byte {start}.")));
+        }
+        let pages = group.get_column_page_reader(leaf).map_err(damaged)?;
+        let pages = CheckedPages { pages, has_dictionary: false };
         let column = schema.column(leaf);
         let full = column.max_def_level();
         Ok::<_, Problem>((get_column_reader(column, Box::new(pages)), full))
@@ -289,7 +311,11 @@ fn read_shards(
     let mut collector = Collector::new(side, size);
     for path in shards {
         let file = File::open(path).map_err(|e| sniff::cannot_read(path, &e))?;
-        collector.read(file, &sniff::file_name(path)).map_err(|problem| problem.at(path.display()))?;
+        // The decoders check most, but not all of what a damaged page may say by assertions.
+        let read = || collector.read(file, &sniff::file_name(path));
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
+            .unwrap_or_else(|_| Err(damaged("A page cannot be decoded.")))
+            .map_err(|problem| problem.at(path.display()))?;
     }
     let Some(columns) = collector.columns.take() else { return Ok(None) };
     let part = collector.finish(notes).map_err(|problem| match shards.first() {
@@ -306,12 +332,10 @@ pub(super) fn looks_like(name: &str) -> bool {
 
 /// One file, or all shards of a folder; `train`, `test` and `validation` in the names tell the part.
 pub(super) fn read_files(name: String, files: &[PathBuf], side: usize) -> Result<Source> {
-    let named = |words: &[&str]| {
-        let fits = |path: &&Path| words.iter().any(|word| sniff::file_name(path).to_lowercase().contains(word));
-        files.iter().map(PathBuf::as_path).filter(fits).collect::<Vec<_>>()
-    };
-    let (mut train, test, validation) = (named(&["train"]), named(&["test"]), named(&["valid", "val-", "dev"]));
-    if train.is_empty() && test.is_empty() && validation.is_empty() {
+    let of = |role: Role| files.iter().map(PathBuf::as_path).filter(move |path| Role::of_file(path) == Some(role));
+    let [mut train, test, validation]: [Vec<&Path>; 3] =
+        [Role::Train, Role::Test, Role::Validation].map(|role| of(role).collect());
+    if [&train, &test, &validation].into_iter().all(Vec::is_empty) {
         train = files.iter().map(PathBuf::as_path).collect();
     }
     let mut notes = Vec::new();
@@ -440,6 +464,14 @@ mod tests {
             folder(&[("train-0.parquet", row(0)), ("test-0.parquet", row(-1)), ("validation-0.parquet", row(0))]);
         let split = open(&folder.path().to_string_lossy(), &SourceChoice::default()).unwrap();
         assert_eq!(split.test.labels, [0]);
+    }
+
+    #[test]
+    fn folders_may_tell_the_part() {
+        let row = |rows: usize| shard(&vec![(Some(grey_png(1, 2, 2)), 0); rows], None);
+        let folder = folder(&[("default/train/0000.parquet", row(3)), ("default/test/0000.parquet", row(2))]);
+        let split = open(&folder.path().to_string_lossy(), &SourceChoice::default()).unwrap();
+        assert_eq!((split.train.labels.len(), split.test.labels.len()), (3, 2));
     }
 
     #[test]
