@@ -286,7 +286,7 @@ mod tests {
         let (mean, std) = statistics(&data);
         let wanted = [0.4941, 0.4851, 0.4504, 0.2448, 0.2422, 0.2606];
         for (found, wanted) in mean.iter().chain(&std).zip(wanted) {
-            assert!((found - wanted).abs() < 0.002, "{mean:?} {std:?}");
+            assert!((found - wanted).abs() < 0.001, "{mean:?} {std:?}");
         }
     }
 
