@@ -16,8 +16,10 @@
 
 pub mod attacks;
 pub mod catalogue;
+pub mod cli;
 pub mod data;
 pub mod defenses;
+pub mod engine;
 pub mod experiment;
 pub mod nets;
 pub mod run;

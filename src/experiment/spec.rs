@@ -243,10 +243,12 @@ pub struct Defender {
     /// Size of the clean set as a share of the training set.
     #[schemars(range(min = 0.001, max = 1.0), extend("x-unit" = "%", "x-scale" = "log", "x-paper" = 0.05))]
     pub clean_ratio: f64,
+    /// Also fine-tune plainly with the same pictures and epochs, to see what the repair adds.
+    pub control: bool,
 }
 
 impl Default for Defender {
     fn default() -> Self {
-        Self { clean_ratio: 0.05 }
+        Self { clean_ratio: 0.05, control: true }
     }
 }

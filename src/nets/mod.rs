@@ -1,5 +1,6 @@
 //! Networks as pure functions of named parameters.
 
+pub mod device;
 pub mod formats;
 pub mod layers;
 pub mod model;

@@ -3,10 +3,10 @@
 use super::{Problem, Result, whole_file};
 use crate::nets::Params;
 use crate::nets::params::bytes_of;
+use crate::run::atomic::write_atomic_with;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use tch::{Kind, Tensor};
@@ -83,41 +83,15 @@ pub fn write(path: &Path, params: &Params, metadata: &BTreeMap<String, String>) 
         serde_json::to_vec(&header).map_err(|e| Problem::internal("Cannot write the header.").because(e))?;
     header.resize(header.len().next_multiple_of(8), b' ');
 
-    let failed = |error: std::io::Error| Problem::io("write the weights", path, &error);
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let temporary = temporary_in(folder).map_err(failed)?;
-    let mut out = BufWriter::with_capacity(1 << 20, temporary.as_file());
-    out.write_all(&(header.len() as u64).to_le_bytes()).map_err(failed)?;
-    out.write_all(&header).map_err(failed)?;
-    for &i in &by_position {
-        out.write_all(&bytes_of(tensors[i].1)?).map_err(failed)?;
-    }
-    out.flush().map_err(failed)?;
-    drop(out);
-    temporary.as_file().sync_all().map_err(failed)?;
-    temporary.persist(path).map_err(|error| failed(error.error))?;
-    // The new name itself must reach the disk as well; not every file system can be asked for that.
-    #[cfg(unix)]
-    if let Ok(folder) = File::open(folder) {
-        folder.sync_all().ok();
-    }
-    Ok(())
-}
-
-/// A file that vanishes unless it is given its final name; with the permissions of an ordinary file.
-fn temporary_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".weights-").suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666)).tempfile_in(folder)
-    }
-    #[cfg(not(unix))]
-    builder.tempfile_in(folder)
+    write_atomic_with(path, |file| {
+        let mut out = BufWriter::with_capacity(1 << 20, file);
+        out.write_all(&(header.len() as u64).to_le_bytes())?;
+        out.write_all(&header)?;
+        for &i in &by_position {
+            out.write_all(&bytes_of(tensors[i].1).map_err(std::io::Error::other)?)?;
+        }
+        out.flush()
+    })
 }
 
 /// A tensor on the processor from little-endian bytes, row by row.

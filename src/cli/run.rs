@@ -1,0 +1,142 @@
+//! `polariscope run SPEC`.
+
+use super::progress::Display;
+use super::{Output, exit};
+use crate::engine::Worker;
+use crate::catalogue;
+use crate::experiment::{Code, Problem, Result, check};
+use crate::run::event::{Command, Ending, Event, JobEvent, JobId, RunRequest};
+use crate::run::folder::RunFolder;
+use crate::run::handle::{Engine, Shutdown, leave};
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The experiment as TOML.
+    spec: PathBuf,
+    /// Change a value: `--set poison.ratio=0.01`, `--set defense.0.options.epochs=5`.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// The run folder; by default a folder of its own among the user's runs.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Continue an interrupted run.
+    #[arg(long)]
+    resume: bool,
+    /// Where to compute: auto, cpu, cuda or cuda:N; the same as `--set device=...`.
+    #[arg(long)]
+    device: Option<String>,
+    #[command(flatten)]
+    output: Output,
+}
+
+const JOB: JobId = JobId(1);
+
+/// How long the worker may take to drop its tensors.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+pub fn run(arguments: &Arguments) -> Result<i32> {
+    let text =
+        std::fs::read_to_string(&arguments.spec).map_err(|e| Problem::io("read the spec", &arguments.spec, &e))?;
+    let mut patches = arguments.set.clone();
+    patches.extend(arguments.device.as_ref().map(|device| format!("device=\"{device}\"")));
+    // A spec that is wrong is told with the name of its file and the right line, before anything starts.
+    let experiment = check::parse_patched(&text, &patches, catalogue::all()).map_err(|problem| Problem {
+        place: Some(match &problem.place {
+            Some(place) => format!("{}, {place}", arguments.spec.display()),
+            None => arguments.spec.display().to_string(),
+        }),
+        ..problem
+    })?;
+    let spec = check::to_toml(&experiment)?;
+
+    let interrupts = count_interrupts()?;
+    let mut worker = Worker::start(Box::new(|| {}))?;
+    let request = RunRequest { spec, folder: arguments.out.clone(), resume: arguments.resume };
+    worker.send(Command::Start { job: JOB, request: Box::new(request) })?;
+
+    let mut display = Display::new();
+    let mut folder = None;
+    let mut stopping = false;
+    let ending = loop {
+        match worker.wait(Duration::from_millis(200)) {
+            Some(Event::Job(_, JobEvent::Finished(ending))) => break ending,
+            Some(Event::Job(_, event)) => {
+                if let JobEvent::Started { folder: path, .. } = &event {
+                    folder = Some(path.clone());
+                }
+                display.event(&event);
+            }
+            Some(Event::Broken(problem)) => break Ending::Failed(problem),
+            Some(Event::Answer(..)) | None => {}
+        }
+        if let Some(progress) = worker.progress(JOB) {
+            display.progress(&progress);
+        }
+        match interrupts.load(Ordering::SeqCst) {
+            0 => {}
+            1 if !stopping => {
+                stopping = true;
+                display.line("Stopping after this batch; what was reached is kept. Once more leaves at once.");
+                worker.send(Command::Stop { job: JOB, keep: true })?;
+            }
+            1 => {}
+            _ => leave(exit::STOPPED),
+        }
+    };
+    display.finish();
+    if worker.shutdown(PATIENCE) == Shutdown::Forced {
+        // Results are on disk; a worker that hangs in a library must not hold the terminal.
+        let code = report(arguments.output, folder, &ending)?;
+        leave(code);
+    }
+    report(arguments.output, folder, &ending)
+}
+
+fn report(output: Output, folder: Option<PathBuf>, ending: &Ending) -> Result<i32> {
+    let results = folder
+        .as_ref()
+        .map(|path| RunFolder::open(path).and_then(|folder| folder.results()))
+        .transpose()
+        // A discarded or failed run may have no folder; that is no second problem.
+        .unwrap_or(None)
+        .flatten()
+        .unwrap_or_default();
+    let (state, code) = match ending {
+        Ending::Done => ("done", exit::DONE),
+        Ending::Stopped { .. } => ("stopped", exit::STOPPED),
+        Ending::Failed(problem) => ("failed", problem.code.exit_code()),
+    };
+    let problem = match ending {
+        Ending::Failed(problem) => Some(problem),
+        _ => None,
+    };
+    if let Some(problem) = problem {
+        eprintln!("error: {problem}");
+    }
+    let value = json!({ "state": state, "folder": folder, "results": results.rows, "problem": problem });
+    if problem.is_none() || output.json {
+        output.print(&value, || {
+            let place = folder.as_ref().map_or(String::new(), |path| {
+                format!("\nrun folder  {}\npictures    {}", path.display(), path.join("images").display())
+            });
+            format!("{}{place}", results.to_text())
+        })?;
+    }
+    Ok(code)
+}
+
+/// Counts Ctrl+C and termination signals.
+fn count_interrupts() -> Result<Arc<AtomicUsize>> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let of_handler = Arc::clone(&count);
+    ctrlc::set_handler(move || {
+        of_handler.fetch_add(1, Ordering::SeqCst);
+    })
+    .map_err(|e| Problem::new(Code::Internal, "Cannot listen for Ctrl+C.").because(e))?;
+    Ok(count)
+}

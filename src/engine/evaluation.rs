@@ -1,0 +1,140 @@
+//! Measuring any model on any data set, as `polariscope eval` and an auditor do.
+
+use super::evaluate::Judge;
+use super::library::trigger_from;
+use crate::attacks::Moment;
+use crate::catalogue;
+use crate::data::Dataset;
+use crate::data::sources::{self, SourceChoice};
+use crate::experiment::check;
+use crate::experiment::{DeviceChoice, Halt, Pick, Poison, Precision, Problem, Result, Scores};
+use crate::nets::{Model, device, zoo};
+use crate::run::folder::RunFolder;
+use crate::run::job::Job;
+use serde_json::{Map, json};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// What to measure.
+pub struct Evaluation {
+    pub model: PathBuf,
+    pub data: String,
+    pub trigger: Option<TriggerSource>,
+    /// Overrides of the model's input range.
+    pub mean: Option<[f64; 3]>,
+    pub std: Option<[f64; 3]>,
+    pub device: DeviceChoice,
+    pub precision: Precision,
+}
+
+/// A run folder, a TOML with `[attack]` and `[poison]`, or a picture of the patch.
+pub struct TriggerSource {
+    pub path: PathBuf,
+    /// Target class when only a picture is given.
+    pub target: i64,
+}
+
+pub struct EvaluationReport {
+    pub network: String,
+    pub data: String,
+    pub input: String,
+    pub scores: Scores,
+    pub seconds: f64,
+}
+
+pub fn evaluate(evaluation: &Evaluation) -> Result<EvaluationReport> {
+    let begin = std::time::Instant::now();
+    let device = device::choose(evaluation.device)?;
+    let split = sources::open(&evaluation.data, &SourceChoice { side: 0 })?;
+    let card = split.test.card();
+    let model = Model::open(&evaluation.model, card.height as i64)?;
+    let model = with_input(model, evaluation)?.to_device(device);
+    let architecture = model.network.architecture();
+    if architecture.input.classes != card.classes.len() as i64 {
+        return Err(Problem::bad_input("The model and the data have different numbers of classes.")
+            .because(format!("model {}, data {}", architecture.input.classes, card.classes.len()))
+            .remedy("Choose the data set that the model was trained for."));
+    }
+    let stamp = evaluation.trigger.as_ref().map(attack_from).transpose()?;
+    let trigger = match &stamp {
+        None => None,
+        Some((pick, poison)) => {
+            let mut job = Job::detached(Path::new(""), 0);
+            let made = trigger_from(&mut job, pick, card.height as i64, card.width as i64, Moment::Test);
+            Some((made.map_err(problem_of)?, poison))
+        }
+    };
+    if let Some((_, poison)) = &trigger
+        && !(0..card.classes.len() as i64).contains(&poison.target)
+    {
+        return Err(Problem::bad_input(format!("Target class {} does not exist.", poison.target))
+            .remedy(format!("Choose 0 to {}.", card.classes.len() - 1)));
+    }
+    let judge = Judge { test: &split.test, attack: trigger.as_ref().map(|(trigger, poison)| (&**trigger, *poison)) };
+    let kind = device::kind(evaluation.precision, device);
+    let scores = judge.scores(&model, kind, &mut || Ok(())).map_err(problem_of)?;
+    let input = &architecture.input;
+    Ok(EvaluationReport {
+        network: format!("{} {}", architecture.id, architecture.options),
+        data: card.name.clone(),
+        input: format!("{} x {}, mean {:?}, std {:?}", input.height, input.width, input.mean, input.std),
+        scores,
+        seconds: begin.elapsed().as_secs_f64(),
+    })
+}
+
+fn problem_of(halt: Halt) -> Problem {
+    match halt {
+        Halt::Problem(problem) => problem,
+        Halt::Asked => Problem::internal("The measurement was interrupted."),
+    }
+}
+
+/// The model with the input range that the user gave.
+fn with_input(model: Model, evaluation: &Evaluation) -> Result<Model> {
+    if evaluation.mean.is_none() && evaluation.std.is_none() {
+        return Ok(model);
+    }
+    let architecture = model.network.architecture();
+    let mut input = architecture.input.clone();
+    input.mean = evaluation.mean.unwrap_or(input.mean);
+    input.std = evaluation.std.unwrap_or(input.std);
+    if input.std.iter().any(|std| *std <= 0.0) {
+        return Err(Problem::bad_input("A standard deviation must be greater than 0.").at("--std"));
+    }
+    let network = zoo::build(&architecture.id, &architecture.options, input)?;
+    Ok(Model { network: Rc::from(network), ..model })
+}
+
+/// The attack behind a trigger and whom it aims at.
+fn attack_from(source: &TriggerSource) -> Result<(Pick, Poison)> {
+    let path = &source.path;
+    if path.is_dir() {
+        let experiment = RunFolder::open(path)?.experiment()?;
+        let attack = experiment
+            .attack
+            .ok_or_else(|| Problem::bad_input("This run has no attack and so no trigger.").at(path.display()))?;
+        return Ok((attack, experiment.poison));
+    }
+    let bytes = std::fs::read(path).map_err(|e| Problem::io("read the trigger", path, &e))?;
+    if image::guess_format(&bytes).is_ok() {
+        let options = Map::from_iter([("shape".to_owned(), json!("file")), ("file".to_owned(), json!(path))]);
+        let poison = Poison { target: source.target, ..Poison::default() };
+        return Ok((Pick { id: "badnets".into(), options }, poison));
+    }
+    let text = String::from_utf8(bytes).map_err(|_binary| {
+        Problem::bad_input("A trigger is a run folder, a TOML file or a picture; this is none of them.")
+            .at(path.display())
+    })?;
+    // A trigger file is an experiment without data and network: both are filled in to check it like any other.
+    let whole = format!("{text}\n[data]\nsource = \"fashion-mini\"\n[network]\nid = \"small-resnet\"\n");
+    let methods = catalogue::all();
+    let parsed = check::parse(&whole, methods)
+        .or_else(|problem| check::parse(&text, methods).map_err(|_also_not_whole| problem))
+        .map_err(|problem| problem.at(path.display()))?;
+    let experiment = check::resolve(&parsed, methods);
+    let attack = experiment.attack.ok_or_else(|| {
+        Problem::bad_input("This file has no [attack].").at(path.display()).remedy("Name the attack and its options.")
+    })?;
+    Ok((attack, experiment.poison))
+}

@@ -1,0 +1,17 @@
+//! The engine: one worker thread that owns every tensor, runs experiments and answers questions.
+
+mod demo;
+mod evaluate;
+pub mod evaluation;
+mod failure;
+mod library;
+pub mod machine;
+mod pictures;
+mod questions;
+mod runner;
+mod worker;
+
+pub use evaluate::{Judge, score};
+pub use library::{Library, trigger_from};
+pub use questions::inspect;
+pub use worker::Worker;

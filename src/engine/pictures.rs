@@ -1,0 +1,107 @@
+//! Pictures for people: contact sheets, residuals, heat maps, PNG bytes.
+
+use crate::data::augment::to_u8;
+use crate::data::rgba_from_pixels;
+use crate::experiment::{Problem, Result};
+use crate::run::event::Rgba;
+use tch::{Kind, Tensor};
+
+/// 128 + k (poisoned - clean) and the k that makes the largest change 100 grey levels.
+pub fn residual(clean: &Tensor, poisoned: &Tensor) -> (Tensor, f32) {
+    let change = poisoned.to_kind(Kind::Float) - clean.to_kind(Kind::Float);
+    let largest = change.abs().max().double_value(&[]);
+    let k = if largest > 0.0 { 100.0 / largest } else { 1.0 };
+    (to_u8(&(change * k + 128.0)), k as f32)
+}
+
+/// Rows of pictures under each other: every entry is u8 `[N, 3, H, W]`; enlarged by a whole factor, with a gap.
+pub fn sheet(rows: &[Tensor], factor: i64) -> Result<Rgba> {
+    const GAP: i64 = 4;
+    let lines: Vec<Tensor> = rows
+        .iter()
+        .map(|row| {
+            let big = row.repeat_interleave_self_int(factor, 2, None).repeat_interleave_self_int(factor, 3, None);
+            let padded = pad_white(&big, GAP);
+            let parts: Vec<Tensor> = (0..padded.size()[0]).map(|n| padded.get(n)).collect();
+            Tensor::cat(&parts, 2)
+        })
+        .collect();
+    rgba_from_pixels(&Tensor::cat(&lines, 1))
+}
+
+fn pad_white(pictures: &Tensor, gap: i64) -> Tensor {
+    (pictures.bitwise_not()).constant_pad_nd([gap, gap, gap, gap]).bitwise_not()
+}
+
+/// A signed matrix as a picture: white is zero, orange positive, purple negative (ColorBrewer PuOr).
+pub fn heat_map(matrix: &Tensor) -> Result<Rgba> {
+    let matrix = matrix.to_kind(Kind::Float);
+    let largest = matrix.abs().max().double_value(&[]).max(1e-12);
+    let share = matrix / largest;
+    let channel = |positive: f64, negative: f64| {
+        let up = share.clamp_min(0.0) * (255.0 - positive);
+        let down = share.clamp_max(0.0) * (255.0 - negative);
+        255.0 - up + down
+    };
+    let [rows, columns] = [share.size()[0], share.size()[1]];
+    // Orange (230, 97, 1), purple (94, 60, 153).
+    let picture = Tensor::stack(&[channel(230.0, 94.0), channel(97.0, 60.0), channel(1.0, 153.0)], 0);
+    let factor = (512 / rows.max(columns)).max(1);
+    let big = to_u8(&picture)
+        .view([3, rows, columns])
+        .repeat_interleave_self_int(factor, 1, None)
+        .repeat_interleave_self_int(factor, 2, None);
+    rgba_from_pixels(&big)
+}
+
+/// A whole factor that brings small pictures to a size that can be seen.
+pub fn factor_for(side: i64) -> i64 {
+    (112 / side.max(1)).max(1)
+}
+
+/// The picture as a PNG file.
+pub fn png(picture: &Rgba) -> Result<Vec<u8>> {
+    use image::ImageEncoder;
+    let mut bytes = Vec::new();
+    image::codecs::png::PngEncoder::new(&mut bytes)
+        .write_image(&picture.bytes, picture.width as u32, picture.height as u32, image::ExtendedColorType::Rgba8)
+        .map_err(|e| Problem::internal("Cannot encode a picture.").because(e))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    #[test]
+    fn sheets_have_the_size_of_their_parts_and_white_gaps() {
+        let black = Tensor::zeros([2, 3, 5, 7], (Kind::Uint8, Device::Cpu));
+        let sheet = sheet(&[black.shallow_clone(), black], 3).unwrap();
+        assert_eq!((sheet.width, sheet.height), (2 * (7 * 3 + 8), 2 * (5 * 3 + 8)));
+        assert_eq!(sheet.bytes[..4], [255; 4]);
+        let middle = 4 * ((4 + 3) * sheet.width + 4 + 3);
+        assert_eq!(sheet.bytes[middle..middle + 4], [0, 0, 0, 255]);
+        assert!(png(&sheet).unwrap().starts_with(b"\x89PNG"));
+    }
+
+    #[test]
+    fn residuals_are_grey_where_nothing_changed() {
+        let clean = Tensor::full([1, 3, 2, 2], 100, (Kind::Uint8, Device::Cpu));
+        let mut poisoned = clean.copy();
+        let _ = poisoned.narrow(3, 1, 1).fill_(150);
+        poisoned = poisoned.contiguous();
+        let (residual, k) = residual(&clean, &poisoned);
+        assert_eq!(k, 2.0);
+        assert_eq!(residual.int64_value(&[0, 0, 0, 0]), 128);
+        assert_eq!(residual.int64_value(&[0, 0, 0, 1]), 228);
+    }
+
+    #[test]
+    fn heat_maps_are_white_at_zero() {
+        let map = heat_map(&Tensor::from_slice(&[0.0f32, 1.0, -1.0, 0.0]).view([2, 2])).unwrap();
+        assert_eq!(map.bytes[..3], [255, 255, 255]);
+        let right = 4 * (map.width - 1);
+        assert_eq!(map.bytes[right..right + 3], [230, 97, 1]);
+    }
+}

@@ -1,0 +1,195 @@
+//! Answers to the window's questions, between two batches or while nothing runs.
+
+use super::library::{Library, trigger_from};
+use super::pictures;
+use crate::attacks::Moment;
+use crate::catalogue;
+use crate::data::poison::map_label;
+use crate::data::{Dataset, Plan, rgba_from_pixels, sources};
+use crate::experiment::{Experiment, Halt, Problem, Result, check};
+use crate::nets::formats;
+use crate::nets::model::guess_input;
+use crate::nets::{Model, formats::recognise};
+use crate::run::event::{Answer, Prediction, Preview, PreviewItem, Question, Report};
+use crate::run::folder::RunFolder;
+use crate::run::job::Job;
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use tch::Kind;
+
+/// Answers one question; anything that goes wrong is an answer too.
+pub fn answer(question: &Question, library: &Rc<RefCell<Library>>) -> Result<Answer> {
+    match question {
+        Question::Preview { spec, rows } => preview(spec, rows, library).map(Answer::Preview),
+        Question::Inspect { path } => inspect(path).map(Answer::Inspect),
+        Question::Predict { folder, rows } => predict(folder, rows, library).map(Answer::Predict),
+    }
+}
+
+/// A question cannot be stopped; only its problems matter.
+fn problem_of(halt: Halt) -> Problem {
+    match halt {
+        Halt::Problem(problem) => problem,
+        Halt::Asked => Problem::internal("The question was interrupted."),
+    }
+}
+
+fn preview(spec: &str, rows: &[usize], library: &Rc<RefCell<Library>>) -> Result<Preview> {
+    let methods = catalogue::all();
+    let experiment = check::resolve(&check::parse(spec, methods)?, methods);
+    let data = library.borrow_mut().data(&experiment.data, experiment.seed)?;
+    let card = data.test.card();
+    let Some(pick) = &experiment.attack else {
+        return Err(Problem::bad_input("There is no attack to show.").remedy("Choose an attack."));
+    };
+    let mut job = Job::detached(Path::new(""), experiment.seed);
+    let (height, width) = (card.height as i64, card.width as i64);
+    let trigger = trigger_from(&mut job, pick, height, width, Moment::Training).map_err(problem_of)?;
+    let classes = card.classes.len() as i64;
+    let plan = Plan::draw(&experiment.poison, data.train.labels(), classes, &mut job.rng("poison"))?;
+    let mut items = Vec::new();
+    for &row in rows.iter().filter(|&&row| row < data.test.len()) {
+        let clean = data.test.pixels(&[row as i64])?;
+        let poisoned = trigger.apply(&clean, &[row as i64])?;
+        let (residual, amplification) = pictures::residual(&clean, &poisoned);
+        let label = data.test.labels()[row];
+        items.push(PreviewItem {
+            row,
+            label: label as usize,
+            poisoned_label: map_label(plan.label_map, label, plan.target, classes) as usize,
+            clean: Arc::new(rgba_from_pixels(&clean.get(0))?),
+            poisoned: Arc::new(rgba_from_pixels(&poisoned.get(0))?),
+            residual: Arc::new(rgba_from_pixels(&residual.get(0))?),
+            amplification,
+        });
+    }
+    Ok(Preview {
+        items,
+        classes: card.classes.clone(),
+        rows: data.test.len(),
+        poisoned_per_class: plan.per_class(data.train.labels()),
+    })
+}
+
+/// What is in a file or folder: a run, a data set or a checkpoint.
+pub fn inspect(path: &Path) -> Result<Report> {
+    if path.join("spec.toml").is_file() {
+        return inspect_run(path);
+    }
+    if let Some(report) = sources::inspect(path)? {
+        return Ok(report);
+    }
+    if path.is_dir() {
+        return Err(Problem::bad_input("There is no run, no data set and no model in this folder.").at(path.display()));
+    }
+    inspect_checkpoint(path)
+}
+
+fn inspect_run(path: &Path) -> Result<Report> {
+    let folder = RunFolder::open(path)?;
+    let experiment = folder.experiment()?;
+    let mut report = Report::new(format!("Run: {}", experiment.name));
+    report.fact("state", folder.state()?.to_string());
+    report.fact("data", experiment.data.source);
+    report.fact("network", experiment.network.id);
+    report.fact("attack", experiment.attack.map_or("none".into(), |pick| pick.id));
+    for row in folder.results()?.unwrap_or_default().rows {
+        let percent = |share: Option<f64>| share.map_or("none".into(), |share| format!("{:.2} %", 100.0 * share));
+        let s = row.scores;
+        report.fact(row.title, format!("ACC {}, ASR {}", percent(Some(s.acc)), percent(s.asr)));
+    }
+    Ok(report)
+}
+
+fn inspect_checkpoint(path: &Path) -> Result<Report> {
+    let checkpoint = formats::read(path)?;
+    let params = &checkpoint.params;
+    let recognised = recognise::recognise(params);
+    let mut report =
+        Report::new(recognised.as_ref().map_or("Weights of an unknown network".into(), |r| r.name.clone()));
+    report.fact("container", checkpoint.container.name());
+    if let Some(r) = &recognised {
+        report.fact("architecture", format!("{} {}", r.id, r.options));
+        report.fact("classes", r.classes.to_string());
+        if !r.in_zoo {
+            report.warnings.push("This architecture can be looked into, but not run here.".into());
+        }
+    }
+    report.fact("tensors", params.len().to_string());
+    report.fact("weights", params.count().to_string());
+    let own = checkpoint.metadata.contains_key("polariscope.architecture");
+    if own {
+        report.fact("made by", "Polariscope");
+    } else {
+        report.fact("input range", guess_input(params).0.describe());
+    }
+    if let Some(key) = &checkpoint.chosen_key {
+        report.fact("weights found under", key.clone());
+    }
+    let plugs = params.names().filter(|name| name.starts_with("plug.")).count();
+    if plugs > 0 {
+        report.fact("plugs", "a neural polarizer is part of this model");
+    }
+    if checkpoint.metadata.get("polariscope.backdoored").is_some_and(|value| value == "true") {
+        report.warnings.push("This model was backdoored on purpose.".into());
+    }
+    for (name, value) in &checkpoint.facts {
+        report.fact(name.clone(), value.clone());
+    }
+    for skipped in &checkpoint.skipped {
+        report.warnings.push(format!("Skipped, not needed and not executed: {skipped}"));
+    }
+    if let Some((name, first)) = params.iter().next() {
+        report.fact("first tensor", format!("{name} {:?} {:?}", first.size(), first.kind()));
+    }
+    Ok(report)
+}
+
+/// Folder of a run, or of the built-in demo when `folder` is empty.
+fn predict(folder: &Path, rows: &[usize], library: &Rc<RefCell<Library>>) -> Result<Vec<Prediction>> {
+    let (experiment, models) = if folder.as_os_str().is_empty() { super::demo::load()? } else { models_of(folder)? };
+    let data = library.borrow_mut().data(&experiment.data, experiment.seed)?;
+    let card = data.test.card();
+    let Some(pick) = &experiment.attack else {
+        return Err(Problem::bad_input("This run has no attack, so there is nothing to stamp on pictures."));
+    };
+    let mut job = Job::detached(Path::new(""), experiment.seed);
+    let (height, width) = (card.height as i64, card.width as i64);
+    let trigger = trigger_from(&mut job, pick, height, width, Moment::Test).map_err(problem_of)?;
+    let mut predictions = Vec::new();
+    for &row in rows.iter().filter(|&&row| row < data.test.len()) {
+        let clean = data.test.pixels(&[row as i64])?;
+        let poisoned = trigger.apply(&clean, &[row as i64])?;
+        let probabilities = |model: &Model, pixels: &tch::Tensor| -> Result<Vec<f32>> {
+            let p = model.predict(pixels, Kind::Float)?.softmax(1, Kind::Float).get(0);
+            Vec::<f32>::try_from(p).map_err(|e| Problem::internal("Cannot read predictions back.").because(e))
+        };
+        let mut answers = Vec::new();
+        for (title, model) in &models {
+            answers.push((title.clone(), probabilities(model, &clean)?, probabilities(model, &poisoned)?));
+        }
+        predictions.push(Prediction {
+            row,
+            label: data.test.labels()[row] as usize,
+            classes: card.classes.clone(),
+            clean: Arc::new(rgba_from_pixels(&clean.get(0))?),
+            poisoned: Arc::new(rgba_from_pixels(&poisoned.get(0))?),
+            models: answers,
+        });
+    }
+    Ok(predictions)
+}
+
+/// The models in the result table of a run, with their titles.
+fn models_of(path: &Path) -> Result<(Experiment, Vec<(String, Model)>)> {
+    let folder = RunFolder::open(path)?;
+    let mut models = Vec::new();
+    for row in folder.results()?.unwrap_or_default().rows {
+        if let Some(weights) = row.weights {
+            models.push((row.title, Model::open(&folder.file(weights), 0)?));
+        }
+    }
+    Ok((folder.experiment()?, models))
+}

@@ -1,0 +1,489 @@
+//! One experiment from its text to its results: data, attack, training, defenses, judgement, all into the run folder.
+
+use super::evaluate::Judge;
+use super::failure;
+use super::library::{Library, trigger_from};
+use super::pictures;
+use crate::attacks::Moment;
+use crate::catalogue;
+use crate::data::sources::statistics;
+use crate::data::{Dataset, Plan, Poisoned, Rows, Split, Trigger, balanced_rows};
+use crate::defenses::repair::ft;
+use crate::defenses::{self, DefenderData, Defense, Repair};
+use crate::experiment::{Experiment, Halt, Outcome, Pick, Problem, Result, Scores, check};
+use crate::nets::formats::safetensors;
+use crate::nets::training::fit::{Fit, fit};
+use crate::nets::{InputSpec, Mode, Model, Network, device, zoo};
+use crate::run::event::{Ending, JobEvent, JobId, RunRequest};
+use crate::run::folder::{Found, RunFolder, folder_name, runs_folder};
+use crate::run::job::{Cells, Interlude, Job, Signal, Sink, Wish};
+use crate::run::results::{ResultRow, Results};
+use crate::run::status::{State, Status};
+use crate::run::{atomic, journal};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use tch::{Device, Kind};
+
+/// Test pictures that are judged after every epoch; the final row always takes all of them.
+const GLANCE: usize = 2000;
+
+/// Marks the row of a model whose training was stopped; such a row is made again when the run goes on.
+const STOPPED_EARLY: &str = "stopped early";
+
+/// The lines between a job and the world.
+pub struct Lines {
+    pub job: JobId,
+    pub sink: Sink,
+    pub signal: Signal,
+    pub cells: Arc<Cells>,
+    pub interlude: Interlude,
+}
+
+/// Where the numbers were made; a resumed run keeps its arithmetic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Machine {
+    program: String,
+    libtorch: String,
+    system: String,
+    device: String,
+    /// Kind of the heavy arithmetic: `f32` or `bf16`.
+    arithmetic: String,
+    threads: usize,
+}
+
+/// What was trained on: enough to repeat and to judge.
+#[derive(Debug, Serialize)]
+struct DataRecord<'a> {
+    card: &'a crate::data::Card,
+    train_rows: usize,
+    test_rows: usize,
+    poison: Option<&'a Plan>,
+    /// Rows of the training set that the defender owns.
+    clean_rows: &'a [i64],
+}
+
+/// Runs an experiment to its end, whatever that is, and tells the front.
+pub fn run(request: &RunRequest, lines: Lines, library: &Rc<RefCell<Library>>) {
+    let (sink, id) = (lines.sink.clone(), lines.job);
+    if let Err(problem) = attempt(request, lines, library) {
+        // There is no run folder and no job yet: only the front can be told.
+        let event = crate::run::event::Event::Job(id, JobEvent::Finished(Ending::Failed(problem)));
+        let _ = sink.events.send_timeout(event, std::time::Duration::from_secs(5));
+        (sink.waker)();
+    }
+}
+
+fn attempt(request: &RunRequest, lines: Lines, library: &Rc<RefCell<Library>>) -> Result<()> {
+    let methods = catalogue::all();
+    let experiment = check::resolve(&check::parse(&request.spec, methods)?, methods);
+    let spec = check::to_toml(&experiment)?;
+    let path = match &request.folder {
+        Some(path) => path.clone(),
+        None => runs_folder()?.join(folder_name(&experiment)),
+    };
+    let device = device::choose(experiment.device)?;
+    let folder = if request.resume {
+        let (folder, found) = RunFolder::resume(&path, &spec)?;
+        if found == Found::Finished {
+            return tell_finished(folder, lines);
+        }
+        folder
+    } else {
+        RunFolder::create(&path, &spec)?
+    };
+
+    let machine = machine(&folder, &experiment, device)?;
+    tch::set_num_threads(machine.threads as i32);
+    let kind = if machine.arithmetic == "bf16" { Kind::BFloat16 } else { Kind::Float };
+    forget_unfinished(&folder, &experiment)?;
+    let mut status = Status::now(State::Running);
+    folder.set_status(&status)?;
+
+    let Lines { job, sink, signal, cells, interlude } = lines;
+    let mut job = Job::new(job, &folder.path, experiment.seed, sink, signal, cells)?;
+    job.on_tick(interlude);
+    job.send(JobEvent::Started {
+        folder: folder.path.clone(),
+        device: format!("{} {}", machine.device, machine.arithmetic),
+        threads: machine.threads,
+    });
+
+    let mut work = Work { experiment: &experiment, folder: &folder, device, kind, results: Results::default() };
+    let outcome = catch_unwind(AssertUnwindSafe(|| work.all(&mut job, library)))
+        .unwrap_or_else(|payload| Err(Halt::Problem(failure::from_panic(&*payload))));
+    let ending = match outcome {
+        Ok(()) => Ending::Done,
+        Err(Halt::Asked) => Ending::Stopped { kept: job.signal().get() != Wish::Discard },
+        Err(Halt::Problem(problem)) => Ending::Failed(problem),
+    };
+    status = match &ending {
+        Ending::Done => status.ended(State::Done, None),
+        Ending::Stopped { .. } => status.ended(State::Stopped, None),
+        Ending::Failed(problem) => status.ended(State::Failed, Some(problem.clone())),
+    };
+    let written = folder.set_status(&status);
+    if ending == (Ending::Stopped { kept: false }) {
+        let path = folder.path.clone();
+        if let Err(problem) = folder.discard() {
+            job.warn(problem.at(path.display()));
+        }
+    } else if let Err(problem) = written {
+        job.warn(problem);
+    }
+    job.finish(JobEvent::Finished(ending));
+    Ok(())
+}
+
+/// `--resume` on a finished run is no mistake: its results are told again.
+fn tell_finished(folder: RunFolder, lines: Lines) -> Result<()> {
+    let Lines { job, sink, signal, cells, .. } = lines;
+    let mut job = Job::new(job, &folder.path, 0, sink, signal, cells)?;
+    job.send(JobEvent::Started { folder: folder.path.clone(), device: "none".into(), threads: 0 });
+    job.note("This experiment was already finished in this folder.");
+    job.send(JobEvent::Metrics(folder.points()?));
+    job.finish(JobEvent::Finished(Ending::Done));
+    Ok(())
+}
+
+/// The arithmetic of this run: the recorded one when it goes on, else what fits the machine.
+fn machine(folder: &RunFolder, experiment: &Experiment, device: Device) -> Result<Machine> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = if experiment.threads == 0 { cores } else { experiment.threads };
+    let now = Machine {
+        program: env!("CARGO_PKG_VERSION").into(),
+        libtorch: "2.11.0".into(),
+        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        device: device::name(device),
+        arithmetic: device::kind_name(device::kind(experiment.train.precision, device)).into(),
+        threads,
+    };
+    let machine = match folder.read_json::<Machine>("machine.json") {
+        Ok(before) if before.device == now.device => {
+            Machine { arithmetic: before.arithmetic, threads: before.threads, ..now }
+        }
+        _ => now,
+    };
+    folder.write_json("machine.json", &machine)?;
+    Ok(machine)
+}
+
+/// Ids of the phases: the training, the control, the defenses.
+struct Phases {
+    training: &'static str,
+    control: bool,
+    defenses: Vec<(String, Pick)>,
+}
+
+fn phases(experiment: &Experiment) -> Phases {
+    let mut defenses: Vec<(String, Pick)> = Vec::new();
+    for pick in &experiment.defense {
+        let before = defenses.iter().filter(|(_, other)| other.id == pick.id).count();
+        let id = if before == 0 { pick.id.clone() } else { format!("{}-{}", pick.id, before + 1) };
+        defenses.push((id, pick.clone()));
+    }
+    let control = experiment.attack.is_some()
+        && experiment.defender.control
+        && !experiment.defense.is_empty()
+        && experiment.defense.iter().all(|pick| pick.id != ft::ENTRY.method.id);
+    Phases { training: if experiment.attack.is_some() { "attack" } else { "clean" }, control, defenses }
+}
+
+impl Phases {
+    fn count(&self) -> usize {
+        1 + usize::from(self.control) + self.defenses.len()
+    }
+
+    fn ids(&self) -> impl Iterator<Item = &str> {
+        let control = self.control.then_some(CONTROL);
+        [self.training].into_iter().chain(control).chain(self.defenses.iter().map(|(id, _)| id.as_str()))
+    }
+}
+
+const CONTROL: &str = "ft-control";
+
+fn weights_name(phase: &str) -> String {
+    match phase {
+        "attack" => "attacked".into(),
+        other => other.into(),
+    }
+}
+
+/// Takes back from journal and results what an interrupted phase will do again.
+fn forget_unfinished(folder: &RunFolder, experiment: &Experiment) -> Result<()> {
+    let mut results = folder.results()?.unwrap_or_default();
+    let before = results.rows.len();
+    results.rows.retain(|row| row.note != STOPPED_EARLY);
+    if results.rows.len() != before {
+        folder.set_results(&results)?;
+    }
+    for phase in phases(experiment).ids() {
+        if folder.weights(&weights_name(phase)).exists() {
+            continue;
+        }
+        let epoch = safetensors::read(&folder.resume_folder().join(format!("{phase}.safetensors")))
+            .ok()
+            .and_then(|(_, facts)| facts.get("epoch")?.parse::<f64>().ok())
+            .unwrap_or(0.0);
+        journal::truncate_after(&folder.journal(), phase, epoch)?;
+    }
+    Ok(())
+}
+
+struct Work<'a> {
+    experiment: &'a Experiment,
+    folder: &'a RunFolder,
+    device: Device,
+    kind: Kind,
+    results: Results,
+}
+
+impl Work<'_> {
+    fn all(&mut self, job: &mut Job, library: &Rc<RefCell<Library>>) -> Outcome<()> {
+        let e = self.experiment;
+        self.results = self.folder.results()?.unwrap_or_default();
+        let data = library.borrow_mut().data(&e.data, e.seed)?;
+        let card = data.train.card();
+        let (train_rows, test_rows) = (data.train.len(), data.test.len());
+        job.note(format!("{}: {train_rows} training and {test_rows} test pictures", card.name));
+        let (height, width) = (card.height as i64, card.width as i64);
+        let (mean, std) = statistics(&data.train);
+        let input = InputSpec { height, width, mean, std, classes: card.classes.len() as i64 };
+        let options = Value::Object(e.network.options.clone());
+        let network: Rc<dyn Network> = Rc::from(zoo::build(&e.network.id, &options, input)?);
+
+        let mut stamps = None;
+        if let Some(pick) = &e.attack {
+            let training = trigger_from(job, pick, height, width, Moment::Training)?;
+            let test = trigger_from(job, pick, height, width, Moment::Test)?;
+            let plan = Plan::draw(&e.poison, data.train.labels(), card.classes.len() as i64, &mut job.rng("poison"))?;
+            self.show_trigger(job, &data, &plan, &*training)?;
+            stamps = Some((training, test, plan));
+        }
+        let per_class = (train_rows as f64 * e.defender.clean_ratio / card.classes.len() as f64) as usize;
+        let clean_rows =
+            balanced_rows(data.train.labels(), card.classes.len(), per_class.max(1), &mut job.rng("defender"));
+        let plan = stamps.as_ref().map(|(_, _, plan)| plan);
+        let record = DataRecord { card, train_rows, test_rows, poison: plan, clean_rows: &clean_rows };
+        self.folder.write_json("data.json", &record)?;
+        let judge = Judge { test: &data.test, attack: stamps.as_ref().map(|(_, test, _)| (&**test, &e.poison)) };
+
+        let phases = phases(e);
+        let model = match &stamps {
+            Some((training, _, plan)) => {
+                let poisoned = Poisoned::new(&data.train, plan, &**training);
+                self.train(job, &phases, network, &poisoned, &judge)?
+            }
+            None => self.train(job, &phases, network, &data.train, &judge)?,
+        };
+        let clean = Rows::new(&data.train, clean_rows.clone());
+        self.repair_all(job, &phases, &model, &clean, &judge)
+    }
+
+    fn train(
+        &mut self,
+        job: &mut Job,
+        phases: &Phases,
+        network: Rc<dyn Network>,
+        data: &dyn Dataset,
+        judge: &Judge,
+    ) -> Outcome<Model> {
+        let phase = phases.training;
+        let path = self.folder.weights(&weights_name(phase));
+        if path.exists() && self.results.rows.iter().any(|row| row.method.is_empty()) {
+            job.note(format!("{phase}: already done"));
+            return Ok(Model::open(&path, 0)?.to_device(self.device));
+        }
+        job.phase(phase, 0, phases.count());
+        let params = network.initial(self.experiment.seed)?.to_device(self.device);
+        let values: usize = params.iter().map(|(_, tensor)| tensor.numel()).sum();
+        // Weights, velocities and their successors while both are on disk.
+        atomic::ensure_space(&self.folder.path, 16 * values as u64 + (1 << 20))?;
+        job.note(format!("{} has {} weights", self.experiment.network.id, params.count()));
+        let mut model = Model::new(network, params);
+        let train = &self.experiment.train;
+        let trains = |_: &str| true;
+        let options = Fit { phase, train, kind: self.kind, mode: Mode::Train, trains: &trains, drop_last: true };
+        let title = if self.experiment.attack.is_some() { "no defense" } else { "clean training" };
+        let begin = job.elapsed_s();
+        let mut watch = watcher(judge, phase, self.kind, data.len());
+        let outcome = fit(job, &mut model, data, &options, &mut watch);
+        self.conclude(job, phase, title, "", begin, outcome.map(|()| model.clone()), Some(model), judge)
+    }
+
+    fn repair_all(
+        &mut self,
+        job: &mut Job,
+        phases: &Phases,
+        attacked: &Model,
+        clean: &dyn Dataset,
+        judge: &Judge,
+    ) -> Outcome<()> {
+        let mut budget = 0;
+        let mut repairs: Vec<(String, &'static str, &'static str, Box<dyn Repair>)> = Vec::new();
+        for (id, pick) in &phases.defenses {
+            let Defense::Repair(repair) = defenses::make(&pick.id, &Value::Object(pick.options.clone()))?;
+            budget = budget.max(repair.epochs());
+            let method = catalogue::find(&pick.id, crate::experiment::Kind::is_defense)
+                .ok_or_else(|| Problem::internal("A defense is missing in the catalogue."))?;
+            repairs.push((id.clone(), method.id, method.name, repair));
+        }
+        if phases.control {
+            let options = ft::Options {
+                epochs: budget,
+                crop: self.experiment.train.crop,
+                flip: self.experiment.train.flip,
+                ..ft::Options::default()
+            };
+            let control: Box<dyn Repair> = Box::new(ft::FineTuning { options });
+            repairs.insert(0, (CONTROL.into(), ft::ENTRY.method.id, ft::ENTRY.method.name, control));
+        }
+        for (index, (phase, method, title, repair)) in repairs.into_iter().enumerate() {
+            let path = self.folder.weights(&phase);
+            if path.exists()
+                && self.results.rows.iter().any(|row| row.weights.as_ref() == self.relative(&path).as_ref())
+            {
+                job.note(format!("{phase}: already done"));
+                continue;
+            }
+            job.phase(&phase, index + 1, phases.count());
+            let begin = job.elapsed_s();
+            let data = DefenderData { clean, kind: self.kind };
+            let mut latest = None;
+            let mut judge_epoch = watcher(judge, &phase, self.kind, clean.len());
+            let mut watch = |job: &mut Job, epoch: usize, model: &Model| {
+                latest = Some(model.clone());
+                judge_epoch(job, epoch, model)
+            };
+            let outcome = repair.repair(job, &phase, attacked.deep_clone(), &data, &mut watch);
+            self.conclude(job, &phase, title, method, begin, outcome, latest, judge)?;
+        }
+        Ok(())
+    }
+
+    /// Judges and saves what a phase has made, also when it was stopped in between.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one row, used in two places")]
+    fn conclude(
+        &mut self,
+        job: &mut Job,
+        phase: &str,
+        title: &str,
+        method: &str,
+        begin: f64,
+        outcome: Outcome<Model>,
+        latest: Option<Model>,
+        judge: &Judge,
+    ) -> Outcome<Model> {
+        let kept = matches!(outcome, Err(Halt::Asked)) && job.signal().get() == Wish::Stop;
+        let seconds = job.elapsed_s() - begin;
+        let model = match (outcome, latest) {
+            (Ok(model), _) => model,
+            // Stopped: what was reached is judged at a glance and kept; the resume point stays beside it.
+            (Err(halt), Some(model)) if kept => {
+                let scores = judge.glance(&model, self.kind, GLANCE, &mut || Ok(()))?;
+                let weights = self.folder.file(format!("weights/{}-stopped.safetensors", weights_name(phase)));
+                self.save(job, &model, phase, &weights, &scores)?;
+                self.add_row(title, method, phase, seconds, scores, weights, STOPPED_EARLY)?;
+                return Err(halt);
+            }
+            (Err(halt), _) => return Err(halt),
+        };
+        let scores = judge.scores(&model, self.kind, &mut || job.tick())?;
+        let weights = self.folder.weights(&weights_name(phase));
+        self.save(job, &model, phase, &weights, &scores)?;
+        self.add_row(title, method, phase, seconds, scores, weights, "")?;
+        crate::nets::training::ResumePoint::of(job, phase).remove();
+        for (index, plug) in model.plugs.iter().enumerate() {
+            if let Some(matrix) = plug.params.find("conv.weight") {
+                let matrix = matrix.detach().to_device(Device::Cpu).flatten(1, -1);
+                let map = pictures::heat_map(&(&matrix - tch::Tensor::eye(matrix.size()[0], tch::kind::FLOAT_CPU)))?;
+                let caption = format!("Polarizer at {}: matrix minus identity", plug.site);
+                let file = if index == 0 { format!("{phase}.png") } else { format!("{phase}-{index}.png") };
+                job.save_image(&file, &caption, &pictures::png(&map)?)?;
+                job.show(phase, &caption, map);
+            }
+        }
+        Ok(model)
+    }
+
+    fn save(&self, job: &mut Job, model: &Model, phase: &str, path: &std::path::Path, scores: &Scores) -> Result<()> {
+        let facts = [
+            ("polariscope.phase", phase.to_owned()),
+            ("polariscope.experiment", check::hash8(self.experiment)),
+            ("polariscope.backdoored", (phase == "attack").to_string()),
+            ("polariscope.acc", format!("{:.4}", scores.acc)),
+        ];
+        model.save(path, &facts)?;
+        if let Some(relative) = self.relative(path) {
+            job.artifact(relative, &format!("weights after {phase}"));
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one row")]
+    fn add_row(
+        &mut self,
+        title: &str,
+        method: &str,
+        phase: &str,
+        seconds: f64,
+        scores: Scores,
+        weights: PathBuf,
+        note: &str,
+    ) -> Result<()> {
+        let weights = self.relative(&weights);
+        self.results.rows.retain(|row| row.weights != weights);
+        self.results.push(ResultRow {
+            title: title.into(),
+            method: method.into(),
+            scores,
+            seconds,
+            weights,
+            control: phase == CONTROL,
+            note: note.into(),
+            ..ResultRow::default()
+        });
+        self.folder.set_results(&self.results)
+    }
+
+    fn relative(&self, path: &std::path::Path) -> Option<PathBuf> {
+        path.strip_prefix(&self.folder.path).ok().map(PathBuf::from)
+    }
+
+    /// Clean, poisoned and residual pictures of the first poisoned rows, as the attacker made them.
+    fn show_trigger(&self, job: &mut Job, data: &Split, plan: &Plan, trigger: &dyn Trigger) -> Outcome<()> {
+        let rows: Vec<i64> = plan.poisoned.iter().copied().take(8).collect();
+        let clean = data.train.pixels(&rows)?;
+        let poisoned = trigger.apply(&clean, &rows)?;
+        let (residual, k) = pictures::residual(&clean, &poisoned);
+        let side = data.train.card().width as i64;
+        let sheet = pictures::sheet(&[clean, poisoned, residual], pictures::factor_for(side))?;
+        let caption = format!("Clean, poisoned, and the difference times {k:.1} on grey");
+        job.save_image("trigger.png", &caption, &pictures::png(&sheet)?)?;
+        job.show("trigger", &caption, sheet);
+        Ok(())
+    }
+}
+
+/// Judges the model after each epoch and puts ACC, ASR and RA into the curves.
+fn watcher<'a>(
+    judge: &'a Judge<'a>,
+    phase: &'a str,
+    kind: Kind,
+    rows: usize,
+) -> impl FnMut(&mut Job, usize, &Model) -> Outcome<()> + 'a {
+    // Short epochs are judged on fewer pictures, so that judging never takes longer than learning.
+    let most = (rows / 2).clamp(500, GLANCE);
+    move |job, epoch, model| {
+        let scores = judge.glance(model, kind, most, &mut || job.tick())?;
+        let mut values = vec![("acc", scores.acc)];
+        values.extend(scores.asr.map(|asr| ("asr", asr)));
+        values.extend(scores.ra.map(|ra| ("ra", ra)));
+        job.metrics(phase, epoch as f64, &values)?;
+        Ok(())
+    }
+}
