@@ -3,6 +3,7 @@
 //! Names are used for two things only: to tell training from test files, and to notice a damaged file among good ones.
 
 mod cifar;
+mod cifar_python;
 mod embedded;
 mod folder;
 mod idx;
@@ -110,6 +111,7 @@ fn find(path: &Path, side: usize) -> Result<Option<Source>> {
             Some(cifar::read_files(folder, sniff::file_name(path), &[(path.to_owned(), content)])?)
         }
         Content::Parquet => Some(parquet::read_files(sniff::file_name(path), &[path.to_owned()], side)?),
+        Content::Pickle => cifar_python::read_one(path)?,
         Content::Zip if npz::holds_arrays(path)? => Some(npz::read(path)?),
         _ => None,
     })
@@ -156,6 +158,12 @@ fn find_files(folder: &Path, name: String, side: usize) -> Result<Option<Source>
         refuse_impostors(&files, parquet::looks_like, is_parquet, "a Parquet file")?;
         let shards: Vec<PathBuf> = files.into_iter().filter(|(_, c)| is_parquet(*c)).map(|(path, _)| path).collect();
         return parquet::read_files(name, &shards, side).map(Some);
+    }
+    let pickles: Vec<PathBuf> =
+        files.iter().filter(|(_, content)| *content == Content::Pickle).map(|(path, _)| path.clone()).collect();
+    if let Some(source) = cifar_python::read_files(name, &pickles)? {
+        refuse_impostors(&files, cifar_python::looks_like, |content| content == Content::Pickle, "a CIFAR batch")?;
+        return Ok(Some(source));
     }
     for (path, content) in &files {
         // A damaged zip archive may have been anything, unless its name says more.
