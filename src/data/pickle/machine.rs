@@ -6,8 +6,9 @@ use super::{Parsed, Value, damaged};
 use crate::experiment::{Problem, Result};
 use std::collections::HashMap;
 
-/// Most instructions in one pickle: poison bookkeeping of half a million pictures stays below.
-const MAX_STEPS: usize = 10_000_000;
+/// Most instructions in one pickle: poison bookkeeping of a quarter million pictures stays below, and what they make
+/// below a gigabyte.
+const MAX_STEPS: usize = 5_000_000;
 
 pub struct Machine<'a> {
     input: &'a [u8],
