@@ -2,8 +2,8 @@
 
 use super::progress::Display;
 use super::{Output, exit};
-use crate::engine::Worker;
 use crate::catalogue;
+use crate::engine::Worker;
 use crate::experiment::{Code, Problem, Result, check};
 use crate::run::event::{Command, Ending, Event, JobEvent, JobId, RunRequest};
 use crate::run::folder::RunFolder;

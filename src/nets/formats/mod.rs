@@ -18,7 +18,6 @@ pub use pytorch::backdoorbench::{BackdoorBenchResult, PoisonedEntry, PoisonedPic
 pub use recognise::{Recognised, recognise};
 pub use sniff::{Container, sniff};
 
-use crate::data::pickle::layout;
 use crate::experiment::{Problem, Result};
 use crate::nets::Params;
 use std::collections::BTreeMap;
