@@ -14,6 +14,7 @@
 //! | [`engine`] | the worker thread: runs experiments, answers questions |
 //! | [`cli`], [`app`] | the two doors: command line and window |
 
+pub mod app;
 pub mod attacks;
 pub mod catalogue;
 pub mod cli;

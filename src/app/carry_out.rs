@@ -1,0 +1,331 @@
+//! Carries out what was asked for: the only place where commands change the window's state or go to the engine.
+
+use super::command::{Change, Screen, UserCommand};
+use super::config::LookChoice;
+use super::desk::Purpose;
+use super::job::{JobState, JobView, Level};
+use super::spec_text;
+use super::state::{Fetched, State};
+use crate::experiment::{DeviceChoice, Problem};
+use crate::run::event::{Command, JobId, Question, RunRequest};
+use crate::run::handle::Engine;
+use std::path::{Path, PathBuf};
+
+/// The preset behind "Remove a backdoor yourself": the first one, made for small machines.
+const QUICK_PRESET: usize = 0;
+
+impl State {
+    /// Whether a command can do something now; menus and buttons are dimmed when not.
+    pub fn enabled(&self, command: UserCommand) -> bool {
+        let live = self.live_job().map(|job| &job.state);
+        match command {
+            UserCommand::Start => live.is_none() && self.draft.problem().is_none(),
+            UserCommand::RemoveBackdoor => live.is_none() && !self.presets.is_empty(),
+            UserCommand::TogglePause => matches!(live, Some(JobState::Running | JobState::Paused)),
+            UserCommand::StopAndKeep | UserCommand::Discard => {
+                matches!(live, Some(JobState::Running | JobState::Paused | JobState::Queued))
+            }
+            UserCommand::NextPicture => match self.screen {
+                Screen::Home => self.demo.index + 1 < self.demo.predictions.len(),
+                Screen::Lab => self.preview.preview.as_ref().is_some_and(|preview| self.preview.row + 1 < preview.rows),
+                _ => false,
+            },
+            UserCommand::PreviousPicture => match self.screen {
+                Screen::Home => self.demo.index > 0,
+                Screen::Lab => self.preview.row > 0,
+                _ => false,
+            },
+            UserCommand::Undo => self.draft.can_undo(),
+            UserCommand::Redo => self.draft.can_redo(),
+            UserCommand::Go(_)
+            | UserCommand::OpenFile
+            | UserCommand::OpenFolder
+            | UserCommand::RefreshRuns
+            | UserCommand::ToggleText
+            | UserCommand::ToggleProjector
+            | UserCommand::ToggleShortcuts => true,
+        }
+    }
+
+    pub(super) fn carry_out(&mut self, command: UserCommand, engine: &dyn Engine) {
+        if !self.enabled(command) {
+            return;
+        }
+        match command {
+            UserCommand::Go(screen) => {
+                self.screen = screen;
+                if screen == Screen::Runs {
+                    self.read_runs();
+                }
+            }
+            UserCommand::OpenFile => self.choose(false),
+            UserCommand::OpenFolder => self.choose(true),
+            UserCommand::RemoveBackdoor => {
+                self.load_preset(QUICK_PRESET);
+                self.start(engine);
+            }
+            UserCommand::Start => self.start(engine),
+            UserCommand::TogglePause => self.toggle_pause(engine),
+            UserCommand::StopAndKeep => self.stop(true, engine),
+            UserCommand::Discard => self.stop(false, engine),
+            UserCommand::NextPicture if self.screen == Screen::Home => self.demo.index += 1,
+            UserCommand::PreviousPicture if self.screen == Screen::Home => self.demo.index -= 1,
+            UserCommand::NextPicture => self.preview.row += 1,
+            UserCommand::PreviousPicture => self.preview.row -= 1,
+            UserCommand::RefreshRuns => self.read_runs(),
+            UserCommand::Undo => self.draft.undo(),
+            UserCommand::Redo => self.draft.redo(),
+            UserCommand::ToggleText => {
+                self.settings.show_text = !self.settings.show_text;
+                self.settings_dirty = true;
+            }
+            UserCommand::ToggleProjector => {
+                self.settings.look = match self.settings.look {
+                    LookChoice::Projector => LookChoice::System,
+                    _ => LookChoice::Projector,
+                };
+                self.settings_dirty = true;
+            }
+            UserCommand::ToggleShortcuts => self.show_shortcuts = !self.show_shortcuts,
+        }
+    }
+
+    pub(super) fn make_change(&mut self, change: Change, engine: &dyn Engine) {
+        match change {
+            Change::Experiment(experiment) => {
+                self.draft.set_experiment(&experiment);
+                self.draft_moved();
+            }
+            Change::Text(text) => {
+                self.draft.set_text(text);
+                self.draft_moved();
+            }
+            Change::RevertText => self.draft.revert(),
+            Change::Preset(index) => self.load_preset(index),
+            Change::Open(path) => self.open(&path, engine),
+            Change::OpenRun(folder) => self.open_run(folder),
+            Change::ContinueRun(folder) => self.continue_run(&folder, engine),
+            Change::RevealFolder(folder) => self.reveal(&folder),
+            Change::UseAsData(path) => self.use_as_data(&path),
+            Change::DismissProblem(index) => self.notices.dismiss(index),
+            Change::DismissReport(index) => {
+                if index < self.reports.len() {
+                    self.reports.remove(index);
+                }
+            }
+            Change::PreviewRow(row) => self.preview.row = row,
+            Change::SortRuns(column) => {
+                if let Some(column) = super::archive::RunColumn::ALL.get(column) {
+                    self.runs.sort_by(*column);
+                }
+            }
+            Change::Settings(settings) => {
+                let other_folder = settings.runs_folder != self.settings.runs_folder;
+                self.settings = *settings;
+                self.settings_dirty = true;
+                if other_folder {
+                    self.read_runs();
+                }
+            }
+            Change::Copy(_) | Change::CloseNow => {}
+        }
+    }
+
+    fn load_preset(&mut self, index: usize) {
+        if let Some(preset) = self.presets.get(index) {
+            self.draft.set_text(preset.text.clone());
+            self.draft_moved();
+        }
+    }
+
+    fn start(&mut self, engine: &dyn Engine) {
+        if self.draft.problem().is_some() {
+            self.screen = Screen::Lab;
+            return;
+        }
+        match self.text_to_run() {
+            Ok(spec) => {
+                let title = title_of(self.draft.experiment());
+                self.send_start(RunRequest { spec, folder: None, resume: false }, title, engine);
+            }
+            Err(problem) => self.notices.problem(problem),
+        }
+    }
+
+    /// The draft with the settings' device and threads where it leaves them open.
+    fn text_to_run(&self) -> crate::experiment::Result<String> {
+        let mut experiment = self.draft.experiment().clone();
+        let device = self.settings.device != DeviceChoice::Auto && experiment.device == DeviceChoice::Auto;
+        let threads = self.settings.threads != 0 && experiment.threads == 0;
+        if !device && !threads {
+            return Ok(self.draft.text().to_owned());
+        }
+        if device {
+            experiment.device = self.settings.device;
+        }
+        if threads {
+            experiment.threads = self.settings.threads;
+        }
+        spec_text::write(&experiment)
+    }
+
+    fn send_start(&mut self, request: RunRequest, title: String, engine: &dyn Engine) {
+        let id = JobId(self.next_job);
+        match engine.send(Command::Start { job: id, request: Box::new(request) }) {
+            Ok(()) => {
+                self.next_job += 1;
+                self.job = Some(JobView::new(Some(id), title));
+                self.screen = Screen::Watch;
+            }
+            Err(problem) => self.notices.problem(problem),
+        }
+    }
+
+    fn toggle_pause(&mut self, engine: &dyn Engine) {
+        let Some((id, state)) = self.job.as_ref().and_then(|job| Some((job.id?, job.state.clone()))) else {
+            return;
+        };
+        let command = if state == JobState::Paused { Command::Resume(id) } else { Command::Pause(id) };
+        if let Err(problem) = engine.send(command) {
+            self.notices.problem(problem);
+        }
+    }
+
+    pub(super) fn stop(&mut self, keep: bool, engine: &dyn Engine) {
+        let Some(job) = self.job.as_mut().filter(|job| job.is_live()) else {
+            return;
+        };
+        let Some(id) = job.id else {
+            return;
+        };
+        match engine.send(Command::Stop { job: id, keep }) {
+            Ok(()) => {
+                job.state = JobState::Stopping { keep };
+                job.note(Level::Step, if keep { "Asked to stop and keep." } else { "Asked to discard." });
+            }
+            Err(problem) => self.notices.problem(problem),
+        }
+    }
+
+    fn choose(&self, folder: bool) {
+        self.background.start("file dialog", move || {
+            let dialog = rfd::FileDialog::new().set_title("Open in Polariscope");
+            Fetched::Chosen(if folder { dialog.pick_folder() } else { dialog.pick_file() })
+        });
+    }
+
+    /// An experiment goes to the Lab, a run to Watch, anything else is looked into by the engine.
+    fn open(&mut self, path: &Path, engine: &dyn Engine) {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        if path.is_dir() && self.archive.is_run(path) {
+            self.open_run(path.to_owned());
+        } else if extension.eq_ignore_ascii_case("toml") {
+            match std::fs::read_to_string(path) {
+                Ok(text) => {
+                    self.draft.set_text(text);
+                    self.draft_moved();
+                    self.screen = Screen::Lab;
+                }
+                Err(error) => self.notices.problem(Problem::io("read this experiment", path, &error)),
+            }
+        } else {
+            let purpose = Purpose::Inspect(path.to_owned());
+            if self.desk.ask(engine, purpose, Question::Inspect { path: path.to_owned() }) {
+                self.screen = Screen::Home;
+            } else {
+                let problem = Problem::internal("The engine cannot look into this file now.").at(path.display());
+                self.notices.problem(problem.remedy("Try again in a moment."));
+            }
+        }
+    }
+
+    fn open_run(&mut self, folder: PathBuf) {
+        if self.live_job().is_some_and(|job| job.folder.as_deref() != Some(&folder)) {
+            self.notices.info("A training runs; look at other runs when it has ended.", self.now);
+            return;
+        }
+        self.screen = Screen::Watch;
+        if self.live_job().is_none() {
+            let archive = self.archive.clone();
+            self.background.start("read run", move || Fetched::Run(Box::new(archive.load(&folder))));
+        }
+    }
+
+    fn continue_run(&mut self, folder: &Path, engine: &dyn Engine) {
+        if self.live_job().is_some() {
+            self.notices.info("A training runs; continue this one when it has ended.", self.now);
+            return;
+        }
+        let file = folder.join("spec.toml");
+        match std::fs::read_to_string(&file) {
+            Ok(spec) => {
+                let title = spec_text::parse(&spec).map(|experiment| title_of(&experiment)).unwrap_or_default();
+                self.send_start(RunRequest { spec, folder: Some(folder.to_owned()), resume: true }, title, engine);
+            }
+            Err(error) => self.notices.problem(Problem::io("read the experiment of this run", &file, &error)),
+        }
+    }
+
+    fn use_as_data(&mut self, path: &Path) {
+        let mut experiment = self.draft.experiment().clone();
+        experiment.data.source = path.display().to_string();
+        self.draft.set_experiment(&experiment);
+        self.draft_moved();
+        self.screen = Screen::Lab;
+    }
+
+    fn reveal(&mut self, folder: &Path) {
+        let opener = if cfg!(target_os = "macos") {
+            "open"
+        } else if cfg!(windows) {
+            "explorer"
+        } else {
+            "xdg-open"
+        };
+        let started = std::process::Command::new(opener)
+            .arg(folder)
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn();
+        match started {
+            // The file manager outlives this call; a helper thread collects its exit.
+            Ok(mut child) => {
+                let wait = std::thread::Builder::new().name("file manager".to_owned()).spawn(move || child.wait());
+                if let Err(error) = wait {
+                    tracing::debug!("cannot wait for the file manager: {error}");
+                }
+            }
+            Err(error) => self.notices.problem(
+                Problem::new(crate::experiment::Code::Internal, "No file manager could be opened.")
+                    .at(folder.display())
+                    .because(error)
+                    .remedy("Copy the path above and open the folder by hand."),
+            ),
+        }
+    }
+
+    pub(super) fn on_fetched(&mut self, fetched: Fetched, engine: &dyn Engine) {
+        match fetched {
+            Fetched::Chosen(Some(path)) => self.open(&path, engine),
+            // Nothing chosen, or no dialog service on this desktop: typed paths and dropping files always work.
+            Fetched::Chosen(None) => {
+                self.notices.info("Nothing was chosen. You can also drop a file here or type its path on Home.", self.now);
+            }
+            Fetched::Runs(Ok(rows)) => self.runs.set(rows),
+            Fetched::Runs(Err(problem)) => {
+                self.runs.known = true;
+                self.notices.warning(problem);
+            }
+            Fetched::Run(run) => match *run {
+                Ok(_) if self.live_job().is_some() => {}
+                Ok(job) => self.job = Some(job),
+                Err(problem) => self.notices.problem(problem),
+            },
+        }
+    }
+}
+
+fn title_of(experiment: &crate::experiment::Experiment) -> String {
+    if experiment.name.is_empty() { "Untitled experiment".to_owned() } else { experiment.name.clone() }
+}

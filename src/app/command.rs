@@ -1,0 +1,233 @@
+//! What a person can ask the window to do. Menus, buttons, the shortcut sheet and the keyboard are made from one list, and
+//! nothing changes while drawing: screens put requests here and the window carries them out between two frames.
+
+use crate::experiment::Experiment;
+use egui::{Key, KeyboardShortcut, Modifiers};
+use std::cell::RefCell;
+use std::path::PathBuf;
+
+/// The places of the window, in the order of the rail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Screen {
+    Home,
+    Lab,
+    Watch,
+    Runs,
+    Settings,
+}
+
+impl Screen {
+    pub const ALL: [Screen; 5] = [Screen::Home, Screen::Lab, Screen::Watch, Screen::Runs, Screen::Settings];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Screen::Home => "Home",
+            Screen::Lab => "Lab",
+            Screen::Watch => "Watch",
+            Screen::Runs => "Runs",
+            Screen::Settings => "Settings",
+        }
+    }
+
+    pub fn purpose(self) -> &'static str {
+        match self {
+            Screen::Home => "See a backdoor at work in a real model",
+            Screen::Lab => "Build an experiment",
+            Screen::Watch => "Follow a training live, or look at a finished one",
+            Screen::Runs => "Everything that was run",
+            Screen::Settings => "Look, device, folders, and what this program found on this machine",
+        }
+    }
+}
+
+/// A command without data: what menus list and keys trigger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UserCommand {
+    Go(Screen),
+    OpenFile,
+    OpenFolder,
+    RemoveBackdoor,
+    Start,
+    TogglePause,
+    StopAndKeep,
+    Discard,
+    NextPicture,
+    PreviousPicture,
+    RefreshRuns,
+    Undo,
+    Redo,
+    ToggleText,
+    ToggleProjector,
+    ToggleShortcuts,
+}
+
+impl UserCommand {
+    pub const ALL: [UserCommand; 20] = [
+        UserCommand::Go(Screen::Home),
+        UserCommand::Go(Screen::Lab),
+        UserCommand::Go(Screen::Watch),
+        UserCommand::Go(Screen::Runs),
+        UserCommand::Go(Screen::Settings),
+        UserCommand::OpenFile,
+        UserCommand::OpenFolder,
+        UserCommand::RemoveBackdoor,
+        UserCommand::Start,
+        UserCommand::TogglePause,
+        UserCommand::StopAndKeep,
+        UserCommand::Discard,
+        UserCommand::PreviousPicture,
+        UserCommand::NextPicture,
+        UserCommand::RefreshRuns,
+        UserCommand::Undo,
+        UserCommand::Redo,
+        UserCommand::ToggleText,
+        UserCommand::ToggleProjector,
+        UserCommand::ToggleShortcuts,
+    ];
+
+    /// An ellipsis says that more input will be asked for.
+    pub fn label(self) -> &'static str {
+        match self {
+            UserCommand::Go(screen) => screen.name(),
+            UserCommand::OpenFile => "Open file…",
+            UserCommand::OpenFolder => "Open folder…",
+            UserCommand::RemoveBackdoor => "Remove a backdoor yourself",
+            UserCommand::Start => "Start",
+            UserCommand::TogglePause => "Pause or resume",
+            UserCommand::StopAndKeep => "Stop and keep",
+            UserCommand::Discard => "Discard",
+            UserCommand::NextPicture => "Next picture",
+            UserCommand::PreviousPicture => "Previous picture",
+            UserCommand::RefreshRuns => "Read the runs again",
+            UserCommand::Undo => "Undo",
+            UserCommand::Redo => "Redo",
+            UserCommand::ToggleText => "Show the experiment as text",
+            UserCommand::ToggleProjector => "Projector mode",
+            UserCommand::ToggleShortcuts => "Keys and help",
+        }
+    }
+
+    pub fn tooltip(self) -> &'static str {
+        match self {
+            UserCommand::Go(screen) => screen.purpose(),
+            UserCommand::OpenFile => "A model, a data set, or an experiment (.toml)",
+            UserCommand::OpenFolder => "A folder of pictures, or the folder of a run",
+            UserCommand::RemoveBackdoor => {
+                "Trains a small network with a backdoor in it, then takes the backdoor out, before your eyes"
+            }
+            UserCommand::Start => "Run the experiment of the Lab",
+            UserCommand::TogglePause => "Hold the training after this batch, or go on",
+            UserCommand::StopAndKeep => "End after this batch; measure and keep what was reached",
+            UserCommand::Discard => "End after this batch and throw away what was made",
+            UserCommand::NextPicture | UserCommand::PreviousPicture => "Look at another picture of the test set",
+            UserCommand::RefreshRuns => "Look into the runs folder for what is new",
+            UserCommand::Undo => "Take back the last change of the experiment",
+            UserCommand::Redo => "Make the change of the experiment again",
+            UserCommand::ToggleText => "The same experiment as TOML, beside the forms",
+            UserCommand::ToggleProjector => "Large type and strong contrast for a lecture room",
+            UserCommand::ToggleShortcuts => "All commands with their keys",
+        }
+    }
+
+    pub fn shortcut(self) -> Option<KeyboardShortcut> {
+        let plain = |key| Some(KeyboardShortcut::new(Modifiers::NONE, key));
+        let ctrl = |key| Some(KeyboardShortcut::new(Modifiers::COMMAND, key));
+        let ctrl_shift = |key| Some(KeyboardShortcut::new(Modifiers::COMMAND | Modifiers::SHIFT, key));
+        match self {
+            UserCommand::Go(Screen::Home) => ctrl(Key::Num1),
+            UserCommand::Go(Screen::Lab) => ctrl(Key::Num2),
+            UserCommand::Go(Screen::Watch) => ctrl(Key::Num3),
+            UserCommand::Go(Screen::Runs) => ctrl(Key::Num4),
+            UserCommand::Go(Screen::Settings) => ctrl(Key::Comma),
+            UserCommand::OpenFile => ctrl(Key::O),
+            UserCommand::OpenFolder => ctrl_shift(Key::O),
+            UserCommand::RemoveBackdoor | UserCommand::Discard | UserCommand::ToggleText => None,
+            UserCommand::Start => ctrl(Key::Enter),
+            UserCommand::TogglePause => plain(Key::Space),
+            UserCommand::StopAndKeep => ctrl(Key::Period),
+            UserCommand::NextPicture => plain(Key::ArrowRight),
+            UserCommand::PreviousPicture => plain(Key::ArrowLeft),
+            UserCommand::RefreshRuns => ctrl(Key::R),
+            UserCommand::Undo => ctrl(Key::Z),
+            UserCommand::Redo => ctrl_shift(Key::Z),
+            UserCommand::ToggleProjector => plain(Key::F5),
+            UserCommand::ToggleShortcuts => plain(Key::F1),
+        }
+    }
+
+    /// Keys that a focused widget needs for itself act only while nothing has the focus.
+    pub fn yields_to_focus(self) -> bool {
+        self.shortcut().is_some_and(|shortcut| {
+            let function_key = matches!(shortcut.logical_key, Key::F1 | Key::F5);
+            (shortcut.modifiers.is_none() && !function_key) || matches!(self, UserCommand::Undo | UserCommand::Redo)
+        })
+    }
+}
+
+/// A change that carries data.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// The experiment as edited by a form.
+    Experiment(Box<Experiment>),
+    /// The experiment as edited as text.
+    Text(String),
+    /// Back to the last text without a mistake.
+    RevertText,
+    Preset(usize),
+    /// A model, data set, experiment or run folder that was dropped, chosen or typed.
+    Open(PathBuf),
+    OpenRun(PathBuf),
+    /// Goes on with an interrupted run.
+    ContinueRun(PathBuf),
+    /// Shows a folder in the system's file manager.
+    RevealFolder(PathBuf),
+    UseAsData(PathBuf),
+    DismissProblem(usize),
+    DismissReport(usize),
+    PreviewRow(usize),
+    SortRuns(usize),
+    Settings(Box<super::config::Settings>),
+    Copy(String),
+    CloseNow,
+}
+
+/// Everything that was asked for since the last frame.
+#[derive(Debug, Default)]
+pub struct Requests {
+    commands: RefCell<Vec<UserCommand>>,
+    changes: RefCell<Vec<Change>>,
+}
+
+impl Requests {
+    pub fn command(&self, command: UserCommand) {
+        self.commands.borrow_mut().push(command);
+    }
+
+    pub fn change(&self, change: Change) {
+        self.changes.borrow_mut().push(change);
+    }
+
+    /// Changes come first: a button that edits and then starts must start what was edited.
+    pub fn take(&self) -> (Vec<Change>, Vec<UserCommand>) {
+        (self.changes.take(), self.commands.take())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn commands_have_words_and_no_two_share_keys() {
+        let mut keys = HashSet::new();
+        let mut labels = HashSet::new();
+        for command in UserCommand::ALL {
+            assert!(labels.insert(command.label()), "label twice: {}", command.label());
+            assert!(command.tooltip().len() > 10, "{command:?} needs an explanation");
+            if let Some(shortcut) = command.shortcut() {
+                assert!(keys.insert(shortcut), "{command:?} shares its keys with another command");
+            }
+        }
+    }
+}

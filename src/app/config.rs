@@ -1,0 +1,154 @@
+//! What the window remembers between two starts: settings and the draft, as readable TOML files of their own.
+
+use crate::experiment::{DeviceChoice, Problem, Result};
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Which look to use; `System` follows the desktop's light or dark mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LookChoice {
+    #[default]
+    System,
+    Light,
+    Dark,
+    Projector,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    pub look: LookChoice,
+    /// Zoom of everything, 0.5 to 3.
+    pub text_size: f32,
+    /// Used where an experiment says `auto`.
+    pub device: DeviceChoice,
+    /// Used where an experiment says 0.
+    pub threads: usize,
+    /// Where run folders are made; nothing means the program's own place.
+    pub runs_folder: Option<PathBuf>,
+    /// Whether the Lab shows the experiment's text beside the forms.
+    pub show_text: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            look: LookChoice::System,
+            text_size: 1.0,
+            device: DeviceChoice::Auto,
+            threads: 0,
+            runs_folder: None,
+            show_text: true,
+        }
+    }
+}
+
+/// The files in which the window keeps its memory; `None` keeps nothing (tests, screenshots).
+#[derive(Debug, Clone)]
+pub struct Config {
+    folder: Option<PathBuf>,
+}
+
+impl Config {
+    /// `$POLARISCOPE_CONFIG`, else the place where this system keeps settings.
+    pub fn of_this_user() -> Self {
+        let folder = std::env::var_os("POLARISCOPE_CONFIG").map(PathBuf::from).or_else(|| {
+            directories::ProjectDirs::from("", "", "polariscope").map(|dirs| dirs.config_dir().to_owned())
+        });
+        Self { folder }
+    }
+
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: Some(folder.into()) }
+    }
+
+    pub fn nowhere() -> Self {
+        Self { folder: None }
+    }
+
+    /// Settings as they were left; defaults where there are none or where they cannot be read.
+    pub fn settings(&self) -> (Settings, Option<Problem>) {
+        let Some(text) = self.read("settings.toml") else {
+            return (Settings::default(), None);
+        };
+        match toml::from_str(&text) {
+            Ok(settings) => (settings, None),
+            Err(error) => {
+                let problem = Problem::bad_file("The settings could not be read, so the window starts with its own.")
+                    .because(error.message())
+                    .remedy("Change a setting to write the file anew.");
+                (Settings::default(), Some(problem))
+            }
+        }
+    }
+
+    pub fn draft(&self) -> Option<String> {
+        self.read("draft.toml")
+    }
+
+    pub fn save_settings(&self, settings: &Settings) -> Result<()> {
+        let text = toml::to_string_pretty(settings)
+            .map_err(|error| Problem::internal("Cannot write the settings as text.").because(error))?;
+        self.write("settings.toml", &text)
+    }
+
+    pub fn save_draft(&self, text: &str) -> Result<()> {
+        self.write("draft.toml", text)
+    }
+
+    fn read(&self, name: &str) -> Option<String> {
+        std::fs::read_to_string(self.folder.as_ref()?.join(name)).ok()
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        match &self.folder {
+            Some(folder) => write_whole(&folder.join(name), text),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Writes to a side file and renames it, so that a crash leaves the old file or the new one.
+pub fn write_whole(path: &Path, text: &str) -> Result<()> {
+    let problem = |error: &std::io::Error| Problem::io("write this file", path, error);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(|error| problem(&error))?;
+    let mut side = tempfile::NamedTempFile::new_in(folder).map_err(|error| problem(&error))?;
+    side.write_all(text.as_bytes()).map_err(|error| problem(&error))?;
+    side.persist(path).map_err(|error| problem(&error.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_and_draft_come_back() {
+        let folder = tempfile::tempdir().expect("folder");
+        let config = Config::at(folder.path().join("new/place"));
+        assert_eq!(config.settings().0, Settings::default());
+        let settings = Settings {
+            look: LookChoice::Projector,
+            text_size: 1.25,
+            device: DeviceChoice::Cuda(1),
+            runs_folder: Some("/data/runs".into()),
+            ..Settings::default()
+        };
+        config.save_settings(&settings).expect("saved");
+        config.save_draft("name = \"x\"").expect("saved");
+        assert_eq!(config.settings(), (settings, None));
+        assert_eq!(config.draft().as_deref(), Some("name = \"x\""));
+    }
+
+    #[test]
+    fn damaged_settings_are_told_and_do_not_stop_the_window() {
+        let folder = tempfile::tempdir().expect("folder");
+        std::fs::write(folder.path().join("settings.toml"), "look = \"plaid\"").expect("file");
+        let (settings, problem) = Config::at(folder.path()).settings();
+        assert_eq!(settings, Settings::default());
+        assert!(problem.expect("told").detail[0].contains("plaid"));
+    }
+}

@@ -1,0 +1,147 @@
+//! The numbers that a job has reported so far, kept for drawing: bounded, however long it trains.
+
+use crate::run::event::MetricPoint;
+use std::collections::BTreeMap;
+
+/// Points kept per metric and phase; beyond that every second one goes.
+const MOST: usize = 4096;
+
+/// A stretch of the time line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PhaseSpan {
+    pub id: String,
+    /// Where it starts on the common axis, in epochs.
+    pub start: f64,
+}
+
+/// All curves of one job on one axis: epochs, phase after phase.
+#[derive(Debug, Default, Clone)]
+pub struct Curves {
+    phases: Vec<PhaseSpan>,
+    end: f64,
+    series: BTreeMap<(String, usize), Series>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Series {
+    points: Vec<[f64; 2]>,
+    /// Only every `stride`-th arriving point is kept.
+    stride: usize,
+    skipped: usize,
+    newest: Option<[f64; 2]>,
+}
+
+impl Series {
+    fn push(&mut self, point: [f64; 2]) {
+        self.newest = Some(point);
+        self.skipped += 1;
+        if self.skipped < self.stride.max(1) {
+            return;
+        }
+        self.skipped = 0;
+        self.points.push(point);
+        if self.points.len() > MOST {
+            let mut index = 0;
+            self.points.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
+            self.stride = self.stride.max(1) * 2;
+        }
+    }
+}
+
+impl Curves {
+    pub fn push(&mut self, point: &MetricPoint) {
+        let phase = match self.phases.iter().position(|span| span.id == point.phase) {
+            Some(phase) => phase,
+            None => {
+                self.phases.push(PhaseSpan { id: point.phase.clone(), start: self.end });
+                self.phases.len() - 1
+            }
+        };
+        let x = self.phases[phase].start + point.epoch;
+        // A value that is no number has no place on the axis; the problem card tells it.
+        if !x.is_finite() || !point.value.is_finite() {
+            return;
+        }
+        self.end = self.end.max(x);
+        self.series.entry((point.metric.clone(), phase)).or_default().push([x, point.value]);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.series.is_empty()
+    }
+
+    pub fn phases(&self) -> &[PhaseSpan] {
+        &self.phases
+    }
+
+    /// Epochs so far.
+    pub fn end(&self) -> f64 {
+        self.end
+    }
+
+    /// The stretches of one metric, one per phase in which it was measured; the newest point is always in.
+    pub fn stretches(&self, metric: &str) -> Vec<Vec<[f64; 2]>> {
+        let of_metric = self.series.iter().filter(|((name, _), _)| name == metric);
+        of_metric
+            .map(|(_, series)| {
+                let mut points = series.points.clone();
+                if let Some(newest) = series.newest.filter(|newest| points.last() != Some(newest)) {
+                    points.push(newest);
+                }
+                points
+            })
+            .collect()
+    }
+
+    /// The last value of a metric.
+    pub fn last(&self, metric: &str) -> Option<f64> {
+        let of_metric = self.series.iter().filter(|((name, _), _)| name == metric);
+        of_metric.last().and_then(|(_, series)| series.newest).map(|[_, value]| value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(phase: &str, metric: &str, epoch: f64, value: f64) -> MetricPoint {
+        MetricPoint { phase: phase.into(), metric: metric.into(), epoch, value }
+    }
+
+    #[test]
+    fn phases_follow_each_other_on_one_axis() {
+        let mut curves = Curves::default();
+        for epoch in 1..=8 {
+            curves.push(&point("attack", "asr", f64::from(epoch), 0.9));
+        }
+        curves.push(&point("npd", "asr", 1.0, 0.2));
+        assert_eq!(curves.phases(), [("attack", 0.0), ("npd", 8.0)].map(|(id, start)| PhaseSpan { id: id.into(), start }));
+        assert_eq!(curves.stretches("asr")[1], [[9.0, 0.2]]);
+        assert_eq!(curves.last("asr"), Some(0.2));
+        assert_eq!(curves.last("loss"), None);
+    }
+
+    #[test]
+    fn long_trainings_stay_small_and_keep_the_newest() {
+        let mut curves = Curves::default();
+        for step in 0..100_000 {
+            curves.push(&point("attack", "loss", f64::from(step), f64::from(step)));
+        }
+        let loss = &curves.stretches("loss")[0];
+        assert!(loss.len() <= MOST + 1, "{} points", loss.len());
+        assert_eq!(loss[0], [0.0, 0.0]);
+        assert_eq!(loss.last(), Some(&[99_999.0, 99_999.0]));
+        assert!(loss.is_sorted_by(|a, b| a[0] < b[0]));
+    }
+
+    #[test]
+    fn values_that_are_no_numbers_are_left_out() {
+        let mut curves = Curves::default();
+        curves.push(&point("attack", "loss", 1.0, f64::NAN));
+        curves.push(&point("attack", "loss", f64::INFINITY, 1.0));
+        assert!(curves.is_empty());
+    }
+}

@@ -1,0 +1,64 @@
+//! Questions to the engine: who asked what, and which answer is still wanted. Newest wins.
+
+use crate::run::event::{Command, Question, QuestionId};
+use crate::run::handle::Engine;
+use std::path::PathBuf;
+
+/// What an answer is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// Pictures of the Lab's draft.
+    Preview,
+    /// The models of the demo (`None`) or of a run.
+    Predict(Option<PathBuf>),
+    /// A file or folder that was dropped, chosen or typed.
+    Inspect(PathBuf),
+}
+
+impl Purpose {
+    /// A new question supersedes waiting ones that it makes pointless.
+    fn supersedes(&self, older: &Purpose) -> bool {
+        match self {
+            Purpose::Preview => *older == Purpose::Preview,
+            _ => self == older,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Desk {
+    next: u64,
+    waiting: Vec<(QuestionId, Purpose)>,
+}
+
+impl Desk {
+    /// Sends a question; false when the engine takes none now, so that the caller can try again.
+    pub fn ask(&mut self, engine: &dyn Engine, purpose: Purpose, question: Question) -> bool {
+        let id = QuestionId(self.next);
+        if engine.send(Command::Ask(id, question)).is_err() {
+            return false;
+        }
+        self.next += 1;
+        self.waiting.retain(|(_, older)| !purpose.supersedes(older));
+        self.waiting.push((id, purpose));
+        true
+    }
+
+    /// Takes what an answer was for; nothing when a newer question has superseded it.
+    pub fn take(&mut self, id: QuestionId) -> Option<Purpose> {
+        let index = self.waiting.iter().position(|(waiting, _)| *waiting == id)?;
+        Some(self.waiting.remove(index).1)
+    }
+
+    pub fn is_waiting(&self, purpose: &Purpose) -> bool {
+        self.waiting.iter().any(|(_, waiting)| waiting == purpose)
+    }
+
+    /// A file that is being looked at.
+    pub fn inspecting(&self) -> Option<&PathBuf> {
+        self.waiting.iter().find_map(|(_, purpose)| match purpose {
+            Purpose::Inspect(path) => Some(path),
+            _ => None,
+        })
+    }
+}

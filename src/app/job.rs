@@ -1,0 +1,259 @@
+//! One job as the window knows it: what its events and cells have told so far, or what its run folder tells afterwards.
+
+use super::curves::Curves;
+use super::words;
+use crate::experiment::Problem;
+use crate::run::event::{Ending, JobEvent, JobId, Picture, Progress};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+/// Lines of the log that are kept.
+const LOG_LINES: usize = 2000;
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobState {
+    Queued,
+    Running,
+    Paused,
+    /// Asked to stop; the batch that runs is finished first.
+    Stopping {
+        keep: bool,
+    },
+    Ended(Ending),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Note,
+    Warning,
+    Step,
+}
+
+#[derive(Debug, Clone)]
+pub struct LogLine {
+    /// Seconds since the job started, when known.
+    pub at: Option<f64>,
+    pub level: Level,
+    pub text: String,
+}
+
+/// One row of the table that compares the models of a run; rates are shares in 0..=1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResultRow {
+    pub model: String,
+    pub acc: Option<f64>,
+    pub asr: Option<f64>,
+    pub ra: Option<f64>,
+    pub der: Option<f64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct JobView {
+    /// Nothing for a job that is read back from its folder.
+    pub id: Option<JobId>,
+    pub title: String,
+    pub state: JobState,
+    pub folder: Option<PathBuf>,
+    pub device: String,
+    pub threads: usize,
+    /// Names of the phases seen so far; `phases` tells how many there will be.
+    pub phase_names: Vec<String>,
+    pub phase: usize,
+    pub phases: usize,
+    pub progress: Option<Progress>,
+    pub curves: Curves,
+    pub pictures: Vec<Picture>,
+    pub results: Vec<ResultRow>,
+    pub log: VecDeque<LogLine>,
+    pub warnings: Vec<Problem>,
+}
+
+impl JobView {
+    pub fn new(id: Option<JobId>, title: impl Into<String>) -> Self {
+        Self {
+            id,
+            title: title.into(),
+            state: JobState::Queued,
+            folder: None,
+            device: String::new(),
+            threads: 0,
+            phase_names: Vec::new(),
+            phase: 0,
+            phases: 0,
+            progress: None,
+            curves: Curves::default(),
+            pictures: Vec::new(),
+            results: Vec::new(),
+            log: VecDeque::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    pub fn is_live(&self) -> bool {
+        self.id.is_some() && !matches!(self.state, JobState::Ended(_))
+    }
+
+    pub fn note(&mut self, level: Level, text: impl Into<String>) {
+        let at = self.progress.as_ref().map(|progress| progress.elapsed_s);
+        if self.log.len() == LOG_LINES {
+            self.log.pop_front();
+        }
+        self.log.push_back(LogLine { at, level, text: text.into() });
+    }
+
+    pub fn on_event(&mut self, event: JobEvent) {
+        match event {
+            JobEvent::Queued => self.state = JobState::Queued,
+            JobEvent::Started { folder, device, threads } => {
+                self.note(Level::Step, format!("Started on {device}, {threads} threads."));
+                self.note(Level::Note, format!("Run folder: {}", folder.display()));
+                (self.folder, self.device, self.threads) = (Some(folder), device, threads);
+                if self.state == JobState::Queued {
+                    self.state = JobState::Running;
+                }
+            }
+            JobEvent::Phase { index, of, name } => {
+                self.note(Level::Step, format!("Phase {} of {of}: {name}", index + 1));
+                self.phases = of.max(index + 1);
+                self.phase_names.resize(self.phase_names.len().max(index + 1), String::new());
+                self.phase_names[index] = name;
+                self.phase = index;
+            }
+            JobEvent::Metrics(points) => points.iter().for_each(|point| self.curves.push(point)),
+            JobEvent::Artifact { path, caption } => self.note(Level::Note, format!("{caption} ({})", path.display())),
+            JobEvent::Note(text) => self.note(Level::Note, text),
+            JobEvent::Warning(problem) => {
+                self.note(Level::Warning, problem.headline.clone());
+                self.warnings.push(problem);
+            }
+            JobEvent::Paused => {
+                if self.state == JobState::Running {
+                    self.state = JobState::Paused;
+                }
+                self.note(Level::Step, "Paused.");
+            }
+            JobEvent::Resumed => {
+                if self.state == JobState::Paused {
+                    self.state = JobState::Running;
+                }
+                self.note(Level::Step, "Goes on.");
+            }
+            JobEvent::Checkpoint { phase, epoch } => {
+                self.note(Level::Note, format!("Saved a point to continue from: {phase}, epoch {epoch}."));
+            }
+            JobEvent::Finished(ending) => {
+                self.note(Level::Step, ending_words(&ending));
+                self.state = JobState::Ended(ending);
+            }
+        }
+    }
+
+    /// One short sentence on where the job is.
+    pub fn status(&self) -> String {
+        match &self.state {
+            JobState::Queued => "Waiting to start".to_owned(),
+            JobState::Paused => "Paused".to_owned(),
+            JobState::Stopping { keep: true } => "Stopping after this batch…".to_owned(),
+            JobState::Stopping { keep: false } => "Discarding after this batch…".to_owned(),
+            JobState::Ended(ending) => ending_words(ending),
+            JobState::Running => match self.phase_names.get(self.phase) {
+                Some(name) if self.phases > 1 => format!("{name} ({} of {})", self.phase + 1, self.phases),
+                Some(name) => name.clone(),
+                None => "Getting ready".to_owned(),
+            },
+        }
+    }
+
+    /// How long the current phase still takes, said only when it can be told honestly.
+    pub fn eta(&self) -> Option<String> {
+        let progress = self.progress.as_ref().filter(|_| self.state == JobState::Running)?;
+        progress.eta_s.filter(|_| progress.elapsed_s >= 3.0).map(words::eta)
+    }
+
+    /// Done share of the current phase.
+    pub fn share(&self) -> Option<f32> {
+        let progress = self.progress.as_ref().filter(|progress| progress.total > 0)?;
+        Some((progress.done as f64 / progress.total as f64).clamp(0.0, 1.0) as f32)
+    }
+
+    /// The finished run in one sentence, from its table.
+    pub fn conclusion(&self) -> Option<String> {
+        let attacked = self.results.first()?;
+        let asr = attacked.asr.map(words::percent)?;
+        let best = self.results[1..]
+            .iter()
+            .filter_map(|row| Some((row, row.asr?)))
+            .min_by(|(_, a), (_, b)| a.total_cmp(b));
+        Some(match best {
+            Some((row, repaired)) => {
+                let cost = match (attacked.acc, row.acc) {
+                    (Some(before), Some(after)) => format!("; normal accuracy: {}", words::points(after - before)),
+                    _ => String::new(),
+                };
+                format!("The trigger won {asr} of the time; after {} it wins {}{cost}.", row.model, words::percent(repaired))
+            }
+            None => format!("The trigger wins {asr} of the time."),
+        })
+    }
+}
+
+pub fn ending_words(ending: &Ending) -> String {
+    match ending {
+        Ending::Done => "Finished".to_owned(),
+        Ending::Stopped { kept: true } => "Stopped; what was reached is kept".to_owned(),
+        Ending::Stopped { kept: false } => "Discarded".to_owned(),
+        Ending::Failed(problem) => format!("Failed: {}", problem.headline),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_pause_does_not_undo_a_stop() {
+        let mut job = JobView::new(Some(JobId(1)), "test");
+        job.on_event(JobEvent::Started { folder: "run".into(), device: "cpu".into(), threads: 2 });
+        assert_eq!(job.state, JobState::Running);
+        job.state = JobState::Stopping { keep: true };
+        job.on_event(JobEvent::Paused);
+        assert_eq!(job.state, JobState::Stopping { keep: true });
+        job.on_event(JobEvent::Finished(Ending::Stopped { kept: true }));
+        assert!(!job.is_live());
+    }
+
+    #[test]
+    fn no_estimate_in_the_first_seconds() {
+        let mut job = JobView::new(Some(JobId(1)), "test");
+        job.state = JobState::Running;
+        let mut progress = Progress { eta_s: Some(42.0), elapsed_s: 1.0, done: 1, total: 4, ..Progress::default() };
+        job.progress = Some(progress.clone());
+        assert_eq!(job.eta(), None);
+        progress.elapsed_s = 9.0;
+        job.progress = Some(progress);
+        assert_eq!(job.eta().as_deref(), Some("about 40 s"));
+        assert_eq!(job.share(), Some(0.25));
+    }
+
+    #[test]
+    fn the_log_is_bounded() {
+        let mut job = JobView::new(None, "test");
+        for line in 0..LOG_LINES + 10 {
+            job.note(Level::Note, line.to_string());
+        }
+        assert_eq!(job.log.len(), LOG_LINES);
+        assert_eq!(job.log[0].text, "10");
+    }
+
+    #[test]
+    fn the_conclusion_names_the_best_repair() {
+        let row = |model: &str, acc, asr| ResultRow { model: model.into(), acc: Some(acc), asr: Some(asr), ra: None, der: None };
+        let mut job = JobView::new(None, "test");
+        assert_eq!(job.conclusion(), None);
+        job.results = vec![row("attacked", 0.86, 0.99), row("FT", 0.85, 0.6), row("NPD", 0.84, 0.05)];
+        assert_eq!(
+            job.conclusion().as_deref(),
+            Some("The trigger won 99.0 % of the time; after NPD it wins 5.0 %; normal accuracy: \u{2212}2.0 points.")
+        );
+    }
+}

@@ -1,0 +1,33 @@
+//! The window. It talks to the engine through messages only and never sees a tensor.
+//!
+//! | part | what |
+//! |---|---|
+//! | `window` | takes events, lets screens draw, carries out requests |
+//! | `command`, `carry_out` | all that a person can ask for, in one list; the one place where it is done |
+//! | `state` | everything the window knows; screens only read it |
+//! | `screens`, `views`, `widgets`, `form` | what is drawn, from large to small |
+//! | `theme` | tokens: every colour and size |
+
+pub mod archive;
+pub mod background;
+mod carry_out;
+pub mod command;
+pub mod config;
+mod curves;
+mod desk;
+mod draft;
+mod form;
+pub mod frame_clock;
+pub mod job;
+mod notices;
+mod screens;
+mod shell;
+mod spec_text;
+pub mod state;
+pub mod theme;
+mod views;
+mod widgets;
+mod window;
+mod words;
+
+pub use window::{App, Parts};

@@ -1,0 +1,250 @@
+//! Lab: an experiment as one flow from left to right, forms made from the methods' own descriptions, the same experiment as
+//! text beside them, and what the attack does to pictures, before anything is trained.
+
+use crate::app::command::{Change, Requests, UserCommand};
+use crate::app::form;
+use crate::app::state::State;
+use crate::app::theme::{self, Tokens};
+use crate::app::views;
+use crate::app::widgets::{self, command_button, main_button};
+use crate::app::words;
+use crate::experiment::spec::Experiment;
+use crate::experiment::{Kind, Method, Pick};
+use egui::{RichText, ScrollArea, TextEdit, Ui};
+use serde_json::{Map, Value};
+
+mod flow;
+mod text;
+
+/// A step of the flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Step {
+    Data,
+    Network,
+    #[default]
+    Attack,
+    Training,
+    Defense(usize),
+}
+
+#[derive(Debug, Default)]
+pub struct Lab {
+    step: Step,
+}
+
+pub fn show(ui: &mut Ui, state: &State, lab: &mut Lab, requests: &Requests) {
+    let t = theme::of(ui);
+    let mut experiment = state.draft.experiment().clone();
+    let editable = state.draft.problem().is_none_or(|problem| problem.is_about_values());
+    header(ui, &t, state, &mut experiment, editable, requests);
+    if let Step::Defense(index) = lab.step
+        && index >= experiment.defense.len()
+    {
+        lab.step = Step::Training;
+    }
+    ui.add_enabled_ui(editable, |ui| flow::show(ui, &t, state, lab, &mut experiment));
+    ui.add_space(t.gap * 0.5);
+    let total = ui.available_size();
+    let narrow = total.x < t.body * 66.0;
+    let with_text = state.settings.show_text;
+    let columns = 1 + usize::from(!narrow) + usize::from(with_text);
+    let width = (total.x - t.gap * (columns as f32 - 1.0)) / columns as f32;
+    ui.horizontal_top(|ui| {
+        let height = total.y;
+        column(ui, "form", width, height, |ui| {
+            ui.add_enabled_ui(editable, |ui| step_form(ui, &t, state, lab, &mut experiment));
+            if narrow {
+                preview(ui, state, requests);
+            }
+        });
+        if !narrow {
+            column(ui, "preview", width, height, |ui| preview(ui, state, requests));
+        }
+        if with_text {
+            column(ui, "text", width, height, |ui| text::show(ui, &t, state, requests));
+        }
+    });
+    if experiment != *state.draft.experiment() {
+        requests.change(Change::Experiment(Box::new(experiment)));
+    }
+}
+
+fn column(ui: &mut Ui, id: &str, width: f32, height: f32, content: impl FnOnce(&mut Ui)) {
+    ui.allocate_ui(egui::vec2(width, height), |ui| {
+        ScrollArea::vertical().id_salt(id).auto_shrink(false).show(ui, content);
+    });
+}
+
+fn header(ui: &mut Ui, t: &Tokens, state: &State, experiment: &mut Experiment, editable: bool, requests: &Requests) {
+    ui.horizontal(|ui| {
+        ui.add_enabled_ui(editable, |ui| {
+            let name = TextEdit::singleline(&mut experiment.name).hint_text("Title of the experiment");
+            ui.add(name.desired_width(t.body * 20.0)).accessible_name("Title");
+            ui.label(RichText::new("seed").color(t.text_weak));
+            let seed = ui.add(egui::DragValue::new(&mut experiment.seed).speed(0.1));
+            seed.on_hover_text("The same seed gives the same result").accessible_name("Seed");
+        });
+        presets(ui, state, requests);
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            main_button(ui, state, requests, UserCommand::Start);
+            let word = if state.settings.show_text { "Hide text" } else { "As text" };
+            let help = UserCommand::ToggleText.tooltip();
+            if ui.button(word).on_hover_text(help).clicked() {
+                requests.command(UserCommand::ToggleText);
+            }
+            command_button(ui, state, requests, UserCommand::Redo);
+            command_button(ui, state, requests, UserCommand::Undo);
+        });
+    });
+}
+
+fn presets(ui: &mut Ui, state: &State, requests: &Requests) {
+    if state.presets.is_empty() {
+        return;
+    }
+    let menu = ui.menu_button("Presets", |ui| {
+        for (index, preset) in state.presets.iter().enumerate() {
+            if ui.button(&preset.title).clicked() {
+                requests.change(Change::Preset(index));
+                ui.close();
+            }
+        }
+    });
+    menu.response.on_hover_text("Experiments that are known to work");
+}
+
+fn preview(ui: &mut Ui, state: &State, requests: &Requests) {
+    let count = state.preview.preview.as_ref().map(|preview| preview.rows).unwrap_or_default();
+    let remark = if count > 0 { format!("picture {} of {}", state.preview.row + 1, words::count(count as u64)) } else { String::new() };
+    widgets::section(ui, "What the attack does", &remark, |ui| {
+        if let Some(problem) = &state.preview.problem {
+            widgets::problem_card(ui, requests, problem, 1, true, None);
+        }
+        views::preview(ui, &state.preview, requests);
+        ui.horizontal(|ui| {
+            command_button(ui, state, requests, UserCommand::PreviousPicture);
+            command_button(ui, state, requests, UserCommand::NextPicture);
+        });
+    });
+}
+
+/// The form of the chosen step.
+fn step_form(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: &mut Experiment) {
+    match lab.step {
+        Step::Data => widgets::section(ui, "Data", "", |ui| {
+            let mut values = as_map(&experiment.data);
+            if form::show(ui, "data", &state.forms.data, &mut values)
+                && let Some(data) = from_map(values, &state.forms.data)
+            {
+                experiment.data = data;
+            }
+            let hint = "Drop a data set on the window to use it here.";
+            ui.add(egui::Label::new(RichText::new(hint).color(t.text_weak)).wrap());
+        }),
+        Step::Training => widgets::section(ui, "Training", "", |ui| {
+            let mut values = as_map(&experiment.train);
+            if form::show(ui, "train", &state.forms.train, &mut values)
+                && let Some(train) = from_map(values, &[])
+            {
+                experiment.train = train;
+            }
+        }),
+        Step::Network => widgets::section(ui, "Network", "", |ui| {
+            method_form(ui, t, state, &[Kind::Network], &mut experiment.network);
+        }),
+        Step::Attack => widgets::section(ui, "Attack", "", |ui| {
+            let mut attacked = experiment.attack.is_some();
+            ui.horizontal(|ui| {
+                widgets::switch(ui, &mut attacked, "Attack the training");
+                ui.label("Attack the training");
+            });
+            match (&mut experiment.attack, attacked) {
+                (attack @ None, true) => *attack = first_of(state, &[Kind::Attack]),
+                (attack @ Some(_), false) => *attack = None,
+                (Some(attack), true) => method_form(ui, t, state, &[Kind::Attack], attack),
+                (None, false) => {
+                    let text = "Without an attack the network is trained on clean data.";
+                    ui.add(egui::Label::new(RichText::new(text).color(t.text_weak)).wrap());
+                }
+            }
+        }),
+        Step::Defense(index) => widgets::section(ui, "Defense", "", |ui| {
+            let kinds = [Kind::Cleaning, Kind::Training, Kind::Repair, Kind::Screening];
+            if let Some(defense) = experiment.defense.get_mut(index) {
+                method_form(ui, t, state, &kinds, defense);
+            }
+            let mut values = as_map(&experiment.defender);
+            if form::show(ui, "defender", &state.forms.defender, &mut values)
+                && let Some(defender) = from_map(values, &[])
+            {
+                experiment.defender = defender;
+            }
+            if ui.button("Remove this defense").clicked() {
+                experiment.defense.remove(index);
+                lab.step = Step::Training;
+            }
+        }),
+    }
+}
+
+/// Which method, what it is, and its options.
+fn method_form(ui: &mut Ui, t: &Tokens, state: &State, kinds: &[Kind], pick: &mut Pick) {
+    let known: Vec<_> = state.methods.iter().filter(|method| kinds.contains(&method.kind)).collect();
+    let current = state.method(&pick.id);
+    let shown = current.map_or(pick.id.as_str(), |method| method.name).to_owned();
+    let noun = kinds.first().map_or("method", |kind| kind.noun());
+    ui.horizontal(|ui| {
+        let combo = egui::ComboBox::from_id_salt(("method", noun)).width(ui.available_width()).selected_text(shown);
+        let combo = combo.show_ui(ui, |ui| {
+            for method in known {
+                let response = ui.selectable_label(method.id == pick.id, method.name);
+                if response.clicked() && method.id != pick.id {
+                    *pick = Pick { id: method.id.to_owned(), options: Map::new() };
+                }
+                response.on_hover_text(method.one_line);
+            }
+        });
+        combo.response.accessible_name(format!("Choose the {noun}"));
+    });
+    let Some(method) = state.method(&pick.id) else {
+        ui.label(RichText::new(format!("No {noun} is called “{}”.", pick.id)).color(t.bad));
+        return;
+    };
+    explain(ui, t, method);
+    ui.add_space(t.gap);
+    form::show(ui, method.id, state.forms.of(method.id), &mut pick.options);
+}
+
+fn explain(ui: &mut Ui, t: &Tokens, method: &Method) {
+    ui.add(egui::Label::new(method.one_line).wrap());
+    egui::CollapsingHeader::new("About this method").id_salt(method.id).show(ui, |ui| {
+        for paragraph in method.page.split("\n\n") {
+            ui.add(egui::Label::new(RichText::new(paragraph.replace('\n', " ").trim()).color(t.text)).wrap());
+        }
+        if !method.paper.is_empty() {
+            ui.add(egui::Label::new(RichText::new(method.paper).size(t.small).color(t.text_weak)).wrap());
+        }
+    });
+}
+
+fn first_of(state: &State, kinds: &[Kind]) -> Option<Pick> {
+    let method = state.methods.iter().find(|method| kinds.contains(&method.kind))?;
+    Some(Pick { id: method.id.to_owned(), options: Map::new() })
+}
+
+fn as_map(part: &impl serde::Serialize) -> Map<String, Value> {
+    match serde_json::to_value(part) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
+}
+
+/// Back to the typed part; fields without a default of their own are filled from the form.
+fn from_map<T: serde::de::DeserializeOwned>(mut values: Map<String, Value>, fields: &[form::Field]) -> Option<T> {
+    for field in fields {
+        if !field.default.is_null() {
+            values.entry(&field.key).or_insert_with(|| field.default.clone());
+        }
+    }
+    serde_json::from_value(Value::Object(values)).ok()
+}

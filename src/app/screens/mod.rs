@@ -1,0 +1,30 @@
+//! The screens. Each reads the state, draws, and asks for changes; what it remembers itself is only about drawing.
+
+mod home;
+mod lab;
+mod runs;
+mod settings;
+mod watch;
+
+use super::command::{Requests, Screen};
+use super::frame_clock::FrameClock;
+use super::state::State;
+use egui::Ui;
+
+/// What screens remember between frames.
+#[derive(Debug, Default)]
+pub struct Screens {
+    home: home::Home,
+    lab: lab::Lab,
+    settings: settings::SettingsPage,
+}
+
+pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screens, requests: &Requests) {
+    match state.screen {
+        Screen::Home => home::show(ui, state, &mut screens.home, requests),
+        Screen::Lab => lab::show(ui, state, &mut screens.lab, requests),
+        Screen::Watch => watch::show(ui, state, requests),
+        Screen::Runs => runs::show(ui, state, requests),
+        Screen::Settings => settings::show(ui, state, clock, &mut screens.settings, requests),
+    }
+}

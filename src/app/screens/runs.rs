@@ -1,0 +1,116 @@
+//! Runs: everything that was run, in a table that sorts.
+
+use crate::app::archive::{RunColumn, RunRow};
+use crate::app::command::{Change, Requests, UserCommand};
+use crate::app::state::State;
+use crate::app::theme::{self, Tokens};
+use crate::app::widgets::{self, command_button, main_button};
+use crate::app::words;
+use egui::{RichText, Ui};
+use egui_extras::{Column, TableBuilder};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub fn show(ui: &mut Ui, state: &State, requests: &Requests) {
+    let t = theme::of(ui);
+    let folder = state.runs_folder();
+    ui.horizontal(|ui| {
+        ui.label(theme::title(&t, "Runs"));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            command_button(ui, state, requests, UserCommand::RefreshRuns);
+            if ui.button("Open folder").on_hover_text(folder.display().to_string()).clicked() {
+                requests.change(Change::RevealFolder(folder.clone()));
+            }
+            ui.add(egui::Label::new(RichText::new(folder.display().to_string()).color(t.text_weak)).truncate());
+        });
+    });
+    if state.runs.rows.is_empty() {
+        if state.runs.known {
+            let sentence = format!("Your runs will be listed here and stored in {}.", folder.display());
+            widgets::empty_state(ui, "No runs yet", &sentence, |ui| {
+                main_button(ui, state, requests, UserCommand::RemoveBackdoor);
+            });
+        } else {
+            ui.label(RichText::new("Reading the runs…").color(t.text_weak));
+        }
+        return;
+    }
+    theme::card(&t).show(ui, |ui| table(ui, &t, state, requests));
+}
+
+fn table(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map(|time| time.as_secs()).unwrap_or_default();
+    let figure = t.body * 6.6;
+    let actions = t.body * 14.5;
+    TableBuilder::new(ui)
+        .striped(true)
+        .cell_layout(egui::Layout::left_to_right(egui::Align::Center))
+        .column(Column::remainder().at_least(t.body * 10.0).clip(true))
+        .column(Column::exact(t.body * 6.4))
+        .column(Column::exact(t.body * 7.6))
+        .columns(Column::exact(figure), 4)
+        .column(Column::exact(actions))
+        .header(t.control * 1.1, |mut header| {
+            for (index, column) in RunColumn::ALL.into_iter().enumerate() {
+                header.col(|ui| heading(ui, t, state, column, index, requests));
+            }
+            header.col(|_| {});
+        })
+        .body(|body| {
+            body.rows(t.control * 1.25, state.runs.rows.len(), |mut row| {
+                let run = &state.runs.rows[row.index()];
+                row.col(|ui| {
+                    let link = ui.add(egui::Link::new(&run.name)).on_hover_text(run.folder.display().to_string());
+                    if link.clicked() {
+                        requests.change(Change::OpenRun(run.folder.clone()));
+                    }
+                });
+                row.col(|ui| {
+                    ui.label(&run.state);
+                });
+                row.col(|ui| {
+                    ui.label(RichText::new(words::ago(now.saturating_sub(run.started))).color(t.text_weak));
+                });
+                for value in [run.acc_before, run.asr_before, run.acc_after, run.asr_after] {
+                    row.col(|ui| {
+                        ui.label(value.map_or_else(|| "\u{2013}".to_owned(), words::percent));
+                    });
+                }
+                row.col(|ui| buttons(ui, state, run, requests));
+            });
+        });
+}
+
+fn heading(ui: &mut Ui, t: &Tokens, state: &State, column: RunColumn, index: usize, requests: &Requests) {
+    let sorted = state.runs.sort == column;
+    let arrow = match (sorted, state.runs.descending) {
+        (true, true) => " ↓",
+        (true, false) => " ↑",
+        (false, _) => "",
+    };
+    let text = RichText::new(format!("{}{arrow}", column.title())).size(t.small);
+    let text = if sorted { text.color(t.text) } else { text.color(t.text_weak) };
+    let response = ui.add(egui::Button::new(text).frame(false));
+    response.widget_info(|| {
+        egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Sort by {}", column.title()))
+    });
+    if response.on_hover_text(column.explanation()).clicked() {
+        requests.change(Change::SortRuns(index));
+    }
+}
+
+fn buttons(ui: &mut Ui, state: &State, run: &RunRow, requests: &Requests) {
+    let named = |verb: &str| format!("{verb} {}", run.name);
+    if ui.button("Show").on_hover_text(named("Show")).accessible_name(named("Show")).clicked() {
+        requests.change(Change::OpenRun(run.folder.clone()));
+    }
+    if ui.button("Folder").on_hover_text("Open the run's folder").accessible_name(named("Open folder of")).clicked() {
+        requests.change(Change::RevealFolder(run.folder.clone()));
+    }
+    if run.can_continue() {
+        let button = ui.add_enabled(state.live_job().is_none(), egui::Button::new("Continue"));
+        let button = button.on_hover_text("Go on from the last saved point").accessible_name(named("Continue"));
+        if button.clicked() {
+            requests.change(Change::ContinueRun(run.folder.clone()));
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Settings and About on one page; no OK button.
+
+use crate::app::command::{Change, Requests};
+use crate::app::config::LookChoice;
+use crate::app::frame_clock::FrameClock;
+use crate::app::state::State;
+use crate::app::theme::{self, Tokens};
+use crate::app::widgets;
+use crate::experiment::DeviceChoice;
+use egui::{DragValue, RichText, ScrollArea, TextEdit, Ui};
+
+const TEXT_SIZES: [f32; 5] = [0.8, 1.0, 1.25, 1.5, 2.0];
+
+#[derive(Debug, Default)]
+pub struct SettingsPage {
+    device: Option<String>,
+    runs_folder: Option<String>,
+}
+
+pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, page: &mut SettingsPage, requests: &Requests) {
+    let t = theme::of(ui);
+    let mut settings = state.settings.clone();
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.set_max_width(t.body * 56.0);
+        ui.label(theme::title(&t, "Settings"));
+        widgets::section(ui, "Look", "", |ui| {
+            let looks = [LookChoice::System, LookChoice::Light, LookChoice::Dark, LookChoice::Projector];
+            let words = ["As the system", "Light", "Dark", "Projector"]
+                .map(|word| (word.to_owned(), String::new()));
+            let selected = looks.iter().position(|look| *look == settings.look);
+            if let Some(index) = widgets::segmented(ui, "Look", &words, selected) {
+                settings.look = looks[index];
+            }
+            row(ui, "Text size", |ui| {
+                let words = TEXT_SIZES.map(|size| (format!("{:.0} %", size * 100.0), String::new()));
+                let selected = TEXT_SIZES.iter().position(|size| (size - settings.text_size).abs() < 0.01);
+                if let Some(index) = widgets::segmented(ui, "Text size", &words, selected) {
+                    settings.text_size = TEXT_SIZES[index];
+                }
+                ui.label(RichText::new("or Ctrl and plus or minus").color(t.text_weak));
+            });
+        });
+        ui.add_space(t.gap * 0.5);
+        widgets::section(ui, "Training", "", |ui| {
+            row(ui, "Device", |ui| device(ui, page, &mut settings.device));
+            row(ui, "Threads", |ui| {
+                let most = 256;
+                ui.add(DragValue::new(&mut settings.threads).range(0..=most)).accessible_name("Threads");
+                ui.label(RichText::new("0 means all cores").color(t.text_weak));
+            });
+            row(ui, "Runs folder", |ui| {
+                let mut text = page.runs_folder.clone().unwrap_or_else(|| state.runs_folder().display().to_string());
+                let edit = ui.add(TextEdit::singleline(&mut text).desired_width(t.body * 28.0));
+                let edit = edit.accessible_name("Runs folder");
+                if edit.lost_focus() {
+                    let text = page.runs_folder.take().unwrap_or(text).trim().to_owned();
+                    let is_default = text.is_empty() || text == state.archive.default_folder().display().to_string();
+                    settings.runs_folder = (!is_default).then(|| text.into());
+                } else if edit.has_focus() {
+                    page.runs_folder = Some(text);
+                }
+                if ui.button("Open folder").clicked() {
+                    requests.change(Change::RevealFolder(state.runs_folder()));
+                }
+            });
+        });
+        ui.add_space(t.gap * 0.5);
+        widgets::section(ui, "About", "", |ui| about(ui, &t, state, clock));
+    });
+    if settings != state.settings {
+        requests.change(Change::Settings(Box::new(settings)));
+    }
+}
+
+fn row(ui: &mut Ui, name: &str, content: impl FnOnce(&mut Ui)) {
+    let t = theme::of(ui);
+    ui.horizontal(|ui| {
+        ui.allocate_ui(egui::vec2(t.body * 8.0, t.control), |ui| {
+            ui.set_min_width(t.body * 8.0);
+            ui.label(name);
+        });
+        content(ui);
+    });
+}
+
+fn device(ui: &mut Ui, page: &mut SettingsPage, device: &mut DeviceChoice) {
+    let t = theme::of(ui);
+    let mut text = page.device.clone().unwrap_or_else(|| device.to_string());
+    let edit = ui.add(TextEdit::singleline(&mut text).desired_width(t.body * 8.0)).accessible_name("Device");
+    match text.trim().parse() {
+        Ok(choice) => {
+            page.device = edit.has_focus().then_some(text);
+            *device = choice;
+            ui.label(RichText::new("auto, cpu, cuda or cuda:1").color(t.text_weak));
+        }
+        Err(why) => {
+            ui.label(RichText::new(why).color(t.bad));
+            page.device = Some(text);
+        }
+    }
+}
+
+fn about(ui: &mut Ui, t: &Tokens, state: &State, clock: &FrameClock) {
+    let mut facts = vec![("Polariscope", env!("CARGO_PKG_VERSION").to_owned())];
+    let machine = &state.machine;
+    let kind = if machine.software { " (a program draws, no graphics card)" } else { "" };
+    facts.push(("Drawn by", format!("{}{kind}", machine.adapter)));
+    facts.push(("Processor cores", machine.cores.to_string()));
+    if let Some(job) = state.job.as_ref().filter(|job| !job.device.is_empty()) {
+        facts.push(("Last training", format!("{}, {} threads", job.device, job.threads)));
+    }
+    if let Some(figures) = clock.figures() {
+        let (p50, p99, worst) = (figures.p50_ms, figures.p99_ms, figures.worst_ms);
+        let text = format!("half below {p50:.1} ms, 99 % below {p99:.1} ms, worst {worst:.1} ms");
+        facts.push(("Work per frame", text));
+    }
+    egui::Grid::new("about").num_columns(2).spacing([t.pad, 4.0]).show(ui, |ui| {
+        for (name, value) in facts {
+            ui.label(RichText::new(name).color(t.text_weak));
+            ui.add(egui::Label::new(value).selectable(true));
+            ui.end_row();
+        }
+    });
+    ui.add_space(t.gap);
+    let purpose = "Polariscope is for learning about, teaching and auditing backdoors in neural networks. Models that it \
+                   attacks are marked as such.";
+    ui.add(egui::Label::new(RichText::new(purpose).color(t.text_weak)).wrap());
+}

@@ -1,0 +1,250 @@
+//! What is the same on every screen: the rail with words, the top bar, the status bar, problems, and what lies above all.
+
+use super::command::{Change, Requests, Screen, UserCommand};
+use super::frame_clock::FrameClock;
+use super::job::JobState;
+use super::screens::{self, Screens};
+use super::state::State;
+use super::theme::{self, Tokens};
+use super::{widgets, words};
+use egui::{Align, Align2, CentralPanel, CornerRadius, Frame, Layout, Margin, Panel, RichText, Sense, Stroke, Ui, vec2};
+use egui::{Id, Modal, WidgetInfo};
+
+/// Problem cards shown at once; the others wait behind the status bar.
+const MOST_CARDS: usize = 2;
+
+pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screens, requests: &Requests) {
+    let t = theme::of(ui);
+    let bar = |margin: Margin| Frame::new().fill(t.panel).inner_margin(margin);
+    Panel::top("top bar").frame(bar(Margin::symmetric(12, 6))).show(ui, |ui| top_bar(ui, &t, state, requests));
+    Panel::bottom("status bar").frame(bar(Margin::symmetric(12, 4))).show(ui, |ui| status_bar(ui, &t, state, requests));
+    Panel::left("rail")
+        .exact_size(t.rail)
+        .resizable(false)
+        .frame(bar(Margin::symmetric(6, 8)))
+        .show(ui, |ui| rail(ui, &t, state, requests));
+    let ground = Frame::new().fill(t.ground).inner_margin(Margin::same(t.pad as i8));
+    CentralPanel::no_frame().frame(ground).show(ui, |ui| {
+        let problems = state.notices.problems();
+        for (index, notice) in problems.iter().enumerate().rev().take(MOST_CARDS) {
+            let dismiss = Some(Change::DismissProblem(index));
+            widgets::problem_card(ui, requests, &notice.problem, notice.count, notice.mild, dismiss);
+        }
+        if problems.len() > MOST_CARDS {
+            let more = format!("{} earlier messages are below these.", problems.len() - MOST_CARDS);
+            ui.label(RichText::new(more).color(t.text_weak));
+        }
+        screens::show(ui, state, clock, screens, requests);
+    });
+    drop_veil(ui, &t);
+    if state.show_shortcuts {
+        shortcut_sheet(ui, &t, requests);
+    }
+    if state.leaving_since.is_some() {
+        leaving_notice(ui, state, requests);
+    }
+}
+
+fn rail(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
+    ui.spacing_mut().item_spacing.y = 6.0;
+    for screen in Screen::ALL {
+        let chosen = state.screen == screen;
+        let size = vec2(ui.available_width(), t.control * 1.9);
+        let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+        response.widget_info(|| WidgetInfo::selected(egui::Role::Tab, true, chosen, screen.name()));
+        let (fill, colour) = match (chosen, response.hovered()) {
+            (true, _) => (t.accent_soft, t.text),
+            (false, true) => (t.button, t.text),
+            (false, false) => (t.panel, t.text_weak),
+        };
+        ui.painter().rect_filled(rect, CornerRadius::same(t.radius), fill);
+        if chosen {
+            let mut edge = rect;
+            edge.set_width(4.0);
+            ui.painter().rect_filled(edge, CornerRadius::same(2), t.accent);
+        }
+        if response.has_focus() {
+            let ring = Stroke::new(2.0, t.link);
+            ui.painter().rect_stroke(rect, CornerRadius::same(t.radius), ring, egui::StrokeKind::Inside);
+        }
+        let icon = rect.center() - vec2(0.0, t.body * 0.7);
+        widgets::screen_icon(ui.painter(), screen, icon, t.body * 1.35, colour);
+        let font = egui::FontId::proportional(t.body);
+        ui.painter().text(rect.center() + vec2(0.0, t.body * 0.85), Align2::CENTER_CENTER, screen.name(), font, colour);
+        let command = UserCommand::Go(screen);
+        if response.clicked() {
+            requests.command(command);
+        }
+        response.on_hover_text(help(ui, command));
+    }
+}
+
+/// A command's explanation with its keys.
+fn help(ui: &Ui, command: UserCommand) -> String {
+    match command.shortcut() {
+        Some(keys) => format!("{} ({})", command.tooltip(), ui.ctx().format_shortcut(&keys)),
+        None => command.tooltip().to_owned(),
+    }
+}
+
+fn top_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
+    ui.horizontal(|ui| {
+        let (rect, _) = ui.allocate_exact_size(vec2(t.heading * 1.9, t.control), Sense::hover());
+        widgets::program_mark(ui.painter(), rect.center(), t.heading * 1.7, t.clean, t.attacked);
+        ui.label(theme::strong("Polariscope").size(t.heading));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.menu_button("Menu", |ui| menu(ui, state, requests));
+            let help = egui::Button::new("?").min_size(vec2(t.control, t.control));
+            let response = ui.add(help).on_hover_text("Keys and help (F1)").accessible_name("Keys and help");
+            if response.clicked() {
+                requests.command(UserCommand::ToggleShortcuts);
+            }
+            ui.add_space(t.gap);
+            let name = &state.draft.experiment().name;
+            let title = match state.screen {
+                Screen::Watch => state.job.as_ref().map(|job| job.title.as_str()),
+                Screen::Lab => Some(name.as_str()).filter(|name| !name.is_empty()),
+                Screen::Home | Screen::Runs | Screen::Settings => None,
+            };
+            if let Some(title) = title {
+                ui.add(egui::Label::new(RichText::new(title).color(t.text_weak)).truncate());
+            }
+        });
+    });
+}
+
+/// Every command, with its keys.
+fn menu(ui: &mut Ui, state: &State, requests: &Requests) {
+    for command in UserCommand::ALL {
+        let mut button = egui::Button::new(command.label());
+        if let Some(shortcut) = command.shortcut() {
+            button = button.shortcut_text(ui.ctx().format_shortcut(&shortcut));
+        }
+        let response = ui.add_enabled(state.enabled(command), button).on_hover_text(command.tooltip());
+        if response.clicked() {
+            requests.command(command);
+            ui.close();
+        }
+    }
+}
+
+fn status_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
+    ui.spacing_mut().interact_size.y = t.control * 0.8;
+    ui.horizontal(|ui| {
+        ui.set_min_height(t.control * 0.9);
+        let job = state.job.as_ref();
+        match state.live_job() {
+            Some(job) => {
+                ui.label(theme::strong(job.status()));
+                if let Some(share) = job.share() {
+                    widgets::phase_bar(ui, "Progress of the job", job.phase, job.phases, share, t.body * 10.0);
+                }
+                if let Some(eta) = job.eta() {
+                    ui.label(eta);
+                }
+                let can_stop = !matches!(job.state, JobState::Stopping { .. });
+                let stop = ui.add_enabled(can_stop, egui::Button::new("Stop"));
+                if stop.on_hover_text(help(ui, UserCommand::StopAndKeep)).clicked() {
+                    requests.command(UserCommand::StopAndKeep);
+                }
+            }
+            None => {
+                ui.label(RichText::new("Nothing is training").color(t.text_weak));
+            }
+        }
+        if let Some((text, left)) = state.notices.current_info(state.now) {
+            ui.separator();
+            ui.label(text);
+            ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(left + 0.05));
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let weak = |text: String| RichText::new(text).size(t.small).color(t.text_weak);
+            let messages = state.notices.problems().len();
+            let words = match messages {
+                0 => "no messages".to_owned(),
+                1 => "1 message".to_owned(),
+                many => format!("{many} messages"),
+            };
+            ui.label(weak(words));
+            if let Some(memory) = job.and_then(|job| job.progress.as_ref()).map(|progress| progress.memory)
+                && memory > 0
+            {
+                ui.separator();
+                ui.label(weak(words::bytes(memory))).on_hover_text("Memory of this program");
+            }
+            let device = job.filter(|job| !job.device.is_empty()).map(|job| job.device.clone());
+            let device = device.unwrap_or_else(|| state.settings.device.to_string());
+            ui.separator();
+            ui.label(weak(device)).on_hover_text("Where tensors live");
+            ui.separator();
+            let seed = state.draft.experiment().seed;
+            ui.label(weak(format!("seed {seed}"))).on_hover_text("The same seed gives the same result");
+        });
+    });
+}
+
+/// While a file is held over the window: what will happen with it.
+fn drop_veil(ui: &Ui, t: &Tokens) {
+    let hovered = ui.input(|input| input.raw.hovered_files.clone());
+    let Some(file) = hovered.first() else {
+        return;
+    };
+    let name = file.path.as_ref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
+    let is_spec = file.path.as_ref().is_some_and(|path| path.extension().is_some_and(|ending| ending == "toml"));
+    let is_folder = file.path.as_ref().is_some_and(|path| path.is_dir());
+    let fate = match (is_spec, is_folder) {
+        (true, _) => "Drop it to open the experiment in the Lab",
+        (_, true) => "Drop it to open the run or look into the folder",
+        _ => "Drop it to see what is in it",
+    };
+    let painter = ui.ctx().layer_painter(egui::LayerId::new(egui::Order::Foreground, Id::new("drop veil")));
+    let screen = ui.ctx().content_rect();
+    painter.rect_filled(screen, CornerRadius::ZERO, t.veil);
+    let text = format!("{}\n{fate}", name.unwrap_or_default());
+    let card = egui::Rect::from_center_size(screen.center(), vec2(t.body * 36.0, t.body * 9.0));
+    painter.rect_filled(card, CornerRadius::same(t.radius), t.card);
+    let font = egui::FontId::proportional(t.heading);
+    painter.text(screen.center(), Align2::CENTER_CENTER, text, font, t.text);
+}
+
+/// All commands with their keys and explanations.
+fn shortcut_sheet(ui: &Ui, t: &Tokens, requests: &Requests) {
+    let modal = Modal::new(Id::new("shortcuts")).show(ui.ctx(), |ui| {
+        ui.set_width((t.body * 48.0).min(ui.ctx().content_rect().width() - 80.0));
+        ui.label(theme::title(t, "Keys and help"));
+        let height = ui.ctx().content_rect().height() * 0.65;
+        egui::ScrollArea::vertical().max_height(height).show(ui, |ui| {
+            egui::Grid::new("keys").num_columns(3).spacing([t.pad, t.gap * 0.6]).striped(true).show(ui, |ui| {
+                for command in UserCommand::ALL {
+                    ui.label(theme::strong(command.label()));
+                    let keys = command.shortcut().map(|keys| ui.ctx().format_shortcut(&keys));
+                    ui.label(RichText::new(keys.unwrap_or_default()).monospace());
+                    ui.add(egui::Label::new(RichText::new(command.tooltip()).color(t.text_weak)).wrap());
+                    ui.end_row();
+                }
+            });
+        });
+        ui.add_space(t.gap);
+        ui.button("Close").clicked()
+    });
+    if modal.inner || modal.should_close() {
+        requests.command(UserCommand::ToggleShortcuts);
+    }
+}
+
+/// Closing while something trains: say what is being waited for, and offer to leave at once.
+fn leaving_notice(ui: &Ui, state: &State, requests: &Requests) {
+    Modal::new(Id::new("leaving")).show(ui.ctx(), |ui| {
+        ui.set_width(380.0);
+        ui.label(theme::strong("Stopping the training before the window closes…"));
+        let saved = "What was reached is being kept. If that takes too long, the last saved point is on disk and the run \
+                     can be continued from Runs.";
+        ui.add(egui::Label::new(saved).wrap());
+        if let Some(job) = &state.job {
+            ui.label(job.status());
+        }
+        if ui.button("Close now").clicked() {
+            requests.change(Change::CloseNow);
+        }
+    });
+}

@@ -1,0 +1,234 @@
+//! Everything the window knows. Screens read it; only `carry_out` and the engine's events change it.
+
+use super::archive::{Archive, RunList, RunRow};
+use super::background::Background;
+use super::command::Screen;
+use super::config::{Config, LookChoice, Settings};
+use super::desk::{Desk, Purpose};
+use super::draft::Draft;
+use super::form::Forms;
+use super::job::JobView;
+use super::notices::Notices;
+use super::theme::Look;
+use crate::experiment::{Experiment, Method, Problem, Result, spec};
+use crate::run::event::{Answer, Prediction, Preview, Question, Report};
+use crate::run::handle::Engine;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Pictures that Home asks for at once.
+const DEMO_PICTURES: usize = 24;
+/// Pictures in the Lab's preview strip.
+pub const PREVIEW_PICTURES: usize = 6;
+/// A slider that moves asks for a preview this long after it rests, in seconds.
+const PREVIEW_DELAY: f64 = 0.2;
+
+/// An experiment that can be loaded with one click.
+#[derive(Debug, Clone)]
+pub struct Preset {
+    pub title: String,
+    pub text: String,
+}
+
+/// What a helper thread brings back.
+pub enum Fetched {
+    Chosen(Option<PathBuf>),
+    Runs(Result<Vec<RunRow>>),
+    Run(Box<Result<JobView>>),
+}
+
+/// The demo on Home: what the backdoored and the repaired model say about the same pictures.
+#[derive(Debug, Default)]
+pub struct Demo {
+    pub predictions: Vec<Prediction>,
+    pub index: usize,
+    pub problem: Option<Problem>,
+    asked: bool,
+}
+
+/// The Lab's pictures.
+#[derive(Debug, Default)]
+pub struct PreviewState {
+    pub preview: Option<Preview>,
+    pub problem: Option<Problem>,
+    /// First picture shown.
+    pub row: usize,
+    /// When to ask again, in window seconds.
+    due: Option<f64>,
+    /// What the newest question was about: draft revision and first row.
+    asked: Option<(u64, usize)>,
+}
+
+/// Facts about this machine for Settings.
+#[derive(Debug, Default, Clone)]
+pub struct Machine {
+    /// What draws the window.
+    pub adapter: String,
+    /// The adapter is a program, not a graphics card.
+    pub software: bool,
+    pub cores: usize,
+}
+
+pub struct State {
+    pub methods: &'static [&'static Method],
+    pub presets: Vec<Preset>,
+    pub forms: Forms,
+    pub config: Config,
+    pub settings: Settings,
+    pub screen: Screen,
+    pub draft: Draft,
+    pub job: Option<JobView>,
+    pub next_job: u64,
+    pub desk: Desk,
+    pub notices: Notices,
+    pub demo: Demo,
+    pub preview: PreviewState,
+    pub runs: RunList,
+    pub reports: Vec<(PathBuf, Report)>,
+    pub machine: Machine,
+    pub archive: Arc<dyn Archive>,
+    pub background: Background<Fetched>,
+    pub show_shortcuts: bool,
+    /// Seconds of the window's clock at which leaving was asked for.
+    pub leaving_since: Option<f64>,
+    pub now: f64,
+    /// What must still be written: settings and the draft revision last saved.
+    pub(super) settings_dirty: bool,
+    pub(super) draft_saved: u64,
+    pub(super) system_is_dark: bool,
+}
+
+impl State {
+    /// The look in force.
+    pub fn look(&self) -> Look {
+        match self.settings.look {
+            LookChoice::System if self.system_is_dark => Look::Dark,
+            LookChoice::System | LookChoice::Light => Look::Light,
+            LookChoice::Dark => Look::Dark,
+            LookChoice::Projector => Look::Projector,
+        }
+    }
+
+    /// The job that is being worked on.
+    pub fn live_job(&self) -> Option<&JobView> {
+        self.job.as_ref().filter(|job| job.is_live())
+    }
+
+    pub fn runs_folder(&self) -> PathBuf {
+        self.settings.runs_folder.clone().unwrap_or_else(|| self.archive.default_folder())
+    }
+
+    pub fn prediction(&self) -> Option<&Prediction> {
+        self.demo.predictions.get(self.demo.index)
+    }
+
+    pub fn method(&self, id: &str) -> Option<&'static Method> {
+        self.methods.iter().copied().find(|method| method.id == id)
+    }
+
+    pub(super) fn read_runs(&self) {
+        let (archive, folder) = (self.archive.clone(), self.runs_folder());
+        self.background.start("read runs", move || Fetched::Runs(archive.list(&folder)));
+    }
+
+    /// Asks what is due: the demo once, the Lab's pictures a moment after the draft rests.
+    pub(super) fn ask_what_is_due(&mut self, engine: &dyn Engine) -> Option<f64> {
+        if !self.demo.asked {
+            let rows = (0..DEMO_PICTURES).collect();
+            let question = Question::Predict { folder: PathBuf::new(), rows };
+            self.demo.asked = self.desk.ask(engine, Purpose::Predict(None), question);
+        }
+        if self.screen != Screen::Lab || self.draft.problem().is_some() {
+            return None;
+        }
+        let wanted = (self.draft.revision(), self.preview.row);
+        if self.preview.asked == Some(wanted) {
+            return None;
+        }
+        let first = self.preview.asked.is_none();
+        let due = *self.preview.due.get_or_insert(if first { self.now } else { self.now + PREVIEW_DELAY });
+        if self.now < due {
+            return Some(due - self.now);
+        }
+        let rows = (wanted.1..wanted.1 + PREVIEW_PICTURES).collect();
+        let question = Question::Preview { spec: self.draft.text().to_owned(), rows };
+        if self.desk.ask(engine, Purpose::Preview, question) {
+            self.preview.asked = Some(wanted);
+            self.preview.due = None;
+            None
+        } else {
+            // The engine's queue is full: try again soon.
+            self.preview.due = Some(self.now + PREVIEW_DELAY);
+            Some(PREVIEW_DELAY)
+        }
+    }
+
+    /// The draft moved: whatever pause was running starts again.
+    pub(super) fn draft_moved(&mut self) {
+        self.preview.due = None;
+    }
+
+    pub(super) fn on_answer(&mut self, purpose: Purpose, answer: Result<Answer>) {
+        match (purpose, answer) {
+            (Purpose::Preview, Ok(Answer::Preview(preview))) => {
+                self.preview.problem = None;
+                self.preview.preview = Some(preview);
+            }
+            (Purpose::Preview, Err(problem)) => self.preview.problem = Some(problem),
+            (Purpose::Predict(None), Ok(Answer::Predict(predictions))) => {
+                self.demo.index = first_fooled(&predictions);
+                self.demo.problem = None;
+                self.demo.predictions = predictions;
+            }
+            (Purpose::Predict(None), Err(problem)) => self.demo.problem = Some(problem),
+            (Purpose::Inspect(path), Ok(Answer::Inspect(report))) => {
+                self.reports.retain(|(known, _)| *known != path);
+                self.reports.insert(0, (path, report));
+            }
+            (_, Err(problem)) => self.notices.problem(problem),
+            (purpose, Ok(_)) => {
+                tracing::warn!("the engine answered something else than was asked: {purpose:?}");
+            }
+        }
+    }
+}
+
+/// The most telling picture first: one that the trigger turns into something else.
+fn first_fooled(predictions: &[Prediction]) -> usize {
+    let fooled = |prediction: &Prediction| {
+        let Some((_, clean, stamped)) = prediction.models.first() else {
+            return false;
+        };
+        top(clean) == Some(prediction.label) && top(stamped) != Some(prediction.label)
+    };
+    predictions.iter().position(fooled).unwrap_or(0)
+}
+
+/// The most probable class.
+pub fn top(probabilities: &[f32]) -> Option<usize> {
+    let best = probabilities.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
+    best.map(|(class, _)| class)
+}
+
+/// An experiment that the forms can show before any text was read.
+pub fn plain_experiment() -> Experiment {
+    let pick = |id: &str| spec::Pick { id: id.to_owned(), options: serde_json::Map::new() };
+    Experiment {
+        schema: spec::SCHEMA,
+        name: String::new(),
+        seed: 0,
+        device: spec::DeviceChoice::Auto,
+        threads: 0,
+        data: spec::DataChoice {
+            source: "fashion-mini".to_owned(),
+            train_rows: 0,
+            test_rows: 0,
+            side: 0,
+        },
+        network: pick("small-resnet"),
+        train: spec::Train::default(),
+        attack: None,
+        defense: Vec::new(),
+        defender: spec::Defender::default(),
+    }
+}

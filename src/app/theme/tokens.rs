@@ -1,0 +1,267 @@
+//! The design tokens: every colour and every size of the window has a name here and nowhere else.
+//!
+//! Role colours are Okabe and Ito's, so that they stay apart for every kind of colour vision; each role also has its own
+//! line style and mark, because colour alone must never carry a meaning.
+
+use egui::Color32;
+
+/// The look of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    Light,
+    Dark,
+    /// Large type and strong contrast for the last row of a lecture room.
+    Projector,
+}
+
+impl Look {
+    pub const ALL: [Look; 3] = [Look::Light, Look::Dark, Look::Projector];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Look::Light => "light",
+            Look::Dark => "dark",
+            Look::Projector => "projector",
+        }
+    }
+}
+
+/// What a curve, bar or badge stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Clean pictures, healthy models.
+    Clean,
+    Attacked,
+    Repaired,
+    /// The class that the attacker wants, or whatever deserves attention.
+    Target,
+    Other,
+}
+
+/// Colours and sizes of one look. Lengths are points.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    pub look: Look,
+    pub dark: bool,
+
+    /// Behind everything.
+    pub ground: Color32,
+    /// Rail, top bar, status bar.
+    pub panel: Color32,
+    pub card: Color32,
+    /// Text fields, plot areas, bar tracks.
+    pub field: Color32,
+    pub button: Color32,
+    pub button_hover: Color32,
+    pub line: Color32,
+    pub line_strong: Color32,
+    pub text: Color32,
+    pub text_weak: Color32,
+    /// The one main button of a screen, the selected item, links.
+    pub accent: Color32,
+    pub accent_hover: Color32,
+    pub on_accent: Color32,
+    /// A tint of the accent that carries ordinary text.
+    pub accent_soft: Color32,
+    pub link: Color32,
+    /// Ground and edge of cards that tell a problem or a warning.
+    pub bad_ground: Color32,
+    pub bad: Color32,
+    pub warn_ground: Color32,
+    pub warn: Color32,
+    pub good: Color32,
+    /// Dims the screen below a dialog or a drop target.
+    pub veil: Color32,
+
+    pub clean: Color32,
+    pub attacked: Color32,
+    pub repaired: Color32,
+    pub target: Color32,
+    pub other: Color32,
+
+    pub body: f32,
+    pub small: f32,
+    pub heading: f32,
+    pub title: f32,
+    pub mono: f32,
+    pub gap: f32,
+    pub pad: f32,
+    pub radius: u8,
+    /// Height of buttons, fields and switches.
+    pub control: f32,
+    /// Width of the navigation rail.
+    pub rail: f32,
+    /// Width of curves.
+    pub stroke: f32,
+}
+
+const BLUE: Color32 = Color32::from_rgb(0x00, 0x72, 0xB2);
+const VERMILLION: Color32 = Color32::from_rgb(0xD5, 0x5E, 0x00);
+const GREEN: Color32 = Color32::from_rgb(0x00, 0x9E, 0x73);
+const PURPLE: Color32 = Color32::from_rgb(0xCC, 0x79, 0xA7);
+const SKY: Color32 = Color32::from_rgb(0x56, 0xB4, 0xE9);
+
+impl Tokens {
+    pub fn of(look: Look) -> Self {
+        match look {
+            Look::Light => Self::light(),
+            Look::Dark => Self::dark(),
+            Look::Projector => Self::projector(),
+        }
+    }
+
+    fn light() -> Self {
+        Self {
+            look: Look::Light,
+            dark: false,
+            ground: Color32::from_rgb(0xF4, 0xF5, 0xF7),
+            panel: Color32::from_rgb(0xFF, 0xFF, 0xFF),
+            card: Color32::from_rgb(0xFF, 0xFF, 0xFF),
+            field: Color32::from_rgb(0xF7, 0xF8, 0xFA),
+            button: Color32::from_rgb(0xEA, 0xEC, 0xF0),
+            button_hover: Color32::from_rgb(0xDF, 0xE3, 0xE9),
+            line: Color32::from_rgb(0xDD, 0xE0, 0xE6),
+            line_strong: Color32::from_rgb(0x8A, 0x91, 0x9D),
+            text: Color32::from_rgb(0x1B, 0x1E, 0x24),
+            text_weak: Color32::from_rgb(0x58, 0x5F, 0x6B),
+            accent: BLUE,
+            accent_hover: Color32::from_rgb(0x00, 0x5E, 0x94),
+            on_accent: Color32::from_rgb(0xFF, 0xFF, 0xFF),
+            accent_soft: Color32::from_rgb(0xDC, 0xEC, 0xF7),
+            link: Color32::from_rgb(0x00, 0x64, 0x9E),
+            bad_ground: Color32::from_rgb(0xFD, 0xEE, 0xE6),
+            bad: Color32::from_rgb(0xB0, 0x42, 0x00),
+            warn_ground: Color32::from_rgb(0xFE, 0xF6, 0xE2),
+            warn: Color32::from_rgb(0x8A, 0x5C, 0x00),
+            good: Color32::from_rgb(0x00, 0x75, 0x55),
+            veil: Color32::from_rgba_premultiplied(0x0C, 0x0D, 0x10, 0x90),
+            clean: BLUE,
+            attacked: VERMILLION,
+            repaired: GREEN,
+            target: PURPLE,
+            other: Color32::from_rgb(0x1B, 0x1E, 0x24),
+            body: 14.0,
+            small: 12.5,
+            heading: 17.0,
+            title: 24.0,
+            mono: 13.0,
+            gap: 8.0,
+            pad: 14.0,
+            radius: 8,
+            control: 30.0,
+            rail: 96.0,
+            stroke: 1.8,
+        }
+    }
+
+    fn dark() -> Self {
+        Self {
+            look: Look::Dark,
+            dark: true,
+            ground: Color32::from_rgb(0x16, 0x18, 0x1D),
+            panel: Color32::from_rgb(0x1B, 0x1E, 0x24),
+            card: Color32::from_rgb(0x1F, 0x22, 0x29),
+            field: Color32::from_rgb(0x17, 0x19, 0x1F),
+            button: Color32::from_rgb(0x2E, 0x33, 0x3D),
+            button_hover: Color32::from_rgb(0x3A, 0x40, 0x4C),
+            line: Color32::from_rgb(0x33, 0x38, 0x42),
+            line_strong: Color32::from_rgb(0x7C, 0x84, 0x93),
+            text: Color32::from_rgb(0xE8, 0xEA, 0xEE),
+            text_weak: Color32::from_rgb(0xA6, 0xAD, 0xB9),
+            accent: BLUE,
+            accent_hover: Color32::from_rgb(0x0A, 0x82, 0xC6),
+            on_accent: Color32::from_rgb(0xFF, 0xFF, 0xFF),
+            accent_soft: Color32::from_rgb(0x17, 0x37, 0x4D),
+            link: SKY,
+            bad_ground: Color32::from_rgb(0x3A, 0x24, 0x18),
+            bad: Color32::from_rgb(0xFF, 0x9A, 0x5C),
+            warn_ground: Color32::from_rgb(0x36, 0x2D, 0x17),
+            warn: Color32::from_rgb(0xF0, 0xC0, 0x60),
+            good: Color32::from_rgb(0x4F, 0xD0, 0xA8),
+            veil: Color32::from_rgba_premultiplied(0x04, 0x04, 0x05, 0xB0),
+            other: Color32::from_rgb(0xE8, 0xEA, 0xEE),
+            ..Self::light()
+        }
+    }
+
+    fn projector() -> Self {
+        Self {
+            look: Look::Projector,
+            ground: Color32::from_rgb(0xFF, 0xFF, 0xFF),
+            field: Color32::from_rgb(0xFF, 0xFF, 0xFF),
+            button: Color32::from_rgb(0xE4, 0xE7, 0xEC),
+            button_hover: Color32::from_rgb(0xD2, 0xD7, 0xDF),
+            line: Color32::from_rgb(0xA8, 0xAE, 0xB9),
+            line_strong: Color32::from_rgb(0x4A, 0x50, 0x5B),
+            text: Color32::from_rgb(0x00, 0x00, 0x00),
+            text_weak: Color32::from_rgb(0x33, 0x38, 0x40),
+            other: Color32::from_rgb(0x00, 0x00, 0x00),
+            body: 22.0,
+            small: 20.0,
+            heading: 24.0,
+            title: 28.0,
+            mono: 20.0,
+            gap: 10.0,
+            pad: 16.0,
+            control: 42.0,
+            rail: 124.0,
+            stroke: 3.0,
+            ..Self::light()
+        }
+    }
+
+    pub fn role(&self, role: Role) -> Color32 {
+        match role {
+            Role::Clean => self.clean,
+            Role::Attacked => self.attacked,
+            Role::Repaired => self.repaired,
+            Role::Target => self.target,
+            Role::Other => self.other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Contrast by the WCAG formula, 1 to 21.
+    fn contrast(a: Color32, b: Color32) -> f64 {
+        let luminance = |colour: Color32| {
+            let linear = |channel: u8| {
+                let share = f64::from(channel) / 255.0;
+                if share <= 0.03928 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
+            };
+            0.2126 * linear(colour.r()) + 0.7152 * linear(colour.g()) + 0.0722 * linear(colour.b())
+        };
+        let (a, b) = (luminance(a) + 0.05, luminance(b) + 0.05);
+        a.max(b) / a.min(b)
+    }
+
+    #[test]
+    fn text_and_marks_stand_out_in_every_look() {
+        for look in Look::ALL {
+            let t = Tokens::of(look);
+            for ground in [t.ground, t.panel, t.card, t.field, t.button, t.accent_soft] {
+                assert!(contrast(t.text, ground) >= 7.0, "{look:?}: text on {ground:?}");
+            }
+            for ground in [t.ground, t.panel, t.card, t.field] {
+                assert!(contrast(t.text_weak, ground) >= 4.5, "{look:?}: weak text on {ground:?}");
+                assert!(contrast(t.link, ground) >= 4.5, "{look:?}: link on {ground:?}");
+            }
+            assert!(contrast(t.on_accent, t.accent) >= 4.5, "{look:?}: main button");
+            assert!(contrast(t.bad, t.bad_ground) >= 4.5 && contrast(t.text, t.bad_ground) >= 7.0, "{look:?}: problem");
+            assert!(contrast(t.warn, t.warn_ground) >= 4.5, "{look:?}: warning");
+            for role in [Role::Clean, Role::Attacked, Role::Repaired, Role::Target, Role::Other] {
+                assert!(contrast(t.role(role), t.card) >= 3.0, "{look:?}: {role:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn projector_type_is_large() {
+        let t = Tokens::of(Look::Projector);
+        assert!(t.body >= 22.0 && t.title >= 28.0 && t.small >= 20.0 && t.mono >= 20.0);
+        assert!(t.control >= 40.0 && t.stroke >= 3.0);
+    }
+}

@@ -1,0 +1,175 @@
+//! Live curves: how good the model is, how often the trigger wins, and the loss; one time axis for all.
+
+use crate::app::curves::Curves;
+use crate::app::theme::{self, Role, Tokens};
+use crate::app::words;
+use egui::{RichText, Ui, vec2};
+use egui_plot::{Corner, GridMark, HoverPosition, Legend, Line, Plot, PlotPoint, Points, Text, VLine};
+
+/// Rates in the order in which they are drawn and named.
+const RATES: [&str; 3] = ["acc", "asr", "ra"];
+
+/// The colour of a metric is its role; the same everywhere.
+pub fn metric_role(metric: &str) -> Role {
+    match metric {
+        "acc" | "train_acc" => Role::Clean,
+        "asr" => Role::Attacked,
+        "ra" => Role::Repaired,
+        _ => Role::Other,
+    }
+}
+
+/// Short name and meaning of a metric.
+pub fn metric_title(metric: &str) -> (&'static str, &'static str) {
+    match metric {
+        "acc" => ("ACC", "Accuracy: how often the model is right on normal pictures."),
+        "asr" => ("ASR", "Attack success rate: how often the trigger makes the model say what the attacker wants."),
+        "ra" => ("RA", "Robust accuracy: how often the model is right although the trigger is on the picture."),
+        "der" => (
+            "DER",
+            "Defense effectiveness: 50 % is no effect, 100 % is a removed backdoor at no cost in accuracy.",
+        ),
+        _ => ("Loss", "What training makes small."),
+    }
+}
+
+/// Draws both plots into `height` points.
+pub fn curves(ui: &mut Ui, curves: &Curves, height: f32) {
+    let t = theme::of(ui);
+    let caption = t.body * 2.0;
+    let rates_height = ((height - 2.0 * caption) * 0.64).max(90.0);
+    let loss_height = (height - 2.0 * caption - rates_height).max(70.0);
+    heading(ui, "How good is the model, and how often does the trigger win?", &rates_description(curves));
+    rates_plot(ui, &t, curves, rates_height);
+    heading(ui, "Loss", &loss_description(curves));
+    loss_plot(ui, &t, curves, loss_height);
+}
+
+/// A heading that carries the plot's description for those who cannot see it.
+fn heading(ui: &mut Ui, text: &str, description: &str) {
+    let response = ui.label(theme::strong(text));
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Figure, true, format!("{text} {description}")));
+    response.on_hover_text(description);
+}
+
+fn rates_description(curves: &Curves) -> String {
+    let said: Vec<_> = RATES
+        .iter()
+        .filter_map(|metric| {
+            let first = *curves.stretches(metric).first()?.first()?;
+            let last = curves.last(metric)?;
+            let name = metric_title(metric).0;
+            Some(format!("{name} from {} to {}", words::percent(first[1]), words::percent(last)))
+        })
+        .collect();
+    if said.is_empty() {
+        return "No values yet.".to_owned();
+    }
+    format!("{} over {:.1} epochs.", said.join(", "), curves.end())
+}
+
+fn loss_description(curves: &Curves) -> String {
+    let first = curves.stretches("loss").first().and_then(|points| points.first().copied());
+    match (first, curves.last("loss")) {
+        (Some(first), Some(last)) => format!("Loss from {:.3} to {last:.3}.", first[1]),
+        _ => "No values yet.".to_owned(),
+    }
+}
+
+fn base_plot<'a>(ui: &Ui, t: &Tokens, name: &str, curves: &Curves, height: f32) -> Plot<'a> {
+    // The sketch of a time axis before there is a number; afterwards the numbers decide.
+    let end = if curves.is_empty() { 1.0 } else { curves.end() };
+    let group = ui.id().with("time axis");
+    Plot::new(name)
+        .height(height)
+        .link_axis(group, [true, false])
+        .link_cursor(group, [true, false])
+        .include_x(0.0)
+        .include_x(end)
+        .y_axis_min_width(t.body * 3.4)
+        .allow_scroll(false)
+        .allow_zoom([true, false])
+        .allow_drag([true, false])
+        .set_margin_fraction(vec2(0.02, 0.06))
+        .grid_spacing(t.body..=t.body * 14.0)
+        .legend(Legend::default().position(Corner::RightBottom).follow_insertion_order(true).background_alpha(0.85))
+}
+
+fn rates_plot(ui: &mut Ui, t: &Tokens, curves: &Curves, height: f32) {
+    let plot = base_plot(ui, t, "rates", curves, height)
+        .include_y(0.0)
+        .include_y(1.0)
+        .y_axis_formatter(|mark: GridMark, _: &_| format!("{:.0} %", mark.value * 100.0))
+        .x_axis_formatter(|_: GridMark, _: &_| String::new())
+        .label_formatter(|position: &HoverPosition<'_>| match position {
+            HoverPosition::NearDataPoint { plot_name, position, .. } if !plot_name.is_empty() => {
+                let name = plot_name.split(' ').next().unwrap_or_default();
+                Some(format!("{name} {}\nepoch {:.1}", words::percent(position.y), position.x))
+            }
+            _ => None,
+        });
+    plot.show(ui, |plot| {
+        phase_lines(plot, t, curves, Some(1.0));
+        for metric in RATES {
+            if let Some(last) = curves.last(metric) {
+                let name = format!("{} {}", metric_title(metric).0, words::percent(last));
+                draw_series(plot, t, curves, metric, &name);
+            }
+        }
+    });
+}
+
+fn loss_plot(ui: &mut Ui, t: &Tokens, curves: &Curves, height: f32) {
+    let plot = base_plot(ui, t, "loss", curves, height)
+        .include_y(0.0)
+        .x_axis_formatter(|mark: GridMark, _: &_| {
+            let whole = (mark.value - mark.value.round()).abs() < 1e-6;
+            if whole && mark.value >= 0.0 { format!("{:.0}", mark.value) } else { String::new() }
+        })
+        .label_formatter(|position: &HoverPosition<'_>| match position {
+            HoverPosition::NearDataPoint { plot_name, position, .. } if !plot_name.is_empty() => {
+                Some(format!("loss {:.4}\nepoch {:.1}", position.y, position.x))
+            }
+            _ => None,
+        });
+    plot.show(ui, |plot| {
+        phase_lines(plot, t, curves, None);
+        if let Some(last) = curves.last("loss") {
+            draw_series(plot, t, curves, "loss", &format!("Loss {last:.3}"));
+        }
+    });
+    ui.vertical_centered(|ui| ui.label(RichText::new("epochs").size(t.small).color(t.text_weak)));
+}
+
+/// One line per phase under one name, and a mark at the newest point.
+fn draw_series<'a>(plot: &mut egui_plot::PlotUi<'a>, t: &Tokens, curves: &Curves, metric: &str, name: &str) {
+    let role = metric_role(metric);
+    let stretches = curves.stretches(metric);
+    let newest = stretches.last().and_then(|points| points.last().copied());
+    for points in stretches {
+        if points.len() == 1 {
+            // A phase that was measured once has no line, only its mark.
+            plot.points(Points::new(name, points).color(t.role(role)).shape(theme::mark(role)).radius(t.stroke * 2.2));
+        } else {
+            plot.line(Line::new(name, points).color(t.role(role)).width(t.stroke).style(theme::line_style(role)));
+        }
+    }
+    if let Some(point) = newest {
+        let mark = Points::new(name, vec![point]).color(t.role(role)).shape(theme::mark(role)).radius(t.stroke * 2.2);
+        plot.points(mark.allow_hover(false));
+    }
+}
+
+/// A line where a phase begins, with its name when `label_at` gives a height.
+fn phase_lines(plot: &mut egui_plot::PlotUi<'_>, t: &Tokens, curves: &Curves, label_at: Option<f64>) {
+    for span in curves.phases() {
+        if span.start > 0.0 {
+            plot.vline(VLine::new("", span.start).color(t.line_strong).width(1.0).allow_hover(false));
+        }
+        if let Some(y) = label_at {
+            let text = RichText::new(format!(" {}", span.id)).size(t.small).color(t.text_weak);
+            let at = PlotPoint::new(span.start, y * 1.05);
+            plot.text(Text::new("", at, text).anchor(egui::Align2::LEFT_CENTER).allow_hover(false));
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Rows of pictures: the demo's matrix, the Lab's clean | poisoned | residual, a job's own pictures.
+
+use crate::app::command::{Change, Requests};
+use crate::app::job::JobView;
+use crate::app::state::{PREVIEW_PICTURES, PreviewState, top};
+use crate::app::theme;
+use crate::app::widgets::{PredictionBars, class_bars, picture_tile};
+use crate::run::event::{Prediction, PreviewItem};
+use egui::{RichText, Ui, vec2};
+
+fn class_name(classes: &[String], class: usize) -> String {
+    classes.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
+}
+
+/// Two pictures side by side, and below each what every model says about it.
+pub fn demo_matrix(ui: &mut Ui, prediction: &Prediction, side: f32) {
+    let t = theme::of(ui);
+    let truth = class_name(&prediction.classes, prediction.label);
+    ui.columns(2, |columns| {
+        for (stamped, ui) in columns.iter_mut().enumerate() {
+            let stamped = stamped == 1;
+            let (picture, name) = if stamped {
+                (&prediction.poisoned, format!("The same {truth} with the trigger"))
+            } else {
+                (&prediction.clean, format!("A picture of the class “{truth}”"))
+            };
+            ui.spacing_mut().item_spacing.y = t.gap;
+            ui.vertical_centered(|ui| {
+                picture_tile(ui, picture, side, "", &format!("Picture {}: {name}", prediction.row));
+                ui.label(theme::strong(name));
+            });
+            ui.add_space(t.gap * 0.5);
+            for (title, clean, poisoned) in &prediction.models {
+                let bars = PredictionBars {
+                    title: &format!("The {title} model says"),
+                    probabilities: if stamped { poisoned } else { clean },
+                    classes: &prediction.classes,
+                    label: prediction.label,
+                    most: 3,
+                };
+                theme::card(&t).show(ui, |ui| bars.show(ui));
+            }
+        }
+    });
+}
+
+/// "With the trigger, the backdoored model says Shirt for 22 of 24 pictures."
+pub fn demo_sentence(predictions: &[Prediction]) -> Option<String> {
+    let first = predictions.first()?;
+    let (title, _, _) = first.models.first()?;
+    let mut votes = vec![0_usize; first.classes.len()];
+    for prediction in predictions {
+        let said = prediction.models.first().and_then(|(_, _, stamped)| top(stamped));
+        if let Some(vote) = said.and_then(|class| votes.get_mut(class)) {
+            *vote += 1;
+        }
+    }
+    let (class, count) = votes.iter().enumerate().max_by_key(|(_, count)| **count)?;
+    let name = class_name(&first.classes, class);
+    let mut sentence =
+        format!("With the trigger on, the {title} model says “{name}” for {count} of {} pictures", predictions.len());
+    if first.models.len() > 1 {
+        let said_by_last = |prediction: &&Prediction| {
+            prediction.models.last().and_then(|(_, _, stamped)| top(stamped)) == Some(class)
+        };
+        let repaired = predictions.iter().filter(said_by_last).count();
+        let title = first.models.last().map(|(title, _, _)| title.as_str()).unwrap_or_default();
+        sentence += &format!("; the {title} one for {repaired}");
+    }
+    Some(sentence + ".")
+}
+
+/// The Lab's pictures: one in large, the others to choose from, and how many pictures of each class get poisoned.
+pub fn preview(ui: &mut Ui, state: &PreviewState, requests: &Requests) {
+    let t = theme::of(ui);
+    let Some(preview) = &state.preview else {
+        ui.label(RichText::new("The pictures appear as soon as the engine has made them.").color(t.text_weak));
+        return;
+    };
+    let item = preview.items.iter().find(|item| item.row == state.row).or(preview.items.first());
+    if let Some(item) = item {
+        triple(ui, item, &preview.classes);
+    }
+    ui.horizontal(|ui| {
+        let side = ((ui.available_width() - t.gap * PREVIEW_PICTURES as f32) / PREVIEW_PICTURES as f32).clamp(20.0, 56.0);
+        for other in preview.items.iter().take(PREVIEW_PICTURES) {
+            let label = class_name(&preview.classes, other.label);
+            let alt = format!("Show picture {}: {label}", other.row);
+            let tile = picture_tile(ui, &other.poisoned, side, "", &alt).interact(egui::Sense::click());
+            tile.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &alt));
+            if tile.has_focus() || item.is_some_and(|item| item.row == other.row) {
+                let edge = egui::Stroke::new(2.0, t.accent);
+                ui.painter().rect_stroke(tile.rect, 2.0, edge, egui::StrokeKind::Outside);
+            }
+            if tile.on_hover_text(alt).clicked() {
+                requests.change(Change::PreviewRow(other.row));
+            }
+        }
+    });
+    let poisoned: usize = preview.poisoned_per_class.iter().sum();
+    if poisoned > 0 {
+        ui.add_space(t.gap * 0.5);
+        ui.label(theme::strong(format!("Poisoned training pictures: {}", crate::app::words::count(poisoned as u64))));
+        class_bars(ui, "Poisoned training pictures per class", &preview.classes, &preview.poisoned_per_class);
+    }
+}
+
+fn triple(ui: &mut Ui, item: &PreviewItem, classes: &[String]) {
+    let t = theme::of(ui);
+    let side = ((ui.available_width() - 2.0 * t.gap) / 3.0).clamp(40.0, 190.0);
+    let label = class_name(classes, item.label);
+    let wanted = class_name(classes, item.poisoned_label);
+    ui.horizontal_top(|ui| {
+        picture_tile(ui, &item.clean, side, "clean", &format!("Clean picture {}: {label}", item.row));
+        let stamped = format!("Poisoned picture {}: {label}, to be taken for {wanted}", item.row);
+        picture_tile(ui, &item.poisoned, side, "poisoned", &stamped);
+        let name = format!("residual × {:.0}", item.amplification);
+        picture_tile(ui, &item.residual, side, &name, "What the trigger changes, amplified; grey is no change");
+    });
+    ui.add(egui::Label::new(RichText::new(format!("“{label}”, to be taken for “{wanted}”")).color(t.text_weak)).wrap());
+}
+
+/// The pictures that a job shows, in rows.
+pub fn job_pictures(ui: &mut Ui, job: &JobView) {
+    let t = theme::of(ui);
+    if job.pictures.is_empty() {
+        let text = if job.is_live() { "Pictures appear as the job makes them." } else { "This run has no pictures." };
+        ui.label(RichText::new(text).color(t.text_weak));
+        return;
+    }
+    let width = ui.available_width();
+    let columns = ((width / (t.body * 9.0)) as usize).clamp(2, 4);
+    let side = (width - t.gap * (columns as f32 - 1.0)) / columns as f32 - 1.0;
+    egui::ScrollArea::vertical().id_salt("job pictures").auto_shrink([false, true]).show(ui, |ui| {
+        for row in job.pictures.chunks(columns) {
+            ui.horizontal_top(|ui| {
+                ui.spacing_mut().item_spacing = vec2(t.gap, t.gap);
+                for picture in row {
+                    picture_tile(ui, &picture.rgba, side, &picture.caption, &picture.caption);
+                }
+            });
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::event::Rgba;
+    use std::sync::Arc;
+
+    #[test]
+    fn the_sentence_counts_what_the_models_say() {
+        let black = Arc::new(Rgba { width: 1, height: 1, bytes: vec![0, 0, 0, 255] });
+        let says = |class: usize| (0..3).map(|index| if index == class { 0.9 } else { 0.05 }).collect::<Vec<f32>>();
+        let one = |stamped: usize, repaired: usize| Prediction {
+            row: 0,
+            label: 1,
+            classes: ["bag", "boot", "shirt"].map(String::from).to_vec(),
+            clean: black.clone(),
+            poisoned: black.clone(),
+            models: vec![
+                ("backdoored".into(), says(1), says(stamped)),
+                ("repaired".into(), says(1), says(repaired)),
+            ],
+        };
+        let sentence = demo_sentence(&[one(2, 1), one(2, 2), one(1, 1)]);
+        let wanted = "With the trigger on, the backdoored model says “shirt” for 2 of 3 pictures; the repaired one for 1.";
+        assert_eq!(sentence.as_deref(), Some(wanted));
+        assert_eq!(demo_sentence(&[]), None);
+    }
+}

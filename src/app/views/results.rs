@@ -1,0 +1,49 @@
+//! The table that compares the models of a run: before, and after each repair.
+
+use super::metric_title;
+use crate::app::job::ResultRow;
+use crate::app::theme;
+use crate::app::words;
+use egui::{RichText, Ui};
+
+/// One row per model; differences are against the first row.
+pub fn results_table(ui: &mut Ui, rows: &[ResultRow]) {
+    let t = theme::of(ui);
+    let Some(first) = rows.first() else {
+        return;
+    };
+    egui::Grid::new("results").num_columns(5).striped(true).spacing([t.pad * 1.6, t.gap * 0.6]).show(ui, |ui| {
+        ui.label(RichText::new("Model").size(t.small).color(t.text_weak));
+        for metric in ["acc", "asr", "ra", "der"] {
+            let (name, meaning) = metric_title(metric);
+            ui.label(RichText::new(name).size(t.small).color(t.text_weak)).on_hover_text(meaning);
+        }
+        ui.end_row();
+        for (index, row) in rows.iter().enumerate() {
+            ui.label(theme::strong(&row.model));
+            for (value, before) in [(row.acc, first.acc), (row.asr, first.asr), (row.ra, first.ra)] {
+                cell(ui, value, before.filter(|_| index > 0));
+            }
+            cell(ui, row.der, None);
+            ui.end_row();
+        }
+    });
+}
+
+fn cell(ui: &mut Ui, value: Option<f64>, before: Option<f64>) {
+    let t = theme::of(ui);
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = t.gap * 0.7;
+        match value {
+            Some(value) => {
+                ui.label(words::percent(value));
+                if let Some(before) = before {
+                    ui.label(RichText::new(words::points(value - before)).size(t.small).color(t.text_weak));
+                }
+            }
+            None => {
+                ui.label(RichText::new("\u{2013}").color(t.text_weak)).on_hover_text("Not measured");
+            }
+        }
+    });
+}

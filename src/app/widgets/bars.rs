@@ -1,0 +1,131 @@
+//! Bars for probabilities and counts: a word, a bar, a number. The number is always written, so no bar stands alone.
+
+use crate::app::theme::{self, Role, Tokens};
+use crate::app::words;
+use egui::{Align2, Color32, CornerRadius, Rect, Response, Sense, Ui, WidgetInfo, pos2, vec2};
+
+/// What a model says about one picture: its most probable classes.
+pub struct PredictionBars<'a> {
+    pub title: &'a str,
+    pub probabilities: &'a [f32],
+    pub classes: &'a [String],
+    /// The true class.
+    pub label: usize,
+    /// How many classes are listed.
+    pub most: usize,
+}
+
+impl PredictionBars<'_> {
+    /// Class indices, the most probable first.
+    fn order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.probabilities.len()).collect();
+        order.sort_by(|&a, &b| self.probabilities[b].total_cmp(&self.probabilities[a]));
+        order.truncate(self.most);
+        order
+    }
+
+    fn class(&self, class: usize) -> String {
+        self.classes.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
+    }
+
+    /// The bars as a sentence.
+    fn description(&self, order: &[usize]) -> String {
+        let said = order
+            .iter()
+            .map(|&class| format!("{} {}", self.class(class), words::percent(f64::from(self.probabilities[class]))));
+        let verdict = if order.first() == Some(&self.label) { "right" } else { "wrong" };
+        format!("{}: {} ({verdict})", self.title, said.collect::<Vec<_>>().join(", "))
+    }
+
+    pub fn show(self, ui: &mut Ui) -> Response {
+        let t = theme::of(ui);
+        let order = self.order();
+        let right = order.first() == Some(&self.label);
+        let row = t.body * 1.45;
+        let size = vec2(ui.available_width(), row * (order.len() as f32 + 1.1));
+        let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+        let description = self.description(&order);
+        response.widget_info(|| WidgetInfo::labeled(egui::Role::Figure, true, &description));
+        let painter = ui.painter_at(rect);
+        let (verdict, colour) = if right { ("right", t.good) } else { ("wrong", t.bad) };
+        let strong = egui::FontId::new(t.body, egui::FontFamily::Name("strong".into()));
+        let body = egui::FontId::proportional(t.body);
+        painter.text(rect.left_top(), Align2::LEFT_TOP, self.title, strong.clone(), t.text);
+        let corner = painter.text(rect.right_top(), Align2::RIGHT_TOP, verdict, strong, colour);
+        verdict_mark(&painter, pos2(corner.left() - t.body * 0.7, corner.center().y), t.body * 0.34, right, colour);
+        for (line, &class) in order.iter().enumerate() {
+            let top = rect.top() + row * (line as f32 + 1.1);
+            let area = Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), row));
+            let role = if class == self.label { Role::Clean } else { Role::Attacked };
+            let share = self.probabilities[class];
+            bar_row(&painter, &t, area, &self.class(class), share, &words::percent(f64::from(share)), t.role(role), &body);
+        }
+        response
+    }
+}
+
+/// A tick or a cross, so that right and wrong differ without colour.
+fn verdict_mark(painter: &egui::Painter, at: egui::Pos2, r: f32, right: bool, colour: Color32) {
+    let stroke = egui::Stroke::new((r * 0.4).max(1.5), colour);
+    if right {
+        painter.line(vec![at + vec2(-r, 0.0), at + vec2(-r * 0.25, r * 0.8), at + vec2(r, -r * 0.8)], stroke);
+    } else {
+        painter.line_segment([at + vec2(-r, -r) * 0.8, at + vec2(r, r) * 0.8], stroke);
+        painter.line_segment([at + vec2(-r, r) * 0.8, at + vec2(r, -r) * 0.8], stroke);
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "one line of a drawing")]
+fn bar_row(
+    painter: &egui::Painter,
+    t: &Tokens,
+    area: Rect,
+    word: &str,
+    share: f32,
+    number: &str,
+    colour: Color32,
+    font: &egui::FontId,
+) {
+    let word_width = (area.width() * 0.38).min(t.body * 9.0);
+    let number_width = t.body * 4.4;
+    let clip = Rect::from_min_size(area.min, vec2(word_width - 6.0, area.height()));
+    painter.with_clip_rect(clip.intersect(painter.clip_rect())).text(
+        area.left_center(),
+        Align2::LEFT_CENTER,
+        word,
+        font.clone(),
+        t.text,
+    );
+    let track = Rect::from_min_max(
+        pos2(area.left() + word_width, area.center().y - t.body * 0.36),
+        pos2(area.right() - number_width, area.center().y + t.body * 0.36),
+    );
+    let radius = CornerRadius::same(3);
+    painter.rect_filled(track, radius, t.line.gamma_multiply(0.5));
+    let mut filled = track;
+    filled.set_width((track.width() * share.clamp(0.0, 1.0)).max(2.0));
+    painter.rect_filled(filled, radius, colour);
+    painter.text(area.right_center(), Align2::RIGHT_CENTER, number, font.clone(), t.text);
+}
+
+/// One bar per class for counts.
+pub fn class_bars(ui: &mut Ui, title: &str, classes: &[String], counts: &[usize]) -> Response {
+    let t = theme::of(ui);
+    let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    let row = t.small * 1.4;
+    let size = vec2(ui.available_width(), row * counts.len() as f32);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    let class = |index: usize| classes.get(index).cloned().unwrap_or_else(|| format!("class {index}"));
+    let said: Vec<_> = counts.iter().enumerate().map(|(index, count)| format!("{} {count}", class(index))).collect();
+    let description = format!("{title}: {}", said.join(", "));
+    response.widget_info(|| WidgetInfo::labeled(egui::Role::Figure, true, &description));
+    let painter = ui.painter_at(rect);
+    let font = egui::FontId::proportional(t.small);
+    for (index, &count) in counts.iter().enumerate() {
+        let area =
+            Rect::from_min_size(rect.min + vec2(0.0, row * index as f32), vec2(rect.width(), row));
+        let share = count as f32 / most as f32;
+        bar_row(&painter, &t, area, &class(index), share, &words::count(count as u64), t.attacked, &font);
+    }
+    response
+}

@@ -1,0 +1,61 @@
+//! The few signs of the rail, drawn by hand so that they are sharp at every size and take the colour of their text.
+
+use crate::app::command::Screen;
+use egui::{Color32, Painter, Pos2, Stroke, pos2};
+
+/// Draws a screen's sign into a square of `size` around `center`.
+pub fn screen_icon(painter: &Painter, screen: Screen, center: Pos2, size: f32, colour: Color32) {
+    let stroke = Stroke::new((size * 0.09).max(1.4), colour);
+    // Points are given on a 0..=1 square.
+    let at = |x: f32, y: f32| pos2(center.x + (x - 0.5) * size, center.y + (y - 0.5) * size);
+    let path = |points: &[(f32, f32)]| {
+        painter.line(points.iter().map(|&(x, y)| at(x, y)).collect(), stroke);
+    };
+    match screen {
+        Screen::Home => {
+            path(&[(0.05, 0.5), (0.5, 0.1), (0.95, 0.5)]);
+            path(&[(0.18, 0.42), (0.18, 0.92), (0.82, 0.92), (0.82, 0.42)]);
+        }
+        Screen::Lab => {
+            path(&[(0.38, 0.08), (0.38, 0.4), (0.1, 0.92), (0.9, 0.92), (0.62, 0.4), (0.62, 0.08)]);
+            path(&[(0.3, 0.08), (0.7, 0.08)]);
+            path(&[(0.26, 0.64), (0.74, 0.64)]);
+        }
+        Screen::Watch => {
+            path(&[(0.08, 0.08), (0.08, 0.92), (0.95, 0.92)]);
+            path(&[(0.2, 0.75), (0.4, 0.5), (0.58, 0.6), (0.92, 0.15)]);
+        }
+        Screen::Runs => {
+            for y in [0.2, 0.5, 0.8] {
+                path(&[(0.32, y), (0.95, y)]);
+                painter.circle_filled(at(0.12, y), size * 0.07, colour);
+            }
+        }
+        Screen::Settings => {
+            for (y, x) in [(0.2, 0.68), (0.5, 0.3), (0.8, 0.58)] {
+                path(&[(0.05, y), (0.95, y)]);
+                painter.circle_filled(at(x, y), size * 0.13, colour);
+            }
+        }
+    }
+}
+
+/// Two polarizers, crossed: the mark of the program.
+pub fn program_mark(painter: &Painter, center: Pos2, size: f32, one: Color32, other: Color32) {
+    let r = size * 0.36;
+    let stroke = |colour| Stroke::new((size * 0.07).max(1.2), colour);
+    for (side, colour) in [(-1.0, one), (1.0, other)] {
+        let middle = pos2(center.x + side * size * 0.17, center.y);
+        painter.circle_stroke(middle, r, stroke(colour));
+        // The left one lets through what swings upright, the right one what swings flat.
+        for step in [-0.5_f32, 0.0, 0.5] {
+            let reach = r * (1.0 - step * step).sqrt() * 0.8;
+            let (from, to) = if side < 0.0 {
+                (pos2(middle.x + step * r, middle.y - reach), pos2(middle.x + step * r, middle.y + reach))
+            } else {
+                (pos2(middle.x - reach, middle.y + step * r), pos2(middle.x + reach, middle.y + step * r))
+            };
+            painter.line_segment([from, to], Stroke::new((size * 0.035).max(1.0), colour));
+        }
+    }
+}

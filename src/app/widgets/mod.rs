@@ -1,0 +1,17 @@
+//! Small parts that several screens share.
+
+mod bars;
+mod buttons;
+mod cards;
+mod empty;
+mod icon;
+mod picture;
+mod progress;
+
+pub use bars::{PredictionBars, class_bars};
+pub use buttons::{command_button, main_button, segmented, switch};
+pub use cards::{metric_card, problem_card, report_card, section};
+pub use empty::empty_state;
+pub use icon::{program_mark, screen_icon};
+pub use picture::picture_tile;
+pub use progress::{phase_bar, progress_bar};

@@ -1,0 +1,68 @@
+//! Pictures: pixels as they are, with a name below and a description for those who cannot see them.
+
+use crate::app::theme;
+use crate::run::event::Rgba;
+use egui::{ColorImage, CornerRadius, Image, Response, Stroke, StrokeKind, TextureHandle, TextureOptions, Ui, vec2};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+/// Textures not drawn for this many frames are freed.
+const KEEP_FRAMES: u64 = 240;
+
+/// Textures by the picture they show. The picture is kept beside its texture, so its address cannot be reused meanwhile.
+#[derive(Default)]
+struct Cache {
+    textures: HashMap<usize, (Arc<Rgba>, TextureHandle, u64)>,
+}
+
+fn texture(ui: &Ui, rgba: &Arc<Rgba>) -> Option<TextureHandle> {
+    if rgba.width == 0 || rgba.height == 0 || rgba.bytes.len() != rgba.width * rgba.height * 4 {
+        return None;
+    }
+    let cache: Arc<Mutex<Cache>> = ui.data_mut(|data| data.get_temp_mut_or_default(egui::Id::new("pictures")).clone());
+    let frame = ui.ctx().cumulative_frame_nr();
+    let mut cache = cache.lock().ok()?;
+    let key = Arc::as_ptr(rgba) as usize;
+    if let Some((_, handle, used)) = cache.textures.get_mut(&key) {
+        *used = frame;
+        return Some(handle.clone());
+    }
+    cache.textures.retain(|_, (_, _, used)| *used + KEEP_FRAMES > frame);
+    let image = ColorImage::from_rgba_unmultiplied([rgba.width, rgba.height], &rgba.bytes);
+    let handle = ui.ctx().load_texture("picture", image, TextureOptions::NEAREST);
+    cache.textures.insert(key, (rgba.clone(), handle.clone(), frame));
+    Some(handle)
+}
+
+/// A picture in a square of `side` points, `name` below it; `alt` is what a screen reader says.
+pub fn picture_tile(ui: &mut Ui, rgba: &Arc<Rgba>, side: f32, name: &str, alt: &str) -> Response {
+    let t = theme::of(ui);
+    ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing.y = 4.0;
+        ui.set_width(side);
+        let response = match texture(ui, rgba) {
+            Some(texture) => {
+                let longest = rgba.width.max(rgba.height) as f32;
+                let size = vec2(rgba.width as f32, rgba.height as f32) * (side / longest);
+                let image = Image::from_texture((texture.id(), size)).fit_to_exact_size(size).alt_text(alt);
+                let (rect, _) = ui.allocate_exact_size(vec2(side, side), egui::Sense::hover());
+                let rect = egui::Rect::from_center_size(rect.center(), size);
+                let response = ui.put(rect, image);
+                let edge = Stroke::new(1.0, t.line);
+                ui.painter().rect_stroke(rect, CornerRadius::same(2), edge, StrokeKind::Outside);
+                response
+            }
+            None => {
+                let (rect, response) = ui.allocate_exact_size(vec2(side, side), egui::Sense::hover());
+                ui.painter().rect_filled(rect, CornerRadius::same(2), t.field);
+                response
+            }
+        };
+        if !name.is_empty() {
+            let text = egui::RichText::new(name).size(t.small).color(t.text_weak);
+            ui.add(egui::Label::new(text).truncate()).on_hover_text(alt);
+        }
+        response
+    })
+    .inner
+}

@@ -1,0 +1,316 @@
+//! The window itself: takes what has happened, lets the screens draw, carries out what was asked for.
+
+use super::command::{Change, Requests, Screen, UserCommand};
+use super::config::Config;
+use super::frame_clock::FrameClock;
+use super::state::{Fetched, Machine, Preset, State};
+use super::{archive, background, desk, draft, form, notices, screens, shell, theme};
+use crate::experiment::Method;
+use crate::run::event::{Event, JobEvent};
+use crate::run::handle::{Engine, Shutdown};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Events taken per frame; more than a job sends in a frame, few enough to keep the frame short.
+const EVENTS_PER_FRAME: usize = 256;
+/// Closing waits this long, in seconds, for a job that was asked to stop; its last saved point is on disk in any case.
+const LEAVE_PATIENCE: f64 = 2.5;
+/// Together with the above less than five seconds.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+/// Settings and draft are written this long, in seconds, after the last change.
+const SAVE_DELAY: f64 = 0.5;
+
+/// What a window is made of; tests and screenshots bring their own.
+pub struct Parts {
+    pub engine: Box<dyn Engine>,
+    pub methods: &'static [&'static Method],
+    /// The first one is behind "Remove a backdoor yourself".
+    pub presets: Vec<Preset>,
+    pub archive: Arc<dyn archive::Archive>,
+    pub background: background::Background<Fetched>,
+    pub config: Config,
+    pub machine: Machine,
+    /// Opened as soon as the window stands.
+    pub open: Option<PathBuf>,
+}
+
+pub struct App {
+    engine: Box<dyn Engine>,
+    state: State,
+    requests: Requests,
+    screens: screens::Screens,
+    clock: FrameClock,
+    save_at: Option<f64>,
+    close_now: bool,
+}
+
+impl App {
+    pub fn new(ctx: &egui::Context, parts: Parts) -> Self {
+        theme::install_fonts(ctx);
+        let (settings, settings_problem) = parts.config.settings();
+        let first = parts.presets.first().map(|preset| preset.text.clone()).unwrap_or_default();
+        let text = parts.config.draft().unwrap_or(first);
+        let draft = draft::Draft::new(text, super::state::plain_experiment(), parts.methods);
+        let mut state = State {
+            methods: parts.methods,
+            presets: parts.presets,
+            forms: form::Forms::new(parts.methods),
+            config: parts.config,
+            settings,
+            screen: Screen::Home,
+            draft_saved: draft.revision(),
+            draft,
+            job: None,
+            next_job: 1,
+            desk: desk::Desk::default(),
+            notices: notices::Notices::default(),
+            demo: Default::default(),
+            preview: Default::default(),
+            runs: Default::default(),
+            reports: Vec::new(),
+            machine: parts.machine,
+            archive: parts.archive,
+            background: parts.background,
+            show_shortcuts: false,
+            leaving_since: None,
+            now: 0.0,
+            settings_dirty: false,
+            system_is_dark: ctx.system_theme() == Some(egui::Theme::Dark),
+        };
+        if let Some(problem) = settings_problem {
+            state.notices.warning(problem);
+        }
+        ctx.set_zoom_factor(state.settings.text_size.clamp(0.5, 3.0));
+        theme::apply(ctx, state.look());
+        state.read_runs();
+        let requests = Requests::default();
+        if let Some(path) = parts.open {
+            requests.change(Change::Open(path));
+        }
+        Self {
+            engine: parts.engine,
+            state,
+            requests,
+            screens: screens::Screens::default(),
+            clock: FrameClock::default(),
+            save_at: None,
+            close_now: false,
+        }
+    }
+
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Work of this thread per frame.
+    pub fn clock(&self) -> &FrameClock {
+        &self.clock
+    }
+
+    /// Asks for something as a button would; scripts and tests use it.
+    pub fn requests(&self) -> &Requests {
+        &self.requests
+    }
+
+    fn take_events(&mut self, ctx: &egui::Context) {
+        let events = self.engine.drain(EVENTS_PER_FRAME);
+        if events.len() == EVENTS_PER_FRAME {
+            ctx.request_repaint();
+        }
+        for event in events {
+            match event {
+                Event::Job(id, event) => {
+                    if let Some(job) = self.state.job.as_mut().filter(|job| job.id == Some(id)) {
+                        let finished = matches!(event, JobEvent::Finished(_));
+                        job.on_event(event);
+                        if finished {
+                            // The last cells are read once more: the final pictures must not be missed.
+                            job.pictures = self.engine.pictures(id);
+                            self.finish_job();
+                        }
+                    }
+                }
+                Event::Answer(id, answer) => {
+                    if let Some(purpose) = self.state.desk.take(id) {
+                        self.state.on_answer(purpose, answer);
+                    }
+                }
+                Event::Broken(problem) => self.state.notices.problem(problem),
+            }
+        }
+        if let Some(job) = self.state.job.as_mut().filter(|job| job.is_live())
+            && let Some(id) = job.id
+        {
+            job.progress = self.engine.progress(id).or(job.progress.take());
+            let pictures = self.engine.pictures(id);
+            if !pictures.is_empty() {
+                job.pictures = pictures;
+            }
+        }
+    }
+
+    /// Reads the finished run's table and refreshes the list.
+    fn finish_job(&mut self) {
+        let state = &mut self.state;
+        let Some(job) = &mut state.job else {
+            return;
+        };
+        if let Some(folder) = &job.folder {
+            match state.archive.results(folder) {
+                Ok(results) => job.results = results,
+                Err(problem) => tracing::debug!("no table for this run: {problem}"),
+            }
+        }
+        state.read_runs();
+    }
+
+    fn carry_out_requests(&mut self, ctx: &egui::Context) {
+        let (changes, commands) = self.requests.take();
+        if changes.is_empty() && commands.is_empty() {
+            return;
+        }
+        for change in changes {
+            match change {
+                Change::Copy(text) => {
+                    ctx.copy_text(text);
+                    self.state.notices.info("Copied.", self.state.now);
+                }
+                Change::CloseNow => {
+                    self.close_now = true;
+                    ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+                }
+                change => self.state.make_change(change, self.engine.as_ref()),
+            }
+        }
+        for command in commands {
+            self.state.carry_out(command, self.engine.as_ref());
+        }
+        theme::apply(ctx, self.state.look());
+        ctx.set_zoom_factor(self.state.settings.text_size.clamp(0.5, 3.0));
+        // What changed is drawn at once, not with the next mouse move.
+        ctx.request_repaint();
+    }
+
+    /// Closing while a job runs: ask it to stop and keep, say so, leave when it has ended or does not answer in time.
+    fn tend_closing(&mut self, ctx: &egui::Context) {
+        let live = self.state.live_job().is_some();
+        let asked = ctx.input(|input| input.viewport().close_requested());
+        if let Some(since) = self.state.leaving_since {
+            if !live || self.state.now - since > LEAVE_PATIENCE {
+                self.close_now = true;
+                ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+            } else {
+                ctx.request_repaint_after(Duration::from_millis(100));
+            }
+        }
+        if asked && live && !self.close_now {
+            ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+            if self.state.leaving_since.is_none() {
+                self.state.leaving_since = Some(self.state.now);
+                self.state.stop(true, self.engine.as_ref());
+                ctx.request_repaint_after(Duration::from_millis(100));
+            }
+        }
+    }
+
+    fn tend_saving(&mut self, ctx: &egui::Context) {
+        let dirty = self.state.settings_dirty || self.state.draft.revision() != self.state.draft_saved;
+        if !dirty {
+            self.save_at = None;
+            return;
+        }
+        let at = *self.save_at.get_or_insert(self.state.now + SAVE_DELAY);
+        if self.state.now < at {
+            ctx.request_repaint_after(Duration::from_secs_f64(at - self.state.now));
+        } else {
+            self.save();
+        }
+    }
+
+    fn save(&mut self) {
+        let state = &mut self.state;
+        self.save_at = None;
+        if std::mem::take(&mut state.settings_dirty)
+            && let Err(problem) = state.config.save_settings(&state.settings)
+        {
+            state.notices.warning(problem);
+        }
+        if state.draft.revision() != state.draft_saved {
+            state.draft_saved = state.draft.revision();
+            if let Err(problem) = state.config.save_draft(state.draft.text()) {
+                state.notices.warning(problem);
+            }
+        }
+    }
+
+    /// Files that were dropped on the window, and the keys of commands.
+    fn take_input(&self, ctx: &egui::Context) {
+        for file in ctx.input(|input| input.raw.dropped_files.clone()) {
+            self.requests.change(Change::Open(file.path().to_owned()));
+        }
+        if self.state.leaving_since.is_some() {
+            return;
+        }
+        let focused = ctx.memory(|memory| memory.focused().is_some());
+        for command in UserCommand::ALL {
+            let belongs_here = match command {
+                UserCommand::TogglePause => self.state.screen == Screen::Watch,
+                _ => true,
+            };
+            if let Some(shortcut) = command.shortcut()
+                && belongs_here
+                && !(focused && command.yields_to_focus())
+                && ctx.input_mut(|input| input.consume_shortcut(&shortcut))
+            {
+                self.requests.command(command);
+            }
+        }
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
+        let start = Instant::now();
+        self.state.now = ctx.input(|input| input.time);
+        self.take_events(ctx);
+        for fetched in self.state.background.take() {
+            self.state.on_fetched(fetched, self.engine.as_ref());
+        }
+        self.carry_out_requests(ctx);
+        self.state.draft.tend(self.state.now);
+        if let Some(wait) = self.state.ask_what_is_due(self.engine.as_ref()) {
+            ctx.request_repaint_after(Duration::from_secs_f64(wait));
+        }
+        self.tend_saving(ctx);
+        self.tend_closing(ctx);
+        self.clock.add(start);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        let start = Instant::now();
+        self.state.system_is_dark = ui.ctx().system_theme() == Some(egui::Theme::Dark);
+        theme::apply(ui.ctx(), self.state.look());
+        self.take_input(ui.ctx());
+        let zoom = ui.ctx().zoom_factor();
+        if (zoom - self.state.settings.text_size).abs() > 1e-3 {
+            self.state.settings.text_size = zoom;
+            self.state.settings_dirty = true;
+        }
+        shell::show(ui, &self.state, &self.clock, &mut self.screens, &self.requests);
+        self.carry_out_requests(ui.ctx());
+        self.clock.add(start);
+        self.clock.end_frame();
+    }
+
+    fn on_exit(&mut self) {
+        self.save();
+        if self.engine.shutdown(SHUTDOWN_PATIENCE) == Shutdown::Forced {
+            crate::run::handle::leave(0);
+        }
+    }
+
+    fn clear_color(&self, _: &egui::Visuals) -> [f32; 4] {
+        theme::Tokens::of(self.state.look()).ground.to_normalized_gamma_f32()
+    }
+}
