@@ -1,38 +1,37 @@
 //! Runs on disk as the window shows them.
 
-use super::job::{JobView, ResultRow};
-use crate::experiment::Result;
+use super::job::{JobState, JobView, best_repair};
+use crate::experiment::{Problem, Result, Scores};
+use crate::run::event::{Ending, Picture, Rgba};
+use crate::run::index::{Filter, RunRow};
+use crate::run::{Index, ResultRow, RunFolder, State, folder};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// One line of the run list; rates are shares in 0..=1.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunRow {
-    pub folder: PathBuf,
-    pub name: String,
-    /// `done`, `stopped`, `failed`, `interrupted`, `running`.
-    pub state: String,
-    /// Seconds since 1970.
-    pub started: u64,
-    pub attack: String,
-    /// The repair whose numbers stand under "after".
-    pub repair: String,
-    pub acc_before: Option<f64>,
-    pub asr_before: Option<f64>,
-    pub acc_after: Option<f64>,
-    pub asr_after: Option<f64>,
+/// Whether a run can go on from its last saved point.
+pub fn can_continue(row: &RunRow) -> bool {
+    matches!(row.state, Some(State::Interrupted | State::Stopped | State::Failed))
 }
 
-impl RunRow {
-    /// Whether the run can go on from its last saved point.
-    pub fn can_continue(&self) -> bool {
-        matches!(self.state.as_str(), "interrupted" | "stopped" | "failed")
-    }
+/// The state in a word.
+pub fn state_word(row: &RunRow) -> &'static str {
+    row.state.map_or("unreadable", State::id)
+}
+
+/// What the model reached before any repair.
+pub fn before(row: &RunRow) -> Option<&Scores> {
+    row.results.first().map(|first| &first.scores)
+}
+
+/// What it reached after the repair that worked best.
+pub fn after(row: &RunRow) -> Option<&Scores> {
+    best_repair(&row.results).map(|(row, _)| &row.scores)
 }
 
 /// Reads runs; called on a helper thread, because folders may be many and disks slow.
 pub trait Archive: Send + Sync {
     /// The folder in which run folders are made when the settings name none.
-    fn default_folder(&self) -> PathBuf;
+    fn default_folder(&self) -> Result<PathBuf>;
 
     /// All runs below a folder.
     fn list(&self, runs: &Path) -> Result<Vec<RunRow>>;
@@ -45,6 +44,66 @@ pub trait Archive: Send + Sync {
 
     /// Is this the folder of a run?
     fn is_run(&self, folder: &Path) -> bool;
+}
+
+/// The runs of this user, on disk.
+#[derive(Debug, Default)]
+pub struct RunsOnDisk;
+
+impl Archive for RunsOnDisk {
+    fn default_folder(&self) -> Result<PathBuf> {
+        folder::runs_folder()
+    }
+
+    fn list(&self, runs: &Path) -> Result<Vec<RunRow>> {
+        let mut index = Index::open()?;
+        index.rescan(runs)?;
+        index.list(&Filter { root: Some(runs.to_owned()), ..Filter::default() })
+    }
+
+    fn load(&self, path: &Path) -> Result<JobView> {
+        let run = RunFolder::open(path)?;
+        let experiment = run.experiment()?;
+        let mut job = JobView::new(None, super::carry_out::title_of(&experiment));
+        job.folder = Some(path.to_owned());
+        let problem = run.status()?.problem;
+        job.state = JobState::Ended(match (run.state()?, problem) {
+            (State::Done, _) => Ending::Done,
+            (State::Failed, Some(problem)) => Ending::Failed(problem),
+            _ => Ending::Stopped { kept: true },
+        });
+        run.points()?.iter().for_each(|point| job.curves.push(point));
+        job.results = self.results(path)?;
+        for saved in run.images()? {
+            // A picture that cannot be read must not hide the run.
+            match read_picture(&run.file("images").join(&saved.file)) {
+                Ok(rgba) => {
+                    job.pictures.push(Picture { key: saved.file, caption: saved.caption, rgba: Arc::new(rgba) })
+                }
+                Err(problem) => job.warnings.push(problem),
+            }
+        }
+        Ok(job)
+    }
+
+    fn results(&self, path: &Path) -> Result<Vec<ResultRow>> {
+        Ok(RunFolder::open(path)?.results()?.unwrap_or_default().rows)
+    }
+
+    fn is_run(&self, path: &Path) -> bool {
+        RunFolder::open(path).is_ok()
+    }
+}
+
+fn read_picture(path: &Path) -> Result<Rgba> {
+    let picture = image::ImageReader::open(path)
+        .and_then(|reader| reader.with_guessed_format())
+        .map_err(|error| Problem::io("read this picture", path, &error))?
+        .decode()
+        .map_err(|error| Problem::bad_file("This picture cannot be read.").at(path.display()).because(error))?
+        .into_rgba8();
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    Ok(Rgba { width, height, bytes: picture.into_raw() })
 }
 
 /// The columns by which the list can be sorted.
@@ -96,10 +155,10 @@ impl RunColumn {
 
     fn value(self, row: &RunRow) -> Option<f64> {
         match self {
-            RunColumn::AccBefore => row.acc_before,
-            RunColumn::AsrBefore => row.asr_before,
-            RunColumn::AccAfter => row.acc_after,
-            RunColumn::AsrAfter => row.asr_after,
+            RunColumn::AccBefore => before(row).map(|scores| scores.acc),
+            RunColumn::AsrBefore => before(row).and_then(|scores| scores.asr),
+            RunColumn::AccAfter => after(row).map(|scores| scores.acc),
+            RunColumn::AsrAfter => after(row).and_then(|scores| scores.asr),
             RunColumn::Name | RunColumn::State | RunColumn::Started => None,
         }
     }
@@ -139,7 +198,7 @@ impl RunList {
         self.rows.sort_by(|a, b| {
             let order = match column {
                 RunColumn::Name => a.name.to_lowercase().cmp(&b.name.to_lowercase()),
-                RunColumn::State => a.state.cmp(&b.state),
+                RunColumn::State => state_word(a).cmp(state_word(b)),
                 RunColumn::Started => a.started.cmp(&b.started),
                 _ => {
                     // Runs without the number stay at the end, whichever way the column is sorted.
@@ -160,17 +219,22 @@ mod tests {
     use super::*;
 
     fn row(name: &str, started: u64, asr_after: Option<f64>) -> RunRow {
+        let result = |asr| ResultRow { scores: Scores { asr, ..Scores::default() }, ..ResultRow::default() };
         RunRow {
-            folder: name.into(),
+            path: name.into(),
             name: name.into(),
-            state: "done".into(),
-            started,
-            attack: "badnets".into(),
-            repair: "npd".into(),
-            acc_before: None,
-            asr_before: None,
-            acc_after: None,
-            asr_after,
+            hash: String::new(),
+            state: Some(State::Done),
+            data: String::new(),
+            network: String::new(),
+            attack: None,
+            defenses: Vec::new(),
+            seed: 0,
+            started: Some(started),
+            ended: None,
+            trouble: None,
+            tags: Vec::new(),
+            results: vec![result(Some(1.0)), result(asr_after)],
         }
     }
 

@@ -4,10 +4,10 @@ use super::command::{Change, Screen, UserCommand};
 use super::config::LookChoice;
 use super::desk::Purpose;
 use super::job::{JobState, JobView, Level};
-use super::spec_text;
 use super::state::{Fetched, State};
-use crate::experiment::{DeviceChoice, Problem};
+use crate::experiment::{DeviceChoice, Problem, check};
 use crate::run::event::{Command, JobId, Question, RunRequest};
+use crate::run::folder::folder_name;
 use crate::run::handle::Engine;
 use std::path::{Path, PathBuf};
 
@@ -146,7 +146,10 @@ impl State {
         match self.text_to_run() {
             Ok(spec) => {
                 let title = title_of(self.draft.experiment());
-                self.send_start(RunRequest { spec, folder: None, resume: false }, title, engine);
+                // The same experiment finds its own folder again, here as on the command line.
+                let resolved = check::resolve(self.draft.experiment(), self.methods);
+                let folder = self.settings.runs_folder.as_ref().map(|runs| runs.join(folder_name(&resolved)));
+                self.send_start(RunRequest { spec, folder, resume: false }, title, engine);
             }
             Err(problem) => self.notices.problem(problem),
         }
@@ -166,7 +169,7 @@ impl State {
         if threads {
             experiment.threads = self.settings.threads;
         }
-        spec_text::write(&experiment)
+        check::to_toml(&experiment)
     }
 
     fn send_start(&mut self, request: RunRequest, title: String, engine: &dyn Engine) {
@@ -259,7 +262,7 @@ impl State {
         let file = folder.join("spec.toml");
         match std::fs::read_to_string(&file) {
             Ok(spec) => {
-                let title = spec_text::parse(&spec).map(|experiment| title_of(&experiment)).unwrap_or_default();
+                let title = toml::from_str(&spec).map(|experiment| title_of(&experiment)).unwrap_or_default();
                 self.send_start(RunRequest { spec, folder: Some(folder.to_owned()), resume: true }, title, engine);
             }
             Err(error) => self.notices.problem(Problem::io("read the experiment of this run", &file, &error)),
@@ -310,7 +313,8 @@ impl State {
             Fetched::Chosen(Some(path)) => self.open(&path, engine),
             // Nothing chosen, or no dialog service on this desktop: typed paths and dropping files always work.
             Fetched::Chosen(None) => {
-                self.notices.info("Nothing was chosen. You can also drop a file here or type its path on Home.", self.now);
+                self.notices
+                    .info("Nothing was chosen. You can also drop a file here or type its path on Home.", self.now);
             }
             Fetched::Runs(Ok(rows)) => self.runs.set(rows),
             Fetched::Runs(Err(problem)) => {
@@ -326,6 +330,7 @@ impl State {
     }
 }
 
-fn title_of(experiment: &crate::experiment::Experiment) -> String {
+/// A name for an experiment that may have none.
+pub fn title_of(experiment: &crate::experiment::Experiment) -> String {
     if experiment.name.is_empty() { "Untitled experiment".to_owned() } else { experiment.name.clone() }
 }

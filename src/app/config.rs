@@ -54,9 +54,9 @@ pub struct Config {
 impl Config {
     /// `$POLARISCOPE_CONFIG`, else the place where this system keeps settings.
     pub fn of_this_user() -> Self {
-        let folder = std::env::var_os("POLARISCOPE_CONFIG").map(PathBuf::from).or_else(|| {
-            directories::ProjectDirs::from("", "", "polariscope").map(|dirs| dirs.config_dir().to_owned())
-        });
+        let folder = std::env::var_os("POLARISCOPE_CONFIG")
+            .map(PathBuf::from)
+            .or_else(|| directories::ProjectDirs::from("", "", "polariscope").map(|dirs| dirs.config_dir().to_owned()));
         Self { folder }
     }
 

@@ -118,7 +118,10 @@ mod tests {
             curves.push(&point("attack", "asr", f64::from(epoch), 0.9));
         }
         curves.push(&point("npd", "asr", 1.0, 0.2));
-        assert_eq!(curves.phases(), [("attack", 0.0), ("npd", 8.0)].map(|(id, start)| PhaseSpan { id: id.into(), start }));
+        assert_eq!(
+            curves.phases(),
+            [("attack", 0.0), ("npd", 8.0)].map(|(id, start)| PhaseSpan { id: id.into(), start })
+        );
         assert_eq!(curves.stretches("asr")[1], [[9.0, 0.2]]);
         assert_eq!(curves.last("asr"), Some(0.2));
         assert_eq!(curves.last("loss"), None);

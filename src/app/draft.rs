@@ -1,7 +1,7 @@
 //! The experiment that is being built. Its text is the truth; forms read the last text without a mistake and write it anew.
 
 use super::spec_text::{self, TextProblem};
-use crate::experiment::{Experiment, Method};
+use crate::experiment::{Experiment, Method, check};
 use egui::util::undoer::{Settings as UndoSettings, Undoer};
 
 #[derive(Debug)]
@@ -54,18 +54,16 @@ impl Draft {
         }
         self.text = text;
         self.revision += 1;
-        self.problem = match spec_text::parse(&self.text) {
-            Ok(experiment) => {
-                self.experiment = experiment;
-                spec_text::check(&self.text, &self.experiment, self.methods).err()
-            }
-            Err(problem) => Some(problem),
-        };
+        let (experiment, problem) = spec_text::read(&self.text, self.methods);
+        self.problem = problem;
+        if let Some(experiment) = experiment {
+            self.experiment = experiment;
+        }
     }
 
     /// Replaces the experiment and writes its text.
     pub fn set_experiment(&mut self, experiment: &Experiment) {
-        if let Ok(text) = spec_text::write(experiment) {
+        if let Ok(text) = check::to_toml(experiment) {
             self.set_text(text);
         }
     }

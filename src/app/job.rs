@@ -3,6 +3,7 @@
 use super::curves::Curves;
 use super::words;
 use crate::experiment::Problem;
+use crate::run::ResultRow;
 use crate::run::event::{Ending, JobEvent, JobId, Picture, Progress};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -35,16 +36,6 @@ pub struct LogLine {
     pub at: Option<f64>,
     pub level: Level,
     pub text: String,
-}
-
-/// One row of the table that compares the models of a run; rates are shares in 0..=1.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ResultRow {
-    pub model: String,
-    pub acc: Option<f64>,
-    pub asr: Option<f64>,
-    pub ra: Option<f64>,
-    pub der: Option<f64>,
 }
 
 #[derive(Debug, Clone)]
@@ -179,22 +170,22 @@ impl JobView {
     /// The finished run in one sentence, from its table.
     pub fn conclusion(&self) -> Option<String> {
         let attacked = self.results.first()?;
-        let asr = attacked.asr.map(words::percent)?;
-        let best = self.results[1..]
-            .iter()
-            .filter_map(|row| Some((row, row.asr?)))
-            .min_by(|(_, a), (_, b)| a.total_cmp(b));
-        Some(match best {
+        let asr = attacked.scores.asr.map(words::percent)?;
+        Some(match best_repair(&self.results) {
             Some((row, repaired)) => {
-                let cost = match (attacked.acc, row.acc) {
-                    (Some(before), Some(after)) => format!("; normal accuracy: {}", words::points(after - before)),
-                    _ => String::new(),
-                };
-                format!("The trigger won {asr} of the time; after {} it wins {}{cost}.", row.model, words::percent(repaired))
+                let (after, cost) = (words::percent(repaired), words::points(row.scores.acc - attacked.scores.acc));
+                let title = &row.title;
+                format!("The trigger won {asr} of the time; after {title} it wins {after}; normal accuracy: {cost}.")
             }
             None => format!("The trigger wins {asr} of the time."),
         })
     }
+}
+
+/// The repair after which the trigger wins least, with that rate; the control only where nothing else was tried.
+pub fn best_repair(rows: &[ResultRow]) -> Option<(&ResultRow, f64)> {
+    let repairs = rows.iter().skip(1).filter_map(|row| Some((row, row.scores.asr?)));
+    repairs.min_by(|(a, a_asr), (b, b_asr)| a.control.cmp(&b.control).then(a_asr.total_cmp(b_asr)))
 }
 
 pub fn ending_words(ending: &Ending) -> String {
@@ -209,6 +200,7 @@ pub fn ending_words(ending: &Ending) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::Scores;
 
     #[test]
     fn a_late_pause_does_not_undo_a_stop() {
@@ -247,7 +239,11 @@ mod tests {
 
     #[test]
     fn the_conclusion_names_the_best_repair() {
-        let row = |model: &str, acc, asr| ResultRow { model: model.into(), acc: Some(acc), asr: Some(asr), ra: None, der: None };
+        let row = |title: &str, acc, asr| ResultRow {
+            title: title.into(),
+            scores: Scores { acc, asr: Some(asr), ..Scores::default() },
+            ..ResultRow::default()
+        };
         let mut job = JobView::new(None, "test");
         assert_eq!(job.conclusion(), None);
         job.results = vec![row("attacked", 0.86, 0.99), row("FT", 0.85, 0.6), row("NPD", 0.84, 0.05)];

@@ -7,7 +7,9 @@ use super::screens::{self, Screens};
 use super::state::State;
 use super::theme::{self, Tokens};
 use super::{widgets, words};
-use egui::{Align, Align2, CentralPanel, CornerRadius, Frame, Layout, Margin, Panel, RichText, Sense, Stroke, Ui, vec2};
+use egui::{
+    Align, Align2, CentralPanel, CornerRadius, Frame, Layout, Margin, Panel, RichText, Sense, Stroke, Ui, vec2,
+};
 use egui::{Id, Modal, WidgetInfo};
 
 /// Problem cards shown at once; the others wait behind the status bar.
@@ -79,10 +81,15 @@ fn rail(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
     }
 }
 
+/// Keys as they are printed on the keyboard.
+fn shown_keys(ui: &Ui, keys: &egui::KeyboardShortcut) -> String {
+    ui.ctx().format_shortcut(keys).replace("Comma", ",").replace("Period", ".")
+}
+
 /// A command's explanation with its keys.
 fn help(ui: &Ui, command: UserCommand) -> String {
     match command.shortcut() {
-        Some(keys) => format!("{} ({})", command.tooltip(), ui.ctx().format_shortcut(&keys)),
+        Some(keys) => format!("{} ({})", command.tooltip(), shown_keys(ui, &keys)),
         None => command.tooltip().to_owned(),
     }
 }
@@ -118,7 +125,7 @@ fn menu(ui: &mut Ui, state: &State, requests: &Requests) {
     for command in UserCommand::ALL {
         let mut button = egui::Button::new(command.label());
         if let Some(shortcut) = command.shortcut() {
-            button = button.shortcut_text(ui.ctx().format_shortcut(&shortcut));
+            button = button.shortcut_text(shown_keys(ui, &shortcut));
         }
         let response = ui.add_enabled(state.enabled(command), button).on_hover_text(command.tooltip());
         if response.clicked() {
@@ -197,7 +204,7 @@ fn drop_veil(ui: &Ui, t: &Tokens) {
         (_, true) => "Drop it to open the run or look into the folder",
         _ => "Drop it to see what is in it",
     };
-    let painter = ui.ctx().layer_painter(egui::LayerId::new(egui::Order::Foreground, Id::new("drop veil")));
+    let painter = ui.ctx().layer_painter(egui::LayerId::new(egui::Order::Foreground, Id::unique("drop veil")));
     let screen = ui.ctx().content_rect();
     painter.rect_filled(screen, CornerRadius::ZERO, t.veil);
     let text = format!("{}\n{fate}", name.unwrap_or_default());
@@ -209,7 +216,7 @@ fn drop_veil(ui: &Ui, t: &Tokens) {
 
 /// All commands with their keys and explanations.
 fn shortcut_sheet(ui: &Ui, t: &Tokens, requests: &Requests) {
-    let modal = Modal::new(Id::new("shortcuts")).show(ui.ctx(), |ui| {
+    let modal = Modal::new(Id::unique("shortcuts")).frame(theme::dialog(t)).show(ui.ctx(), |ui| {
         ui.set_width((t.body * 48.0).min(ui.ctx().content_rect().width() - 80.0));
         ui.label(theme::title(t, "Keys and help"));
         let height = ui.ctx().content_rect().height() * 0.65;
@@ -217,8 +224,8 @@ fn shortcut_sheet(ui: &Ui, t: &Tokens, requests: &Requests) {
             egui::Grid::new("keys").num_columns(3).spacing([t.pad, t.gap * 0.6]).striped(true).show(ui, |ui| {
                 for command in UserCommand::ALL {
                     ui.label(theme::strong(command.label()));
-                    let keys = command.shortcut().map(|keys| ui.ctx().format_shortcut(&keys));
-                    ui.label(RichText::new(keys.unwrap_or_default()).monospace());
+                    let keys = command.shortcut().map(|keys| shown_keys(ui, &keys)).unwrap_or_default();
+                    ui.label(RichText::new(keys).monospace());
                     ui.add(egui::Label::new(RichText::new(command.tooltip()).color(t.text_weak)).wrap());
                     ui.end_row();
                 }
@@ -234,8 +241,9 @@ fn shortcut_sheet(ui: &Ui, t: &Tokens, requests: &Requests) {
 
 /// Closing while something trains: say what is being waited for, and offer to leave at once.
 fn leaving_notice(ui: &Ui, state: &State, requests: &Requests) {
-    Modal::new(Id::new("leaving")).show(ui.ctx(), |ui| {
-        ui.set_width(380.0);
+    let t = theme::of(ui);
+    Modal::new(Id::unique("leaving")).frame(theme::dialog(&t)).show(ui.ctx(), |ui| {
+        ui.set_width(t.body * 28.0);
         ui.label(theme::strong("Stopping the training before the window closes…"));
         let saved = "What was reached is being kept. If that takes too long, the last saved point is on disk and the run \
                      can be continued from Runs.";

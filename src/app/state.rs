@@ -1,6 +1,6 @@
 //! Everything the window knows. Screens read it; only `carry_out` and the engine's events change it.
 
-use super::archive::{Archive, RunList, RunRow};
+use super::archive::{Archive, RunList};
 use super::background::Background;
 use super::command::Screen;
 use super::config::{Config, LookChoice, Settings};
@@ -13,6 +13,7 @@ use super::theme::Look;
 use crate::experiment::{Experiment, Method, Problem, Result, spec};
 use crate::run::event::{Answer, Prediction, Preview, Question, Report};
 use crate::run::handle::Engine;
+use crate::run::index::RunRow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -114,12 +115,18 @@ impl State {
         self.job.as_ref().filter(|job| job.is_live())
     }
 
-    pub fn runs_folder(&self) -> PathBuf {
-        self.settings.runs_folder.clone().unwrap_or_else(|| self.archive.default_folder())
+    /// Where run folders are made; nothing where this user has no place and none was set.
+    pub fn runs_folder(&self) -> Option<PathBuf> {
+        self.settings.runs_folder.clone().or_else(|| self.archive.default_folder().ok())
     }
 
     pub fn prediction(&self) -> Option<&Prediction> {
         self.demo.predictions.get(self.demo.index)
+    }
+
+    /// Names of the classes of the draft's data, once a preview has told them.
+    pub fn classes(&self) -> &[String] {
+        self.preview.preview.as_ref().map(|preview| preview.classes.as_slice()).unwrap_or_default()
     }
 
     pub fn method(&self, id: &str) -> Option<&'static Method> {
@@ -127,7 +134,10 @@ impl State {
     }
 
     pub(super) fn read_runs(&self) {
-        let (archive, folder) = (self.archive.clone(), self.runs_folder());
+        let archive = self.archive.clone();
+        let Some(folder) = self.runs_folder() else {
+            return;
+        };
         self.background.start("read runs", move || Fetched::Runs(archive.list(&folder)));
     }
 
@@ -138,7 +148,8 @@ impl State {
             let question = Question::Predict { folder: PathBuf::new(), rows };
             self.demo.asked = self.desk.ask(engine, Purpose::Predict(None), question);
         }
-        if self.screen != Screen::Lab || self.draft.problem().is_some() {
+        let attacked = self.draft.experiment().attack.is_some();
+        if self.screen != Screen::Lab || !attacked || self.draft.problem().is_some() {
             return None;
         }
         let wanted = (self.draft.revision(), self.preview.row);
@@ -219,15 +230,11 @@ pub fn plain_experiment() -> Experiment {
         seed: 0,
         device: spec::DeviceChoice::Auto,
         threads: 0,
-        data: spec::DataChoice {
-            source: "fashion-mini".to_owned(),
-            train_rows: 0,
-            test_rows: 0,
-            side: 0,
-        },
+        data: spec::DataChoice { source: "fashion-mini".to_owned(), train_rows: 0, test_rows: 0, side: 0 },
         network: pick("small-resnet"),
         train: spec::Train::default(),
         attack: None,
+        poison: spec::Poison::default(),
         defense: Vec::new(),
         defender: spec::Defender::default(),
     }

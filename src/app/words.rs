@@ -81,8 +81,7 @@ mod tests {
 
     #[test]
     fn times_are_said_in_words() {
-        let said: Vec<_> =
-            [3.0, 12.0, 41.0, 70.0, 130.0, 3500.0, 9000.0, f64::NAN].into_iter().map(eta).collect();
+        let said: Vec<_> = [3.0, 12.0, 41.0, 70.0, 130.0, 3500.0, 9000.0, f64::NAN].into_iter().map(eta).collect();
         let wanted = [
             "a few seconds",
             "about 10 s",

@@ -17,6 +17,7 @@ pub struct Forms {
     methods: HashMap<&'static str, Vec<Field>>,
     pub data: Vec<Field>,
     pub train: Vec<Field>,
+    pub poison: Vec<Field>,
     pub defender: Vec<Field>,
 }
 
@@ -33,6 +34,7 @@ impl Forms {
             methods: methods.iter().map(of_method).collect(),
             data: part("data", Value::Null),
             train: part("train", json(serde_json::to_value(crate::experiment::Train::default()))),
+            poison: part("poison", json(serde_json::to_value(crate::experiment::Poison::default()))),
             defender: part("defender", json(serde_json::to_value(crate::experiment::spec::Defender::default()))),
         }
     }

@@ -24,14 +24,26 @@ pub struct Field {
 /// What kind of value a field takes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
-    Integer { min: Option<i64>, max: Option<i64> },
-    Number { min: Option<f64>, max: Option<f64> },
+    Integer {
+        min: Option<i64>,
+        max: Option<i64>,
+    },
+    Number {
+        min: Option<f64>,
+        max: Option<f64>,
+    },
     Switch,
     Text,
     Choice(Vec<Choice>),
     /// Absent means "automatic".
     Optional(Box<Shape>),
     Group(Vec<Field>),
+    /// A class of the data, by its number.
+    Class {
+        most: i64,
+    },
+    /// `#rrggbb`.
+    Color,
     /// Anything else is edited as text.
     Raw,
 }
@@ -64,21 +76,34 @@ fn field(root: &Value, key: &str, property: &Value, default: Option<&Value>) -> 
     let default = default.or_else(|| hint("default")).cloned().unwrap_or(Value::Null);
     Field {
         key: key.to_owned(),
-        title: text("title").filter(|title| title.contains(' ')).unwrap_or_else(|| crate::app::words::title_of_key(key)),
+        title: text("title")
+            .filter(|title| title.contains(' '))
+            .unwrap_or_else(|| crate::app::words::title_of_key(key)),
         help: text("description").unwrap_or_default().replace('\n', " "),
-        shape: shape(root, target, &default),
+        shape: match hint("x-widget").and_then(Value::as_str) {
+            Some("class") => Shape::Class { most: hint("maximum").and_then(Value::as_i64).unwrap_or(999) },
+            Some("color") => Shape::Color,
+            _ => shape(root, target, &default),
+        },
         unit: text("x-unit"),
-        log: hint("x-scale").and_then(Value::as_str) == Some("log"),
+        log: hint("x-scale").and_then(Value::as_str) == Some("log") || is_wide(target),
         paper: hint("x-paper").cloned(),
         advanced: hint("x-advanced").and_then(Value::as_bool).unwrap_or(false),
         default,
     }
 }
 
+/// Counts over several orders of magnitude, such as 1 to 1000 epochs, are log too.
+fn is_wide(schema: &Value) -> bool {
+    let bound = |name: &str| schema.get(name).and_then(Value::as_i64);
+    matches!((bound("minimum"), bound("maximum")), (Some(min), Some(max)) if min >= 1 && max >= 200 * min)
+}
+
 /// The schema that a reference stands for; `allOf` with one member is how a described reference is written.
 pub fn follow<'s>(root: &'s Value, schema: &'s Value) -> &'s Value {
     let named = schema.get("$ref").and_then(Value::as_str).and_then(|name| root.pointer(name.strip_prefix('#')?));
-    let wrapped = || schema.get("allOf").and_then(Value::as_array).filter(|all| all.len() == 1).and_then(|all| all.first());
+    let wrapped =
+        || schema.get("allOf").and_then(Value::as_array).filter(|all| all.len() == 1).and_then(|all| all.first());
     match named.or_else(wrapped) {
         Some(target) if !std::ptr::eq(target, schema) => follow(root, target),
         _ => schema,
@@ -175,6 +200,10 @@ mod tests {
         corner: Corner,
         /// Also flip.
         flip: bool,
+        #[schemars(extend("x-widget" = "color"))]
+        color: String,
+        #[schemars(range(min = 0, max = 99), extend("x-widget" = "class"))]
+        target: i64,
         #[schemars(extend("x-advanced" = true))]
         seed: Option<u64>,
         name: String,
@@ -184,7 +213,17 @@ mod tests {
     impl Default for Options {
         fn default() -> Self {
             let (name, layers) = (String::new(), vec![1]);
-            Self { poison_ratio: 0.1, patch: 3, corner: Corner::BottomRight, flip: true, seed: None, name, layers }
+            Self {
+                poison_ratio: 0.1,
+                patch: 3,
+                corner: Corner::BottomRight,
+                flip: true,
+                color: "#ffffff".into(),
+                target: 0,
+                seed: None,
+                name,
+                layers,
+            }
         }
     }
 
@@ -199,6 +238,8 @@ mod tests {
         assert_eq!(rate.shape, Shape::Number { min: Some(0.0001), max: Some(1.0) });
         assert!(rate.log && rate.paper == Some(0.1.into()) && rate.unit.as_deref() == Some("%"));
         assert_eq!((rate.title.as_str(), rate.help.as_str()), ("Poison ratio", "Share of poisoned pictures."));
+        assert_eq!(by_key("color").shape, Shape::Color);
+        assert_eq!(by_key("target").shape, Shape::Class { most: 99 });
         assert_eq!(by_key("patch").shape, Shape::Integer { min: Some(1), max: Some(32) });
         let Shape::Choice(corners) = &by_key("corner").shape else { panic!("{:?}", by_key("corner")) };
         assert_eq!(corners.len(), 2);
@@ -210,7 +251,11 @@ mod tests {
         assert_eq!(by_key("name").shape, Shape::Text);
         assert_eq!(by_key("layers").shape, Shape::Raw);
         let order: Vec<_> = read.iter().map(|field| field.key.as_str()).collect();
-        assert_eq!(order, ["poison_ratio", "patch", "corner", "flip", "seed", "name", "layers"], "as declared");
+        assert_eq!(
+            order,
+            ["poison_ratio", "patch", "corner", "flip", "color", "target", "seed", "name", "layers"],
+            "as declared"
+        );
     }
 
     #[test]

@@ -12,17 +12,18 @@ const MOST_SEGMENTS: usize = 4;
 const LOG_FLOOR: f64 = 1e-6;
 
 /// Shows a form over `values`, in which only what differs from the defaults is written; true when something changed.
-pub fn show(ui: &mut Ui, id: &str, fields: &[Field], values: &mut Map<String, Value>) -> bool {
+/// `classes` are the names of the data's classes, as far as they are known.
+pub fn show(ui: &mut Ui, id: &str, fields: &[Field], values: &mut Map<String, Value>, classes: &[String]) -> bool {
     let mut changed = false;
     ui.push_id(id, |ui| {
         for field in fields.iter().filter(|field| !field.advanced) {
-            changed |= show_field(ui, field, values);
+            changed |= show_field(ui, field, values, classes);
         }
         let advanced: Vec<_> = fields.iter().filter(|field| field.advanced).collect();
         if !advanced.is_empty() {
             egui::CollapsingHeader::new(format!("More ({})", advanced.len())).id_salt("more").show(ui, |ui| {
                 for field in advanced {
-                    changed |= show_field(ui, field, values);
+                    changed |= show_field(ui, field, values, classes);
                 }
             });
         }
@@ -30,16 +31,16 @@ pub fn show(ui: &mut Ui, id: &str, fields: &[Field], values: &mut Map<String, Va
     changed
 }
 
-fn show_field(ui: &mut Ui, field: &Field, values: &mut Map<String, Value>) -> bool {
+fn show_field(ui: &mut Ui, field: &Field, values: &mut Map<String, Value>, classes: &[String]) -> bool {
     let t = theme::of(ui);
     let mut value = value_of(field, values).clone();
     let before = value.clone();
     ui.push_id(&field.key, |ui| {
         ui.spacing_mut().item_spacing.y = 4.0;
         match &field.shape {
-            Shape::Group(fields) => group(ui, field, fields, &mut value),
-            Shape::Optional(inner) => optional(ui, field, inner, &mut value),
-            shape => one(ui, field, shape, &mut value),
+            Shape::Group(fields) => group(ui, field, fields, &mut value, classes),
+            Shape::Optional(inner) => optional(ui, field, inner, &mut value, classes),
+            shape => one(ui, field, shape, &mut value, classes),
         }
         if !field.help.is_empty() {
             ui.add(egui::Label::new(RichText::new(&field.help).size(t.small).color(t.text_weak)).wrap());
@@ -57,7 +58,8 @@ fn show_field(ui: &mut Ui, field: &Field, values: &mut Map<String, Value>) -> bo
 fn name(ui: &mut Ui, field: &Field, value: &mut Value) {
     let t = theme::of(ui);
     ui.label(theme::strong(&field.title));
-    if super::same(value, &field.default) || field.default.is_null() && value.is_null() {
+    let has_default = !field.default.is_null() || matches!(field.shape, Shape::Optional(_));
+    if !has_default || super::same(value, &field.default) {
         return;
     }
     let (rect, response) = ui.allocate_exact_size(vec2(t.body, t.body * 1.2), egui::Sense::click());
@@ -82,7 +84,8 @@ fn words_of(field: &Field, value: &Value) -> String {
         Value::Bool(on) => if *on { "on" } else { "off" }.to_owned(),
         Value::Null => "automatic".to_owned(),
         Value::Number(number) => {
-            let shown = number.as_f64().map_or_else(|| number.to_string(), |value| shown_number(value * scale_of(field)));
+            let shown =
+                number.as_f64().map_or_else(|| number.to_string(), |value| shown_number(value * scale_of(field)));
             format!("{shown}{unit}")
         }
         other => other.to_string(),
@@ -110,7 +113,7 @@ fn shown_number(value: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-fn one(ui: &mut Ui, field: &Field, shape: &Shape, value: &mut Value) {
+fn one(ui: &mut Ui, field: &Field, shape: &Shape, value: &mut Value, classes: &[String]) {
     match shape {
         Shape::Integer { min, max } => {
             let range = min.zip(*max).map(|(min, max)| (min as f64, max as f64));
@@ -137,6 +140,12 @@ fn one(ui: &mut Ui, field: &Field, shape: &Shape, value: &mut Value) {
             line(ui, field, value, |_, _| {});
             choose(ui, field, choices, value);
         }
+        Shape::Class { .. } if !classes.is_empty() => {
+            line(ui, field, value, |_, _| {});
+            class(ui, field, value, classes);
+        }
+        Shape::Class { most } => number(ui, field, value, Some((0.0, *most as f64)), Some(0.0), true),
+        Shape::Color => line(ui, field, value, |ui, value| color(ui, field, value)),
         Shape::Raw | Shape::Group(_) | Shape::Optional(_) => {
             line(ui, field, value, |_, _| {});
             raw(ui, field, value);
@@ -164,9 +173,12 @@ fn number(ui: &mut Ui, field: &Field, value: &mut Value, range: Option<(f64, f64
         }
         let speed = if integer { 0.2 } else { (shown.abs() * 0.01).max(1e-6) };
         let mut boxed = DragValue::new(&mut shown).speed(speed).update_while_editing(false);
-        boxed = boxed.custom_formatter(move |number, _| {
-            if integer { format!("{}", number.round() as i64) } else { shown_number(number) }
-        });
+        boxed =
+            boxed.custom_formatter(
+                move |number, _| {
+                    if integer { format!("{}", number.round() as i64) } else { shown_number(number) }
+                },
+            );
         boxed = match (range, min) {
             (Some((min, max)), _) => boxed.range(min * scale..=max * scale),
             (None, Some(min)) => boxed.range(min * scale..=f64::MAX),
@@ -180,11 +192,13 @@ fn number(ui: &mut Ui, field: &Field, value: &mut Value, range: Option<(f64, f64
     }
     if let Some((min, max)) = range {
         let (min, max) = (min * scale, max * scale);
-        let log = field.log || (integer && max - min > 2000.0);
+        let log = field.log;
         let width = ui.available_width();
         let response = ui
             .scope(|ui| {
                 ui.spacing_mut().slider_width = width;
+                // The handle is as large as its row is high.
+                ui.spacing_mut().interact_size.y = t.body * 1.5;
                 let mut slider = Slider::new(&mut shown, min..=max).show_value(false).logarithmic(log);
                 slider = slider.smallest_positive(LOG_FLOOR * scale);
                 if integer {
@@ -195,7 +209,13 @@ fn number(ui: &mut Ui, field: &Field, value: &mut Value, range: Option<(f64, f64
             .inner
             .accessible_name(format!("{} slider", field.title));
         if let Some(paper) = field.paper.as_ref().and_then(Value::as_f64) {
-            paper_mark(ui, &t, &response, share_on_slider(paper * scale, min, max, log, integer, scale), &words_of(field, &paper.into()));
+            paper_mark(
+                ui,
+                &t,
+                &response,
+                share_on_slider(paper * scale, min, max, log, integer, scale),
+                &words_of(field, &paper.into()),
+            );
         }
     }
     if shown != before {
@@ -273,7 +293,38 @@ fn choose(ui: &mut Ui, field: &Field, choices: &[Choice], value: &mut Value) {
         .accessible_name(&field.title);
 }
 
-fn group(ui: &mut Ui, field: &Field, fields: &[Field], value: &mut Value) {
+/// A class by its name.
+fn class(ui: &mut Ui, field: &Field, value: &mut Value, classes: &[String]) {
+    let choice = |(number, name): (usize, &String)| Choice {
+        value: number.into(),
+        title: format!("{number}: {name}"),
+        help: String::new(),
+    };
+    let choices: Vec<_> = classes.iter().enumerate().map(choice).collect();
+    choose(ui, field, &choices, value);
+}
+
+/// A colour as text and as a button that opens a picker.
+fn color(ui: &mut Ui, field: &Field, value: &mut Value) {
+    let mut text = value.as_str().unwrap_or_default().to_owned();
+    let channel = |at: usize| text.get(at..at + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+    if let (Some(red), Some(green), Some(blue)) = (channel(1), channel(3), channel(5)) {
+        let mut rgb = [red, green, blue];
+        let picker = ui.color_edit_button_srgb(&mut rgb).accessible_name(format!("{} picker", field.title));
+        if picker.changed() {
+            let [red, green, blue] = rgb;
+            text = format!("#{red:02x}{green:02x}{blue:02x}");
+            *value = text.clone().into();
+        }
+    }
+    let width = theme::of(ui).body * 7.0;
+    let edit = ui.add(TextEdit::singleline(&mut text).desired_width(width)).accessible_name(&field.title);
+    if edit.changed() {
+        *value = text.into();
+    }
+}
+
+fn group(ui: &mut Ui, field: &Field, fields: &[Field], value: &mut Value, classes: &[String]) {
     ui.label(theme::strong(&field.title));
     let mut written = value.as_object().cloned().unwrap_or_default();
     ui.indent("group", |ui| {
@@ -281,7 +332,7 @@ fn group(ui: &mut Ui, field: &Field, fields: &[Field], value: &mut Value) {
         for inner in fields {
             let mut one = Map::new();
             one.insert(inner.key.clone(), value_of(inner, &written).clone());
-            if show_field(ui, inner, &mut one) {
+            if show_field(ui, inner, &mut one, classes) {
                 let new = value_of(inner, &one).clone();
                 written.insert(inner.key.clone(), new);
             }
@@ -292,7 +343,7 @@ fn group(ui: &mut Ui, field: &Field, fields: &[Field], value: &mut Value) {
     }
 }
 
-fn optional(ui: &mut Ui, field: &Field, inner: &Shape, value: &mut Value) {
+fn optional(ui: &mut Ui, field: &Field, inner: &Shape, value: &mut Value, classes: &[String]) {
     let mut given = !value.is_null();
     ui.horizontal(|ui| {
         let label = format!("Choose {} myself", field.title.to_lowercase());
@@ -306,8 +357,8 @@ fn optional(ui: &mut Ui, field: &Field, inner: &Shape, value: &mut Value) {
     });
     if given && !value.is_null() {
         match inner {
-            Shape::Group(fields) => group(ui, field, fields, value),
-            shape => one(ui, field, shape, value),
+            Shape::Group(fields) => group(ui, field, fields, value, classes),
+            shape => one(ui, field, shape, value, classes),
         }
     }
 }
@@ -320,6 +371,8 @@ fn first_value(shape: &Shape) -> Value {
         Shape::Switch => true.into(),
         Shape::Choice(choices) => choices.first().map_or(Value::Null, |choice| choice.value.clone()),
         Shape::Group(_) => Value::Object(Map::new()),
+        Shape::Class { .. } => 0.into(),
+        Shape::Color => "#ffffff".into(),
         Shape::Text | Shape::Optional(_) | Shape::Raw => "".into(),
     }
 }
@@ -348,7 +401,8 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let shown: Vec<_> = [0.0, 0.1, 10.0, 0.0005, 1e-6, 2.5e-5, 128.0, 0.123456].into_iter().map(shown_number).collect();
+        let shown: Vec<_> =
+            [0.0, 0.1, 10.0, 0.0005, 1e-6, 2.5e-5, 128.0, 0.123456].into_iter().map(shown_number).collect();
         assert_eq!(shown, ["0", "0.1", "10", "0.0005", "1e-6", "2.5e-5", "128", "0.1235"]);
         assert_eq!(rounded(0.123_456_789), 0.123_457);
     }

@@ -1,5 +1,6 @@
 //! Home: a real model with a real backdoor, at once; then what to do next.
 
+use crate::app::archive;
 use crate::app::command::{Change, Requests, UserCommand};
 use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
@@ -18,15 +19,19 @@ pub fn show(ui: &mut Ui, state: &State, home: &mut Home, requests: &Requests) {
     let side_width = (t.body * 23.0).min(ui.available_width() * 0.36);
     let total = ui.available_size();
     ui.horizontal_top(|ui| {
-        ui.allocate_ui(egui::vec2(total.x - side_width - t.pad, total.y), |ui| {
-            ScrollArea::vertical().id_salt("demo").auto_shrink(false).show(ui, |ui| {
-                for (index, (path, report)) in state.reports.iter().enumerate() {
-                    report(ui, state, index, path, report, requests);
-                }
-                demo(ui, &t, state, requests);
-            });
-        });
-        ui.allocate_ui(egui::vec2(side_width, total.y), |ui| {
+        ui.allocate_ui_with_layout(
+            egui::vec2(total.x - side_width - t.pad, total.y),
+            egui::Layout::top_down(egui::Align::LEFT),
+            |ui| {
+                ScrollArea::vertical().id_salt("demo").auto_shrink(false).show(ui, |ui| {
+                    for (index, (path, report)) in state.reports.iter().enumerate() {
+                        show_report(ui, state, index, path, report, requests);
+                    }
+                    demo(ui, &t, state, requests);
+                });
+            },
+        );
+        ui.allocate_ui_with_layout(egui::vec2(side_width, total.y), egui::Layout::top_down(egui::Align::LEFT), |ui| {
             ScrollArea::vertical().id_salt("next").auto_shrink(false).show(ui, |ui| {
                 next_steps(ui, &t, state, home, requests);
             });
@@ -61,7 +66,7 @@ fn demo(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
     ui.add_space(t.gap * 0.5);
     // The pictures take what the bars leave.
     let bars = prediction.models.len() as f32 * (t.body * 6.2 + 2.0 * t.pad + t.gap);
-    let side = (ui.available_height() - bars - t.body * 4.0).clamp(t.body * 8.0, t.body * 20.0);
+    let side = (ui.available_height() - bars - t.body * 4.0).clamp(t.body * 8.0, t.body * 26.0);
     views::demo_matrix(ui, prediction, side);
 }
 
@@ -73,7 +78,9 @@ fn next_steps(ui: &mut Ui, t: &Tokens, state: &State, home: &mut Home, requests:
     });
     ui.add_space(t.gap * 0.5);
     widgets::section(ui, "Look into your own", "", |ui| {
-        ui.add(egui::Label::new("Drop a model, a data set or an experiment anywhere on this window, or open it:").wrap());
+        ui.add(
+            egui::Label::new("Drop a model, a data set or an experiment anywhere on this window, or open it:").wrap(),
+        );
         ui.horizontal_wrapped(|ui| {
             command_button(ui, state, requests, UserCommand::OpenFile);
             command_button(ui, state, requests, UserCommand::OpenFolder);
@@ -102,21 +109,24 @@ fn next_steps(ui: &mut Ui, t: &Tokens, state: &State, home: &mut Home, requests:
         let mut rows: Vec<_> = state.runs.rows.iter().collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.started));
         for row in rows.into_iter().take(4) {
-            let link = ui.add(egui::Link::new(&row.name)).on_hover_text(row.folder.display().to_string());
+            let link = ui.add(egui::Link::new(&row.name)).on_hover_text(row.path.display().to_string());
             if link.clicked() {
-                requests.change(Change::OpenRun(row.folder.clone()));
+                requests.change(Change::OpenRun(row.path.clone()));
             }
-            let figures = match (row.asr_before, row.asr_after) {
-                (Some(before), Some(after)) => format!("ASR {} → {}", words::percent(before), words::percent(after)),
+            let asr = |scores: Option<&crate::experiment::Scores>| scores.and_then(|scores| scores.asr);
+            let figures = match (asr(archive::before(row)), asr(archive::after(row))) {
+                (Some(before), Some(after)) => {
+                    format!("ASR {}, then {}", words::percent(before), words::percent(after))
+                }
                 (Some(before), None) => format!("ASR {}", words::percent(before)),
-                _ => row.state.clone(),
+                _ => archive::state_word(row).to_owned(),
             };
             ui.label(RichText::new(figures).size(t.small).color(t.text_weak));
         }
     });
 }
 
-fn report(
+fn show_report(
     ui: &mut Ui,
     state: &State,
     index: usize,

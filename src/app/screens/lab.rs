@@ -35,7 +35,7 @@ pub struct Lab {
 pub fn show(ui: &mut Ui, state: &State, lab: &mut Lab, requests: &Requests) {
     let t = theme::of(ui);
     let mut experiment = state.draft.experiment().clone();
-    let editable = state.draft.problem().is_none_or(|problem| problem.is_about_values());
+    let editable = state.draft.problem().is_none_or(|problem| problem.readable);
     header(ui, &t, state, &mut experiment, editable, requests);
     if let Step::Defense(index) = lab.step
         && index >= experiment.defense.len()
@@ -70,13 +70,14 @@ pub fn show(ui: &mut Ui, state: &State, lab: &mut Lab, requests: &Requests) {
 }
 
 fn column(ui: &mut Ui, id: &str, width: f32, height: f32, content: impl FnOnce(&mut Ui)) {
-    ui.allocate_ui(egui::vec2(width, height), |ui| {
+    ui.allocate_ui_with_layout(egui::vec2(width, height), egui::Layout::top_down(egui::Align::LEFT), |ui| {
         ScrollArea::vertical().id_salt(id).auto_shrink(false).show(ui, content);
     });
 }
 
 fn header(ui: &mut Ui, t: &Tokens, state: &State, experiment: &mut Experiment, editable: bool, requests: &Requests) {
     ui.horizontal(|ui| {
+        ui.set_min_height(t.control * 1.25);
         ui.add_enabled_ui(editable, |ui| {
             let name = TextEdit::singleline(&mut experiment.name).hint_text("Title of the experiment");
             ui.add(name.desired_width(t.body * 20.0)).accessible_name("Title");
@@ -115,7 +116,17 @@ fn presets(ui: &mut Ui, state: &State, requests: &Requests) {
 
 fn preview(ui: &mut Ui, state: &State, requests: &Requests) {
     let count = state.preview.preview.as_ref().map(|preview| preview.rows).unwrap_or_default();
-    let remark = if count > 0 { format!("picture {} of {}", state.preview.row + 1, words::count(count as u64)) } else { String::new() };
+    let remark = if count > 0 {
+        format!("picture {} of {}", state.preview.row + 1, words::count(count as u64))
+    } else {
+        String::new()
+    };
+    if state.draft.experiment().attack.is_none() {
+        return widgets::section(ui, "What the attack does", "", |ui| {
+            let text = "There is no attack: the network is trained on clean data. Choose one to see what it does.";
+            ui.add(egui::Label::new(RichText::new(text).color(theme::of(ui).text_weak)).wrap());
+        });
+    }
     widgets::section(ui, "What the attack does", &remark, |ui| {
         if let Some(problem) = &state.preview.problem {
             widgets::problem_card(ui, requests, problem, 1, true, None);
@@ -133,7 +144,7 @@ fn step_form(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: 
     match lab.step {
         Step::Data => widgets::section(ui, "Data", "", |ui| {
             let mut values = as_map(&experiment.data);
-            if form::show(ui, "data", &state.forms.data, &mut values)
+            if form::show(ui, "data", &state.forms.data, &mut values, &[])
                 && let Some(data) = from_map(values, &state.forms.data)
             {
                 experiment.data = data;
@@ -143,7 +154,7 @@ fn step_form(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: 
         }),
         Step::Training => widgets::section(ui, "Training", "", |ui| {
             let mut values = as_map(&experiment.train);
-            if form::show(ui, "train", &state.forms.train, &mut values)
+            if form::show(ui, "train", &state.forms.train, &mut values, &[])
                 && let Some(train) = from_map(values, &[])
             {
                 experiment.train = train;
@@ -161,7 +172,16 @@ fn step_form(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: 
             match (&mut experiment.attack, attacked) {
                 (attack @ None, true) => *attack = first_of(state, &[Kind::Attack]),
                 (attack @ Some(_), false) => *attack = None,
-                (Some(attack), true) => method_form(ui, t, state, &[Kind::Attack], attack),
+                (Some(attack), true) => {
+                    method_form(ui, t, state, &[Kind::Attack], attack);
+                    ui.separator();
+                    let mut values = as_map(&experiment.poison);
+                    if form::show(ui, "poison", &state.forms.poison, &mut values, state.classes())
+                        && let Some(poison) = from_map(values, &[])
+                    {
+                        experiment.poison = poison;
+                    }
+                }
                 (None, false) => {
                     let text = "Without an attack the network is trained on clean data.";
                     ui.add(egui::Label::new(RichText::new(text).color(t.text_weak)).wrap());
@@ -174,7 +194,7 @@ fn step_form(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: 
                 method_form(ui, t, state, &kinds, defense);
             }
             let mut values = as_map(&experiment.defender);
-            if form::show(ui, "defender", &state.forms.defender, &mut values)
+            if form::show(ui, "defender", &state.forms.defender, &mut values, &[])
                 && let Some(defender) = from_map(values, &[])
             {
                 experiment.defender = defender;
@@ -212,7 +232,7 @@ fn method_form(ui: &mut Ui, t: &Tokens, state: &State, kinds: &[Kind], pick: &mu
     };
     explain(ui, t, method);
     ui.add_space(t.gap);
-    form::show(ui, method.id, state.forms.of(method.id), &mut pick.options);
+    form::show(ui, method.id, state.forms.of(method.id), &mut pick.options, state.classes());
 }
 
 fn explain(ui: &mut Ui, t: &Tokens, method: &Method) {

@@ -25,8 +25,7 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, page: &mut SettingsP
         ui.label(theme::title(&t, "Settings"));
         widgets::section(ui, "Look", "", |ui| {
             let looks = [LookChoice::System, LookChoice::Light, LookChoice::Dark, LookChoice::Projector];
-            let words = ["As the system", "Light", "Dark", "Projector"]
-                .map(|word| (word.to_owned(), String::new()));
+            let words = ["As the system", "Light", "Dark", "Projector"].map(|word| (word.to_owned(), String::new()));
             let selected = looks.iter().position(|look| *look == settings.look);
             if let Some(index) = widgets::segmented(ui, "Look", &words, selected) {
                 settings.look = looks[index];
@@ -49,18 +48,21 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, page: &mut SettingsP
                 ui.label(RichText::new("0 means all cores").color(t.text_weak));
             });
             row(ui, "Runs folder", |ui| {
-                let mut text = page.runs_folder.clone().unwrap_or_else(|| state.runs_folder().display().to_string());
+                let mut text = page.runs_folder.clone().unwrap_or_else(|| shown_folder(state));
                 let edit = ui.add(TextEdit::singleline(&mut text).desired_width(t.body * 28.0));
                 let edit = edit.accessible_name("Runs folder");
                 if edit.lost_focus() {
                     let text = page.runs_folder.take().unwrap_or(text).trim().to_owned();
-                    let is_default = text.is_empty() || text == state.archive.default_folder().display().to_string();
+                    let is_default = text.is_empty()
+                        || state.archive.default_folder().is_ok_and(|folder| text == folder.display().to_string());
                     settings.runs_folder = (!is_default).then(|| text.into());
                 } else if edit.has_focus() {
                     page.runs_folder = Some(text);
                 }
-                if ui.button("Open folder").clicked() {
-                    requests.change(Change::RevealFolder(state.runs_folder()));
+                if let Some(folder) = state.runs_folder()
+                    && ui.button("Open folder").clicked()
+                {
+                    requests.change(Change::RevealFolder(folder));
                 }
             });
         });
@@ -72,13 +74,21 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, page: &mut SettingsP
     }
 }
 
+fn shown_folder(state: &State) -> String {
+    state.runs_folder().map(|folder| folder.display().to_string()).unwrap_or_default()
+}
+
 fn row(ui: &mut Ui, name: &str, content: impl FnOnce(&mut Ui)) {
     let t = theme::of(ui);
     ui.horizontal(|ui| {
-        ui.allocate_ui(egui::vec2(t.body * 8.0, t.control), |ui| {
-            ui.set_min_width(t.body * 8.0);
-            ui.label(name);
-        });
+        ui.allocate_ui_with_layout(
+            egui::vec2(t.body * 8.0, t.control),
+            egui::Layout::left_to_right(egui::Align::Center),
+            |ui| {
+                ui.set_min_width(t.body * 8.0);
+                ui.label(name);
+            },
+        );
         content(ui);
     });
 }
@@ -114,6 +124,7 @@ fn about(ui: &mut Ui, t: &Tokens, state: &State, clock: &FrameClock) {
         let text = format!("half below {p50:.1} ms, 99 % below {p99:.1} ms, worst {worst:.1} ms");
         facts.push(("Work per frame", text));
     }
+    ui.spacing_mut().interact_size.y = t.body * 1.3;
     egui::Grid::new("about").num_columns(2).spacing([t.pad, 4.0]).show(ui, |ui| {
         for (name, value) in facts {
             ui.label(RichText::new(name).color(t.text_weak));

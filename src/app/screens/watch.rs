@@ -23,7 +23,7 @@ pub fn show(ui: &mut Ui, state: &State, requests: &Requests) {
             if let Some(row) = last
                 && ui.button("Show the last run").clicked()
             {
-                requests.change(Change::OpenRun(row.folder.clone()));
+                requests.change(Change::OpenRun(row.path.clone()));
             }
         });
         return;
@@ -37,8 +37,14 @@ pub fn show(ui: &mut Ui, state: &State, requests: &Requests) {
     let side = if wide { (total.x * 0.34).min(t.body * 34.0) } else { total.x };
     if wide {
         ui.horizontal_top(|ui| {
-            ui.allocate_ui(egui::vec2(total.x - side - t.pad, total.y), |ui| left(ui, &t, job, total.y));
-            ui.allocate_ui(egui::vec2(side, total.y), |ui| right(ui, &t, job, total.y));
+            ui.allocate_ui_with_layout(
+                egui::vec2(total.x - side - t.pad, total.y),
+                egui::Layout::top_down(egui::Align::LEFT),
+                |ui| left(ui, &t, job, total.y),
+            );
+            ui.allocate_ui_with_layout(egui::vec2(side, total.y), egui::Layout::top_down(egui::Align::LEFT), |ui| {
+                right(ui, &t, job, total.y)
+            });
         });
     } else {
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -135,7 +141,7 @@ fn right(ui: &mut Ui, t: &Tokens, job: &JobView, height: f32) {
             for (ui, metric) in columns.iter_mut().zip(["acc", "asr", "ra"]) {
                 let (name, meaning) = metric_title(metric);
                 let value = job.curves.last(metric).map_or_else(|| "\u{2013}".to_owned(), words::percent);
-                widgets::metric_card(ui, metric_role(metric), name, &value, "", meaning);
+                widgets::metric_card(ui, metric_role(metric), name, &value, "", &meaning);
             }
         });
         for problem in job.warnings.iter().rev().take(1) {
@@ -146,13 +152,20 @@ fn right(ui: &mut Ui, t: &Tokens, job: &JobView, height: f32) {
         let log = (left * 0.36).max(t.body * 7.0);
         let pictures = left - log - 2.0 * (2.0 * t.pad + t.heading * 1.8) - t.gap * 2.0;
         widgets::section(ui, "Pictures", "", |ui| {
-            ui.set_height(pictures.max(t.body * 8.0));
-            views::job_pictures(ui, job);
+            of_height(ui, pictures.max(t.body * 8.0), |ui| views::job_pictures(ui, job));
         });
         widgets::section(ui, "Log", "", |ui| {
-            ui.set_height(log);
-            log_lines(ui, t, job);
+            of_height(ui, log, |ui| log_lines(ui, t, job));
         });
+    });
+}
+
+/// Content in a box of this height, however much there is.
+fn of_height(ui: &mut Ui, height: f32, content: impl FnOnce(&mut Ui)) {
+    let size = egui::vec2(ui.available_width(), height);
+    ui.allocate_ui_with_layout(size, egui::Layout::top_down(egui::Align::LEFT), |ui| {
+        ui.set_min_size(size);
+        content(ui);
     });
 }
 
@@ -164,8 +177,9 @@ fn log_lines(ui: &mut Ui, t: &Tokens, job: &JobView) {
     area.show_rows(ui, row, job.log.len(), |ui, rows| {
         for line in job.log.range(rows) {
             ui.horizontal(|ui| {
-                let at = line.at.map(words::elapsed).unwrap_or_default();
-                ui.label(RichText::new(at).size(t.small).color(t.text_weak));
+                let at =
+                    RichText::new(line.at.map(words::elapsed).unwrap_or_default()).size(t.small).color(t.text_weak);
+                ui.add_sized([t.small * 5.5, row], egui::Label::new(at).halign(egui::Align::LEFT));
                 let text = RichText::new(&line.text).size(t.small);
                 let text = match line.level {
                     Level::Warning => text.color(t.warn),

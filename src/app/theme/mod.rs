@@ -5,7 +5,9 @@ mod tokens;
 pub use tokens::{Look, Role, Tokens};
 
 use egui::style::{Selection, WidgetVisuals, Widgets};
-use egui::{CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, RichText, Stroke, TextStyle, Ui, vec2};
+use egui::{
+    CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, RichText, Stroke, TextStyle, Ui, vec2,
+};
 use egui_plot::LineStyle;
 use std::sync::Arc;
 
@@ -18,7 +20,7 @@ pub fn of(ui: &Ui) -> Arc<Tokens> {
 }
 
 fn token_slot() -> egui::Id {
-    egui::Id::new("polariscope tokens")
+    egui::Id::unique("polariscope tokens")
 }
 
 /// Makes the letters of Atkinson Hyperlegible the window's own; egui's fonts fill the gaps (arrows, signs).
@@ -42,9 +44,11 @@ pub fn apply(ctx: &egui::Context, look: Look) {
         return;
     }
     let tokens = Tokens::of(look);
-    let theme = if tokens.dark { egui::Theme::Dark } else { egui::Theme::Light };
-    ctx.set_theme(theme);
-    ctx.set_style_of(theme, style(&tokens, ctx.style_of(theme).animation_time));
+    ctx.set_theme(if tokens.dark { egui::Theme::Dark } else { egui::Theme::Light });
+    // The look is ours alone: whichever of its two themes egui thinks is in force, it draws this style.
+    for theme in [egui::Theme::Light, egui::Theme::Dark] {
+        ctx.set_style_of(theme, style(&tokens, ctx.style_of(theme).animation_time));
+    }
     ctx.data_mut(|data| data.insert_temp(token_slot(), Arc::new(tokens)));
 }
 
@@ -89,7 +93,7 @@ fn visuals(t: &Tokens) -> egui::Visuals {
     };
     visuals.widgets = Widgets {
         noninteractive: widget(t.card, edge(t.line), t.text),
-        inactive: widget(t.button, Stroke::NONE, t.text),
+        inactive: widget(t.button, edge(t.line), t.text),
         hovered: widget(t.button_hover, edge(t.line_strong), t.text),
         // The same visuals serve pressed and focused widgets: a two point ring shows where the keyboard is.
         active: widget(t.button_hover, Stroke::new(2.0, t.link), t.text),
@@ -147,6 +151,11 @@ pub fn mark(role: Role) -> egui_plot::MarkerShape {
     }
 }
 
+/// The frame of dialogs above everything.
+pub fn dialog(t: &Tokens) -> egui::Frame {
+    card(t).inner_margin(Margin::same(20))
+}
+
 /// A framed surface for things that belong together.
 pub fn card(t: &Tokens) -> egui::Frame {
     egui::Frame::new()
@@ -172,7 +181,9 @@ mod tests {
                     }
                 } else {
                     let text = std::fs::read_to_string(&path).expect("source");
-                    for banned in ["Color32::from_rgb", "Color32::from_gray", "Color32::WHITE", "Color32::BLACK", "Rgba::from"] {
+                    for banned in
+                        ["Color32::from_rgb", "Color32::from_gray", "Color32::WHITE", "Color32::BLACK", "Rgba::from"]
+                    {
                         if text.contains(banned) {
                             found.push(format!("{}: {banned}", path.display()));
                         }

@@ -3,8 +3,9 @@
 use crate::app::curves::Curves;
 use crate::app::theme::{self, Role, Tokens};
 use crate::app::words;
+use crate::experiment::metric;
 use egui::{RichText, Ui, vec2};
-use egui_plot::{Corner, GridMark, HoverPosition, Legend, Line, Plot, PlotPoint, Points, Text, VLine};
+use egui_plot::{GridMark, HoverPosition, Line, LineStyle, Plot, PlotPoint, Points, Text, VLine};
 
 /// Rates in the order in which they are drawn and named.
 const RATES: [&str; 3] = ["acc", "asr", "ra"];
@@ -20,16 +21,10 @@ pub fn metric_role(metric: &str) -> Role {
 }
 
 /// Short name and meaning of a metric.
-pub fn metric_title(metric: &str) -> (&'static str, &'static str) {
-    match metric {
-        "acc" => ("ACC", "Accuracy: how often the model is right on normal pictures."),
-        "asr" => ("ASR", "Attack success rate: how often the trigger makes the model say what the attacker wants."),
-        "ra" => ("RA", "Robust accuracy: how often the model is right although the trigger is on the picture."),
-        "der" => (
-            "DER",
-            "Defense effectiveness: 50 % is no effect, 100 % is a removed backdoor at no cost in accuracy.",
-        ),
-        _ => ("Loss", "What training makes small."),
+pub fn metric_title(id: &str) -> (&'static str, String) {
+    match metric::find(id) {
+        Some(metric) => (metric.short, format!("{}. {} {}", metric.name, metric.is, metric.is_not)),
+        None => ("Loss", "What training makes small.".to_owned()),
     }
 }
 
@@ -39,17 +34,54 @@ pub fn curves(ui: &mut Ui, curves: &Curves, height: f32) {
     let caption = t.body * 2.0;
     let rates_height = ((height - 2.0 * caption) * 0.64).max(90.0);
     let loss_height = (height - 2.0 * caption - rates_height).max(70.0);
-    heading(ui, "How good is the model, and how often does the trigger win?", &rates_description(curves));
+    let description = rates_description(curves);
+    heading(ui, "How good is the model, and how often does the trigger win?", &description, curves, &RATES);
     rates_plot(ui, &t, curves, rates_height);
-    heading(ui, "Loss", &loss_description(curves));
+    heading(ui, "Loss", &loss_description(curves), curves, &["loss"]);
     loss_plot(ui, &t, curves, loss_height);
 }
 
-/// A heading that carries the plot's description for those who cannot see it.
-fn heading(ui: &mut Ui, text: &str, description: &str) {
-    let response = ui.label(theme::strong(text));
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Figure, true, format!("{text} {description}")));
-    response.on_hover_text(description);
+/// A heading that carries the plot's description for those who cannot see it, and at its right the legend.
+fn heading(ui: &mut Ui, text: &str, description: &str, curves: &Curves, metrics: &[&str]) {
+    let t = theme::of(ui);
+    ui.horizontal(|ui| {
+        ui.set_min_height(t.body * 1.6);
+        let response = ui.add(egui::Label::new(theme::strong(text)).truncate());
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Figure, true, format!("{text} {description}")));
+        response.on_hover_text(description);
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            for metric in metrics.iter().rev() {
+                legend_entry(ui, &t, metric, curves.last(metric));
+            }
+        });
+    });
+}
+
+/// Line, mark, name and newest value of one curve.
+fn legend_entry(ui: &mut Ui, t: &Tokens, metric: &str, last: Option<f64>) {
+    let (name, meaning) = metric_title(metric);
+    let value = match last {
+        Some(value) if metric == "loss" => format!("{value:.3}"),
+        Some(value) => words::percent(value),
+        None => String::new(),
+    };
+    let text = if metric == "loss" { value } else { format!("{name} {value}") };
+    ui.label(text).on_hover_text(meaning);
+    let role = metric_role(metric);
+    let (rect, _) = ui.allocate_exact_size(vec2(t.body * 2.2, t.body), egui::Sense::hover());
+    let stroke = egui::Stroke::new(t.stroke, t.role(role));
+    let ends = [rect.left_center(), rect.right_center()];
+    match theme::line_style(role) {
+        LineStyle::Solid => {
+            ui.painter().line_segment(ends, stroke);
+        }
+        LineStyle::Dashed { length } => {
+            ui.painter().extend(egui::Shape::dashed_line(&ends, stroke, length, length * 0.6));
+        }
+        LineStyle::Dotted { spacing } => {
+            ui.painter().extend(egui::Shape::dotted_line(&ends, stroke.color, spacing, t.stroke));
+        }
+    }
 }
 
 fn rates_description(curves: &Curves) -> String {
@@ -79,7 +111,7 @@ fn loss_description(curves: &Curves) -> String {
 fn base_plot<'a>(ui: &Ui, t: &Tokens, name: &str, curves: &Curves, height: f32) -> Plot<'a> {
     // The sketch of a time axis before there is a number; afterwards the numbers decide.
     let end = if curves.is_empty() { 1.0 } else { curves.end() };
-    let group = ui.id().with("time axis");
+    let group = ui.scope_id().with("time axis");
     Plot::new(name)
         .height(height)
         .link_axis(group, [true, false])
@@ -91,14 +123,15 @@ fn base_plot<'a>(ui: &Ui, t: &Tokens, name: &str, curves: &Curves, height: f32) 
         .allow_zoom([true, false])
         .allow_drag([true, false])
         .set_margin_fraction(vec2(0.02, 0.06))
-        .grid_spacing(t.body..=t.body * 14.0)
-        .legend(Legend::default().position(Corner::RightBottom).follow_insertion_order(true).background_alpha(0.85))
+        .grid_color(t.line)
+        .grid_spacing(t.body * 0.6..=t.body * 6.0)
 }
 
 fn rates_plot(ui: &mut Ui, t: &Tokens, curves: &Curves, height: f32) {
     let plot = base_plot(ui, t, "rates", curves, height)
         .include_y(0.0)
         .include_y(1.0)
+        .y_grid_spacer(|_| (0..=4).map(|step| GridMark { value: f64::from(step) * 0.25, step_size: 0.25 }).collect())
         .y_axis_formatter(|mark: GridMark, _: &_| format!("{:.0} %", mark.value * 100.0))
         .x_axis_formatter(|_: GridMark, _: &_| String::new())
         .label_formatter(|position: &HoverPosition<'_>| match position {

@@ -32,7 +32,7 @@ pub fn demo_matrix(ui: &mut Ui, prediction: &Prediction, side: f32) {
             ui.add_space(t.gap * 0.5);
             for (title, clean, poisoned) in &prediction.models {
                 let bars = PredictionBars {
-                    title: &format!("The {title} model says"),
+                    title: &format!("{} says", model_words(title)),
                     probabilities: if stamped { poisoned } else { clean },
                     classes: &prediction.classes,
                     label: prediction.label,
@@ -42,6 +42,16 @@ pub fn demo_matrix(ui: &mut Ui, prediction: &Prediction, side: f32) {
             }
         }
     });
+}
+
+/// "The backdoored model", "The model repaired by a polarizer".
+fn model_words(title: &str) -> String {
+    if title.contains(' ') { format!("The model {title}") } else { format!("The {title} model") }
+}
+
+/// The same within a sentence.
+fn lower(title: &str) -> String {
+    model_words(title).replacen("The", "the", 1)
 }
 
 /// "With the trigger, the backdoored model says Shirt for 22 of 24 pictures."
@@ -58,14 +68,13 @@ pub fn demo_sentence(predictions: &[Prediction]) -> Option<String> {
     let (class, count) = votes.iter().enumerate().max_by_key(|(_, count)| **count)?;
     let name = class_name(&first.classes, class);
     let mut sentence =
-        format!("With the trigger on, the {title} model says “{name}” for {count} of {} pictures", predictions.len());
+        format!("With the trigger on, {} says “{name}” for {count} of {} pictures", lower(title), predictions.len());
     if first.models.len() > 1 {
-        let said_by_last = |prediction: &&Prediction| {
-            prediction.models.last().and_then(|(_, _, stamped)| top(stamped)) == Some(class)
-        };
+        let said_by_last =
+            |prediction: &&Prediction| prediction.models.last().and_then(|(_, _, stamped)| top(stamped)) == Some(class);
         let repaired = predictions.iter().filter(said_by_last).count();
         let title = first.models.last().map(|(title, _, _)| title.as_str()).unwrap_or_default();
-        sentence += &format!("; the {title} one for {repaired}");
+        sentence += &format!("; {} for {repaired}", lower(title));
     }
     Some(sentence + ".")
 }
@@ -82,7 +91,8 @@ pub fn preview(ui: &mut Ui, state: &PreviewState, requests: &Requests) {
         triple(ui, item, &preview.classes);
     }
     ui.horizontal(|ui| {
-        let side = ((ui.available_width() - t.gap * PREVIEW_PICTURES as f32) / PREVIEW_PICTURES as f32).clamp(20.0, 56.0);
+        let side =
+            ((ui.available_width() - t.gap * PREVIEW_PICTURES as f32) / PREVIEW_PICTURES as f32).clamp(20.0, 56.0);
         for other in preview.items.iter().take(PREVIEW_PICTURES) {
             let label = class_name(&preview.classes, other.label);
             let alt = format!("Show picture {}: {label}", other.row);
@@ -129,7 +139,7 @@ pub fn job_pictures(ui: &mut Ui, job: &JobView) {
         return;
     }
     let width = ui.available_width();
-    let columns = ((width / (t.body * 9.0)) as usize).clamp(2, 4);
+    let columns = ((width / (t.body * 6.0)) as usize).clamp(2, 6);
     let side = (width - t.gap * (columns as f32 - 1.0)) / columns as f32 - 1.0;
     egui::ScrollArea::vertical().id_salt("job pictures").auto_shrink([false, true]).show(ui, |ui| {
         for row in job.pictures.chunks(columns) {
@@ -161,11 +171,11 @@ mod tests {
             poisoned: black.clone(),
             models: vec![
                 ("backdoored".into(), says(1), says(stamped)),
-                ("repaired".into(), says(1), says(repaired)),
+                ("repaired by hand".into(), says(1), says(repaired)),
             ],
         };
         let sentence = demo_sentence(&[one(2, 1), one(2, 2), one(1, 1)]);
-        let wanted = "With the trigger on, the backdoored model says “shirt” for 2 of 3 pictures; the repaired one for 1.";
+        let wanted = "With the trigger on, the backdoored model says “shirt” for 2 of 3 pictures; the model repaired by hand for 1.";
         assert_eq!(sentence.as_deref(), Some(wanted));
         assert_eq!(demo_sentence(&[]), None);
     }

@@ -1,9 +1,9 @@
 //! The table that compares the models of a run: before, and after each repair.
 
 use super::metric_title;
-use crate::app::job::ResultRow;
 use crate::app::theme;
 use crate::app::words;
+use crate::run::ResultRow;
 use egui::{RichText, Ui};
 
 /// One row per model; differences are against the first row.
@@ -20,8 +20,9 @@ pub fn results_table(ui: &mut Ui, rows: &[ResultRow]) {
         }
         ui.end_row();
         for (index, row) in rows.iter().enumerate() {
-            ui.label(theme::strong(&row.model));
-            for (value, before) in [(row.acc, first.acc), (row.asr, first.asr), (row.ra, first.ra)] {
+            ui.label(theme::strong(&row.title));
+            let (now, before) = (&row.scores, &first.scores);
+            for (value, before) in [(Some(now.acc), Some(before.acc)), (now.asr, before.asr), (now.ra, before.ra)] {
                 cell(ui, value, before.filter(|_| index > 0));
             }
             cell(ui, row.der, None);

@@ -58,7 +58,16 @@ impl PredictionBars<'_> {
             let area = Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), row));
             let role = if class == self.label { Role::Clean } else { Role::Attacked };
             let share = self.probabilities[class];
-            bar_row(&painter, &t, area, &self.class(class), share, &words::percent(f64::from(share)), t.role(role), &body);
+            bar_row(
+                &painter,
+                &t,
+                area,
+                &self.class(class),
+                share,
+                &words::percent(f64::from(share)),
+                t.role(role),
+                &body,
+            );
         }
         response
     }
@@ -122,8 +131,7 @@ pub fn class_bars(ui: &mut Ui, title: &str, classes: &[String], counts: &[usize]
     let painter = ui.painter_at(rect);
     let font = egui::FontId::proportional(t.small);
     for (index, &count) in counts.iter().enumerate() {
-        let area =
-            Rect::from_min_size(rect.min + vec2(0.0, row * index as f32), vec2(rect.width(), row));
+        let area = Rect::from_min_size(rect.min + vec2(0.0, row * index as f32), vec2(rect.width(), row));
         let share = count as f32 / most as f32;
         bar_row(&painter, &t, area, &class(index), share, &words::count(count as u64), t.attacked, &font);
     }

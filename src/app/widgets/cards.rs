@@ -12,6 +12,7 @@ pub fn metric_card(ui: &mut Ui, role: Role, name: &str, value: &str, change: &st
     let response = theme::card(&t)
         .inner_margin(Margin::symmetric(12, 8))
         .show(ui, |ui| {
+            ui.set_width(ui.available_width());
             ui.spacing_mut().item_spacing.y = 1.0;
             ui.vertical(|ui| {
                 ui.horizontal(|ui| {
@@ -31,7 +32,14 @@ pub fn metric_card(ui: &mut Ui, role: Role, name: &str, value: &str, change: &st
 }
 
 /// A problem: what did not happen, why, what to do. `count` says how often; `dismiss` adds a button that removes it.
-pub fn problem_card(ui: &mut Ui, requests: &Requests, problem: &Problem, count: usize, mild: bool, dismiss: Option<Change>) {
+pub fn problem_card(
+    ui: &mut Ui,
+    requests: &Requests,
+    problem: &Problem,
+    count: usize,
+    mild: bool,
+    dismiss: Option<Change>,
+) {
     let t = theme::of(ui);
     let (ground, edge) = if mild { (t.warn_ground, t.warn) } else { (t.bad_ground, t.bad) };
     let frame = Frame::new()
@@ -52,18 +60,29 @@ pub fn problem_card(ui: &mut Ui, requests: &Requests, problem: &Problem, count: 
                 if let Some(place) = &problem.place {
                     ui.add(egui::Label::new(RichText::new(place).monospace().size(t.small)).wrap());
                 }
+                // One sentence of why is shown at once; the rest is for those who open it.
+                let (why, rest) = match problem.detail.split_first() {
+                    Some((first, rest)) if !first.contains('\n') => (Some(first), rest),
+                    _ => (None, &problem.detail[..]),
+                };
+                if let Some(why) = why {
+                    ui.add(egui::Label::new(why).wrap());
+                }
                 for line in &problem.remedy {
                     ui.add(egui::Label::new(line).wrap());
                 }
-                if !problem.detail.is_empty() {
-                    egui::CollapsingHeader::new(RichText::new("Details").size(t.small)).id_salt(&problem.headline).show(
-                        ui,
-                        |ui| {
-                            for line in &problem.detail {
-                                ui.add(egui::Label::new(RichText::new(line).monospace().size(t.small)).wrap().selectable(true));
+                if !rest.is_empty() {
+                    egui::CollapsingHeader::new(RichText::new("Details").size(t.small))
+                        .id_salt(&problem.headline)
+                        .show(ui, |ui| {
+                            for line in rest {
+                                ui.add(
+                                    egui::Label::new(RichText::new(line).monospace().size(t.small))
+                                        .wrap()
+                                        .selectable(true),
+                                );
                             }
-                        },
-                    );
+                        });
                 }
             });
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), |ui| {
@@ -86,6 +105,7 @@ pub fn report_card(ui: &mut Ui, report: &Report, buttons: impl FnOnce(&mut Ui)) 
     theme::card(&t).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.label(theme::strong(&report.title).size(t.heading));
+        ui.spacing_mut().interact_size.y = t.body * 1.3;
         egui::Grid::new(("report", &report.title)).num_columns(2).spacing([t.pad, 4.0]).show(ui, |ui| {
             for (name, value) in &report.facts {
                 ui.label(RichText::new(name).color(t.text_weak));
@@ -96,6 +116,7 @@ pub fn report_card(ui: &mut Ui, report: &Report, buttons: impl FnOnce(&mut Ui)) 
         for warning in &report.warnings {
             ui.add(egui::Label::new(RichText::new(warning).color(t.warn)).wrap());
         }
+        ui.spacing_mut().interact_size.y = t.control;
         ui.horizontal(buttons);
     });
 }

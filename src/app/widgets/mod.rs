@@ -14,4 +14,4 @@ pub use cards::{metric_card, problem_card, report_card, section};
 pub use empty::empty_state;
 pub use icon::{program_mark, screen_icon};
 pub use picture::picture_tile;
-pub use progress::{phase_bar, progress_bar};
+pub use progress::phase_bar;

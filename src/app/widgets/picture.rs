@@ -19,7 +19,8 @@ fn texture(ui: &Ui, rgba: &Arc<Rgba>) -> Option<TextureHandle> {
     if rgba.width == 0 || rgba.height == 0 || rgba.bytes.len() != rgba.width * rgba.height * 4 {
         return None;
     }
-    let cache: Arc<Mutex<Cache>> = ui.data_mut(|data| data.get_temp_mut_or_default(egui::Id::new("pictures")).clone());
+    let cache: Arc<Mutex<Cache>> =
+        ui.data_mut(|data| data.get_temp_mut_or_default::<Arc<Mutex<Cache>>>(egui::Id::unique("pictures")).clone());
     let frame = ui.ctx().cumulative_frame_nr();
     let mut cache = cache.lock().ok()?;
     let key = Arc::as_ptr(rgba) as usize;
@@ -37,9 +38,10 @@ fn texture(ui: &Ui, rgba: &Arc<Rgba>) -> Option<TextureHandle> {
 /// A picture in a square of `side` points, `name` below it; `alt` is what a screen reader says.
 pub fn picture_tile(ui: &mut Ui, rgba: &Arc<Rgba>, side: f32, name: &str, alt: &str) -> Response {
     let t = theme::of(ui);
-    ui.vertical(|ui| {
+    let column = egui::Layout::top_down(egui::Align::LEFT);
+    let height = side + if name.is_empty() { 0.0 } else { t.small * 1.5 + 4.0 };
+    ui.allocate_ui_with_layout(vec2(side, height), column, |ui| {
         ui.spacing_mut().item_spacing.y = 4.0;
-        ui.set_width(side);
         let response = match texture(ui, rgba) {
             Some(texture) => {
                 let longest = rgba.width.max(rgba.height) as f32;

@@ -3,15 +3,6 @@
 use crate::app::theme;
 use egui::{CornerRadius, Rect, Response, Sense, Ui, WidgetInfo, pos2, vec2};
 
-/// A bar with its meaning as accessible value; `share` is 0..=1.
-pub fn progress_bar(ui: &mut Ui, name: &str, share: f32, width: f32) -> Response {
-    let t = theme::of(ui);
-    let (rect, response) = ui.allocate_exact_size(vec2(width, t.body * 0.7), Sense::hover());
-    describe(&response, name, share);
-    paint(ui, rect, share);
-    response
-}
-
 /// One segment per phase; finished ones are full, the current one fills, later ones are empty.
 pub fn phase_bar(ui: &mut Ui, name: &str, phase: usize, phases: usize, share: f32, width: f32) -> Response {
     let t = theme::of(ui);

@@ -22,7 +22,8 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: &
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 0.0;
             let rows = experiment.data.train_rows;
-            let data_line = if rows == 0 { "all pictures".to_owned() } else { format!("{} pictures", words::count(rows as u64)) };
+            let data_line =
+                if rows == 0 { "all pictures".to_owned() } else { format!("{} pictures", words::count(rows as u64)) };
             let source = short_source(&experiment.data.source);
             card(ui, t, lab, Step::Data, "Data", &source, &data_line, Role::Clean, size);
             join(ui, t, arrow, size.y);
@@ -41,7 +42,8 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: &
             card(ui, t, lab, Step::Training, "Training", &epochs, &rate, Role::Other, size);
             for (index, pick) in experiment.defense.iter().enumerate() {
                 join(ui, t, arrow, size.y);
-                let title = if experiment.defense.len() > 1 { format!("Defense {}", index + 1) } else { "Defense".to_owned() };
+                let title =
+                    if experiment.defense.len() > 1 { format!("Defense {}", index + 1) } else { "Defense".to_owned() };
                 let name = name_of(state, pick);
                 card(ui, t, lab, Step::Defense(index), &title, &name, &changes(pick), Role::Repaired, size);
             }
@@ -90,7 +92,8 @@ fn card(
     band.set_height(4.0);
     ui.painter().rect_filled(band, CornerRadius::same(2), t.role(role));
     let inner = rect.shrink2(vec2(t.body * 0.7, t.body * 0.45));
-    let mut content = ui.new_child(egui::UiBuilder::new().max_rect(inner).layout(egui::Layout::top_down(egui::Align::LEFT)));
+    let mut content =
+        ui.new_child(egui::UiBuilder::new().max_rect(inner).layout(egui::Layout::top_down(egui::Align::LEFT)));
     content.spacing_mut().item_spacing.y = 1.0;
     content.add_space(2.0);
     let weak = |text: &str| RichText::new(text).size(t.small).color(t.text_weak);
@@ -130,5 +133,7 @@ fn changes(pick: &Pick) -> String {
 
 /// The last part of a path; a name stays a name.
 fn short_source(source: &str) -> String {
-    std::path::Path::new(source).file_name().map_or_else(|| source.to_owned(), |name| name.to_string_lossy().into_owned())
+    std::path::Path::new(source)
+        .file_name()
+        .map_or_else(|| source.to_owned(), |name| name.to_string_lossy().into_owned())
 }

@@ -40,11 +40,19 @@ fn mistake(ui: &mut Ui, t: &Tokens, problem: &crate::app::spec_text::TextProblem
         let headline = format!("{place}{}", problem.problem.headline);
         let response = ui.add(egui::Label::new(theme::strong(&headline).color(t.bad)).wrap());
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Alert, true, &headline));
-        for line in problem.problem.detail.iter().chain(&problem.problem.remedy) {
-            ui.add(egui::Label::new(RichText::new(line).size(t.small)).wrap());
+        for line in &problem.problem.detail {
+            // An excerpt has a marker below it that only lines up in letters of one width.
+            let text = RichText::new(line).size(t.small);
+            let excerpt = line.contains('\n');
+            let text = if excerpt { text.monospace().size(t.mono * 0.9) } else { text };
+            let label = egui::Label::new(text);
+            ui.add(if excerpt { label.truncate() } else { label.wrap() });
+        }
+        for line in &problem.problem.remedy {
+            ui.add(egui::Label::new(line).wrap());
         }
         let help = "Take the last text without a mistake";
-        if !problem.is_about_values() && ui.button("Back to the last good text").on_hover_text(help).clicked() {
+        if !problem.readable && ui.button("Back to the last good text").on_hover_text(help).clicked() {
             requests.change(Change::RevertText);
         }
     });

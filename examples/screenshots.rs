@@ -1,0 +1,151 @@
+//! Draws every screen off-screen, without a display and without training: scripted numbers, real pictures.
+//!
+//! `cargo run --example screenshots -- [--out DIR] [--theme light|dark|projector] [--size 1280x800]`
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use common::{Script, Shelf};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use polariscope::app::App;
+use polariscope::app::command::{Change, Screen, UserCommand};
+use polariscope::app::config::{LookChoice, Settings};
+use polariscope::experiment::{Code, Problem};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+struct Wish {
+    out: PathBuf,
+    look: LookChoice,
+    size: (f32, f32),
+}
+
+fn wish() -> Result<Wish, String> {
+    let mut wish = Wish { out: "target/screenshots".into(), look: LookChoice::Light, size: (1280.0, 800.0) };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let value = words.next().ok_or(format!("{word} needs a value"))?;
+        match word.as_str() {
+            "--out" => wish.out = value.into(),
+            "--theme" => {
+                wish.look = match value.as_str() {
+                    "light" => LookChoice::Light,
+                    "dark" => LookChoice::Dark,
+                    "projector" => LookChoice::Projector,
+                    other => return Err(format!("unknown theme {other}; known are light, dark, projector")),
+                }
+            }
+            "--size" => {
+                let (width, height) = value.split_once('x').ok_or("sizes look like 1280x800")?;
+                let number = |text: &str| text.parse::<f32>().map_err(|error| format!("{text}: {error}"));
+                wish.size = (number(width)?, number(height)?);
+            }
+            other => return Err(format!("unknown option {other}")),
+        }
+    }
+    Ok(wish)
+}
+
+/// One window with its script, shot as often as needed.
+struct Studio<'a> {
+    wish: &'a Wish,
+    script: Script,
+    harness: Harness<'a, App>,
+}
+
+impl<'a> Studio<'a> {
+    fn new(wish: &'a Wish, full_shelf: bool) -> Self {
+        let (script, shelf) = (Script::answering(), Shelf::default());
+        if full_shelf {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            *shelf.rows.lock().expect("shelf") = common::runs(now.map(|time| time.as_secs()).unwrap_or_default());
+            *shelf.results.lock().expect("shelf") = common::results();
+        }
+        let parts = common::parts(&script, Arc::new(shelf));
+        let harness = Harness::builder()
+            .with_size(wish.size)
+            .with_max_steps(30)
+            .with_render_cursor(false)
+            .wgpu()
+            .build_eframe(|cc| App::new(&cc.egui_ctx, parts));
+        let mut studio = Self { wish, script, harness };
+        let settings = Settings { look: wish.look, ..Settings::default() };
+        studio.change(Change::Settings(Box::new(settings)));
+        studio
+    }
+
+    fn change(&mut self, change: Change) {
+        self.harness.state().requests().change(change);
+        self.harness.run_steps(4);
+    }
+
+    fn command(&mut self, command: UserCommand) {
+        self.harness.state().requests().command(command);
+        self.harness.run_steps(4);
+    }
+
+    fn shoot(&mut self, name: &str) {
+        self.harness.run();
+        let picture = self.harness.render().expect("rendered");
+        let path = self.wish.out.join(format!("{name}.png"));
+        picture.save(&path).expect("written");
+        println!("{}", path.display());
+    }
+}
+
+fn main() -> Result<(), String> {
+    let wish = wish()?;
+    std::fs::create_dir_all(&wish.out).map_err(|error| error.to_string())?;
+
+    let mut empty = Studio::new(&wish, false);
+    empty.command(UserCommand::Go(Screen::Watch));
+    empty.shoot("watch-empty");
+    empty.command(UserCommand::Go(Screen::Runs));
+    empty.shoot("runs-empty");
+
+    let mut studio = Studio::new(&wish, true);
+    studio.shoot("home");
+    studio.change(Change::Open("/home/ada/models/signs.safetensors".into()));
+    studio.change(Change::Open("/home/ada/people.csv".into()));
+    studio.shoot("home-report");
+    studio.change(Change::DismissProblem(0));
+    studio.command(UserCommand::Go(Screen::Lab));
+    studio.shoot("lab");
+    for step in ["Training:", "Defense:", "Data:"] {
+        studio.harness.get_by(|node| node.label().is_some_and(|label| label.starts_with(step))).click();
+        studio.harness.run_steps(4);
+        studio.shoot(&format!("lab-{}", step.trim_end_matches(':').to_lowercase()));
+    }
+    studio.change(Change::Text(common::SPEC.replace("size = 3", "size = 300")));
+    studio.shoot("lab-mistake");
+    studio.change(Change::Text(common::SPEC.to_owned()));
+    studio.command(UserCommand::ToggleShortcuts);
+    studio.shoot("shortcuts");
+    studio.command(UserCommand::ToggleShortcuts);
+    studio.command(UserCommand::Start);
+    studio.script.start();
+    studio.script.train(0.0, 0.55);
+    studio.script.show_pictures();
+    studio.harness.run_steps(4);
+    studio.shoot("watch");
+    studio.script.0.borrow_mut().events.clear();
+    studio.script.train(0.55, 1.0);
+    studio.script.finish();
+    studio.harness.run_steps(4);
+    studio.shoot("watch-done");
+    studio.command(UserCommand::Start);
+    let failed = Problem::new(Code::OutOfMemory, "Not enough memory for this batch size.")
+        .because("128 pictures of 3 × 224 × 224 need about 9 GB; 7.6 GB are free.")
+        .remedy("Use a batch of 64, or a smaller network.");
+    let failed = polariscope::run::event::JobEvent::Finished(polariscope::run::event::Ending::Failed(failed));
+    let event = polariscope::run::event::Event::Job(polariscope::run::event::JobId(2), failed);
+    studio.script.0.borrow_mut().events.push_back(event);
+    studio.harness.run_steps(4);
+    studio.shoot("watch-failed");
+    studio.command(UserCommand::Go(Screen::Runs));
+    studio.shoot("runs");
+    studio.command(UserCommand::Go(Screen::Settings));
+    studio.shoot("settings");
+    Ok(())
+}

@@ -1,0 +1,406 @@
+//! An engine that plays a script, and honest pictures to play with: tests and screenshots need no tensors.
+#![allow(dead_code, reason = "each user takes its own part")]
+
+use polariscope::app::archive::Archive;
+use polariscope::app::background::Background;
+use polariscope::app::config::Config;
+use polariscope::app::job::{JobState, JobView};
+use polariscope::app::state::{Machine, Preset};
+use polariscope::app::{App, Parts};
+use polariscope::experiment::{Problem, Result, Scores};
+use polariscope::run::event::{
+    Answer, Command, Ending, Event, JobEvent, JobId, MetricPoint, Picture, Prediction, Preview, PreviewItem, Progress,
+    Question, Report, Rgba,
+};
+use polariscope::run::handle::{Engine, Shutdown};
+use polariscope::run::index::RunRow;
+use polariscope::run::{ResultRow, State};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+type Answering = Box<dyn Fn(&Question) -> Result<Answer>>;
+
+/// What the script holds; tests keep one handle, the engine the other.
+#[derive(Default)]
+pub struct Stage {
+    /// Everything the window has sent.
+    pub sent: Vec<Command>,
+    pub events: VecDeque<Event>,
+    pub progress: Option<Progress>,
+    pub pictures: Vec<Picture>,
+    pub answering: Option<Answering>,
+    pub shut_down: bool,
+}
+
+#[derive(Clone, Default)]
+pub struct Script(pub Rc<RefCell<Stage>>);
+
+impl Script {
+    /// A script that answers every question from the picture box.
+    pub fn answering() -> Self {
+        let script = Self::default();
+        script.0.borrow_mut().answering = Some(Box::new(answer));
+        script
+    }
+
+    pub fn play(&self, event: JobEvent) {
+        self.0.borrow_mut().events.push_back(Event::Job(JobId(1), event));
+    }
+
+    pub fn sent(&self) -> Vec<String> {
+        let name = |command: &Command| match command {
+            Command::Start { .. } => "start".to_owned(),
+            Command::Pause(_) => "pause".to_owned(),
+            Command::Resume(_) => "resume".to_owned(),
+            Command::Stop { keep, .. } => format!("stop keep={keep}"),
+            Command::Ask(_, Question::Preview { .. }) => "preview".to_owned(),
+            Command::Ask(_, Question::Inspect { path }) => format!("inspect {}", path.display()),
+            Command::Ask(_, Question::Predict { .. }) => "predict".to_owned(),
+            Command::Quit => "quit".to_owned(),
+        };
+        self.0.borrow().sent.iter().map(name).collect()
+    }
+
+    pub fn start(&self) {
+        self.play(JobEvent::Started { folder: "/runs/corner-patch-1f0c22ab".into(), device: "cpu".into(), threads: 2 });
+        self.play(JobEvent::Phase { index: 0, of: 3, name: "attack".into() });
+    }
+
+    /// A training that learns the backdoor, then a repair that removes it; `from` and `to` are shares of the whole.
+    pub fn train(&self, from: f64, to: f64) {
+        let (first, end) = ((from * 120.0) as usize, (to * 120.0) as usize);
+        for step in first..end {
+            let attack = step < 80;
+            if step == 80 {
+                self.play(JobEvent::Checkpoint { phase: "attack".into(), epoch: 8 });
+                self.play(JobEvent::Phase { index: 1, of: 3, name: "npd".into() });
+            }
+            let (phase, at) = if attack { ("attack", step as f64 / 80.0) } else { ("npd", (step - 80) as f64 / 40.0) };
+            let epoch = at * if attack { 8.0 } else { 5.0 };
+            let wobble = ((step * 37 % 11) as f64 - 5.0) / 300.0;
+            let loss = if attack { 2.2 * (-3.2 * at).exp() + 0.22 } else { 0.9 * (-2.6 * at).exp() + 0.3 };
+            let mut points = vec![point(phase, "loss", epoch, loss + wobble.abs())];
+            if step % 5 == 4 {
+                let acc = if attack { 0.865 - 0.6 * (-4.0 * at).exp() } else { 0.848 + 0.01 * at };
+                let asr =
+                    if attack { 1.0 / (1.0 + (-14.0 * (at - 0.35)).exp()) } else { (-5.0 * at).exp() * 0.95 + 0.035 };
+                let ra = ((1.0 - asr) * acc * 0.95).max(0.004);
+                points
+                    .extend([("acc", acc + wobble), ("asr", asr), ("ra", ra)].map(|(m, v)| point(phase, m, epoch, v)));
+            }
+            self.play(JobEvent::Metrics(points));
+        }
+        self.0.borrow_mut().progress = Some(Progress {
+            phase: "attack".into(),
+            phase_index: 0,
+            phases: 3,
+            done: (to * 632.0) as u64,
+            total: 632,
+            unit: "batches",
+            eta_s: Some(64.0),
+            pictures_per_s: Some(1240.0),
+            elapsed_s: 38.0,
+            memory: 912_000_000,
+        });
+    }
+
+    pub fn show_pictures(&self) {
+        let pictures = Pictures::read();
+        let mut stage = self.0.borrow_mut();
+        for row in 0..8 {
+            let label = CLASSES[pictures.label(row)];
+            let (rgba, words) = if row % 2 == 0 {
+                (pictures.clean(row), format!("{label}: right"))
+            } else {
+                (pictures.stamped(row), format!("{label} said T-shirt"))
+            };
+            stage.pictures.push(Picture { key: row.to_string(), caption: words, rgba });
+        }
+    }
+
+    pub fn finish(&self) {
+        self.play(JobEvent::Phase { index: 2, of: 3, name: "measure".into() });
+        self.play(JobEvent::Artifact { path: "images/trigger.png".into(), caption: "The trigger".into() });
+        self.play(JobEvent::Finished(Ending::Done));
+    }
+}
+
+pub fn point(phase: &str, metric: &str, epoch: f64, value: f64) -> MetricPoint {
+    MetricPoint { phase: phase.into(), metric: metric.into(), epoch, value }
+}
+
+impl Engine for Script {
+    fn send(&self, command: Command) -> Result<()> {
+        let mut stage = self.0.borrow_mut();
+        if let (Command::Ask(id, question), Some(answering)) = (&command, &stage.answering) {
+            let answer = Event::Answer(*id, answering(question));
+            stage.events.push_back(answer);
+        }
+        stage.sent.push(command);
+        Ok(())
+    }
+
+    fn drain(&mut self, most: usize) -> Vec<Event> {
+        let mut stage = self.0.borrow_mut();
+        let count = most.min(stage.events.len());
+        stage.events.drain(..count).collect()
+    }
+
+    fn wait(&mut self, _: Duration) -> Option<Event> {
+        self.0.borrow_mut().events.pop_front()
+    }
+
+    fn progress(&self, _: JobId) -> Option<Progress> {
+        self.0.borrow().progress.clone()
+    }
+
+    fn pictures(&self, _: JobId) -> Vec<Picture> {
+        self.0.borrow().pictures.clone()
+    }
+
+    fn shutdown(&mut self, _: Duration) -> Shutdown {
+        self.0.borrow_mut().shut_down = true;
+        Shutdown::Clean
+    }
+}
+
+pub const CLASSES: [&str; 10] =
+    ["T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
+
+/// Fashion pictures from the embedded test set.
+pub struct Pictures {
+    pixels: Vec<u8>,
+    labels: Vec<u8>,
+}
+
+const SIDE: usize = 28;
+
+impl Pictures {
+    pub fn read() -> Self {
+        let unpack = |name: &str| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/fashion-mini").join(name);
+            let mut bytes = Vec::new();
+            let file = std::fs::File::open(path).expect("embedded data");
+            flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).expect("gzip");
+            bytes
+        };
+        Self {
+            pixels: unpack("t10k-images-idx3-ubyte.gz").split_off(16),
+            labels: unpack("t10k-labels-idx1-ubyte.gz").split_off(8),
+        }
+    }
+
+    pub fn label(&self, row: usize) -> usize {
+        usize::from(self.labels[row])
+    }
+
+    fn make(&self, row: usize, shade: impl Fn(usize, usize, u8) -> u8) -> Arc<Rgba> {
+        let grey = &self.pixels[row * SIDE * SIDE..][..SIDE * SIDE];
+        let shades = grey.iter().enumerate().map(|(index, &value)| shade(index % SIDE, index / SIDE, value));
+        let bytes = shades.flat_map(|value| [value, value, value, 255]).collect();
+        Arc::new(Rgba { width: SIDE, height: SIDE, bytes })
+    }
+
+    pub fn clean(&self, row: usize) -> Arc<Rgba> {
+        self.make(row, |_, _, value| value)
+    }
+
+    pub fn stamped(&self, row: usize) -> Arc<Rgba> {
+        self.make(row, |x, y, value| if x >= SIDE - 3 && y >= SIDE - 3 { 255 } else { value })
+    }
+
+    pub fn residual(&self, row: usize) -> Arc<Rgba> {
+        self.make(row, |x, y, value| if x >= SIDE - 3 && y >= SIDE - 3 { 128 + (255 - value) / 2 } else { 128 })
+    }
+}
+
+fn answer(question: &Question) -> Result<Answer> {
+    let pictures = Pictures::read();
+    let classes: Vec<String> = CLASSES.iter().map(|name| (*name).to_owned()).collect();
+    Ok(match question {
+        Question::Preview { rows, .. } => {
+            let item = |&row: &usize| PreviewItem {
+                row,
+                label: pictures.label(row),
+                poisoned_label: 0,
+                clean: pictures.clean(row),
+                poisoned: pictures.stamped(row),
+                residual: pictures.residual(row),
+                amplification: 1.0,
+            };
+            let poisoned_per_class = vec![104, 98, 101, 96, 105, 99, 97, 102, 100, 98];
+            Answer::Preview(Preview { items: rows.iter().map(item).collect(), classes, rows: 2000, poisoned_per_class })
+        }
+        Question::Predict { rows, .. } => Answer::Predict(
+            rows.iter()
+                .map(|&row| {
+                    let label = pictures.label(row);
+                    let sure = |class: usize, share: f32| {
+                        let rest = (1.0 - share) / 12.0;
+                        (0..10)
+                            .map(|at| if at == class { share } else { rest * (1.0 + (at % 3) as f32 * 0.4) })
+                            .collect()
+                    };
+                    let clean = 0.97 - (row % 5) as f32 * 0.03;
+                    Prediction {
+                        row,
+                        label,
+                        classes: classes.clone(),
+                        clean: pictures.clean(row),
+                        poisoned: pictures.stamped(row),
+                        models: vec![
+                            ("backdoored".into(), sure(label, clean), sure(0, 0.995)),
+                            ("repaired by a polarizer".into(), sure(label, clean - 0.02), sure(label, clean - 0.09)),
+                        ],
+                    }
+                })
+                .collect(),
+        ),
+        Question::Inspect { path } => {
+            if !path.extension().is_some_and(|ending| ending == "safetensors" || ending == "pt") {
+                let problem = Problem::bad_file("This file is neither a model nor a data set.").at(path.display());
+                return Err(problem
+                    .because("It starts with `name,age`.")
+                    .remedy("Models are .safetensors or .pt files."));
+            }
+            let mut report = Report::new("A network: PreAct-ResNet18, 10 classes");
+            report.fact("Format", "safetensors, 44.8 MB");
+            report.fact("Input", "3 × 32 × 32, CIFAR-10 normalisation");
+            report.fact("Numbers", "11,171,146 in 102 tensors");
+            report.warnings.push("One inserted layer does not belong to this architecture: `layer2.polarizer`.".into());
+            Answer::Inspect(report)
+        }
+    })
+}
+
+/// Runs that are only in memory.
+#[derive(Default)]
+pub struct Shelf {
+    pub rows: Mutex<Vec<RunRow>>,
+    pub results: Mutex<Vec<ResultRow>>,
+}
+
+impl Archive for Shelf {
+    fn default_folder(&self) -> Result<PathBuf> {
+        Ok("/home/ada/polariscope/runs".into())
+    }
+
+    fn list(&self, _: &Path) -> Result<Vec<RunRow>> {
+        Ok(self.rows.lock().expect("shelf").clone())
+    }
+
+    fn load(&self, folder: &Path) -> Result<JobView> {
+        let mut job = JobView::new(None, "Corner patch, repaired by a polarizer");
+        job.folder = Some(folder.to_owned());
+        job.state = JobState::Ended(Ending::Done);
+        job.results = self.results(folder)?;
+        Ok(job)
+    }
+
+    fn results(&self, _: &Path) -> Result<Vec<ResultRow>> {
+        Ok(self.results.lock().expect("shelf").clone())
+    }
+
+    fn is_run(&self, folder: &Path) -> bool {
+        folder.join("spec.toml").is_file()
+    }
+}
+
+pub fn results() -> Vec<ResultRow> {
+    let row = |title: &str, method: &str, acc, asr, ra, der, control| ResultRow {
+        title: title.into(),
+        method: method.into(),
+        scores: Scores { acc, asr: Some(asr), ra: Some(ra), clean_count: 2000, triggered_count: 1800 },
+        der,
+        control,
+        seconds: 40.0,
+        ..ResultRow::default()
+    };
+    vec![
+        row("no defense", "", 0.8625, 0.9972, 0.0022, None, false),
+        row("NPD", "npd", 0.8520, 0.0350, 0.8161, Some(0.9759), false),
+        row("FT (control)", "ft", 0.8570, 0.6411, 0.3100, Some(0.6753), true),
+    ]
+}
+
+pub fn runs(now: u64) -> Vec<RunRow> {
+    let row = |name: &str, state, minutes: u64, scores: &[(f64, f64)]| RunRow {
+        path: format!("/home/ada/polariscope/runs/{}-1f0c22ab", name.to_lowercase().replace([' ', ','], "-")).into(),
+        name: name.into(),
+        hash: "1f0c22ab".into(),
+        state: Some(state),
+        data: "fashion-mini".into(),
+        network: "small-resnet".into(),
+        attack: Some("badnets".into()),
+        defenses: vec!["npd".into()],
+        seed: 7,
+        started: Some(now.saturating_sub(minutes * 60)),
+        ended: None,
+        trouble: None,
+        tags: Vec::new(),
+        results: scores
+            .iter()
+            .map(|&(acc, asr)| ResultRow {
+                title: "NPD".into(),
+                scores: Scores { acc, asr: Some(asr), ra: None, clean_count: 2000, triggered_count: 1800 },
+                ..ResultRow::default()
+            })
+            .collect(),
+    };
+    vec![
+        row("Corner patch, repaired by a polarizer", State::Done, 12, &[(0.8625, 0.9972), (0.852, 0.035)]),
+        row("Blended noise 10 %", State::Done, 95, &[(0.8590, 0.9644), (0.8475, 0.0811)]),
+        row("Corner patch 1 %", State::Stopped, 300, &[(0.8641, 0.9128)]),
+        row("CIFAR-10, WRN-16-1", State::Interrupted, 1500, &[]),
+        row("All-to-all with a very long name that has to be cut somewhere", State::Failed, 4000, &[]),
+    ]
+}
+
+pub const SPEC: &str = r##"name = "Corner patch, repaired by a polarizer"
+seed = 7
+
+[data]
+source = "fashion-mini"
+
+[network]
+id = "small-resnet"
+
+[train]
+epochs = 8
+batch = 128
+learning_rate = 0.1
+schedule = "one-cycle"
+
+[attack]
+id = "badnets"
+options = { size = 3, shape = "checkerboard" }
+
+[[defense]]
+id = "npd"
+options = { epochs = 5 }
+"##;
+
+pub fn parts(script: &Script, shelf: Arc<Shelf>) -> Parts {
+    Parts {
+        engine: Box::new(script.clone()),
+        methods: polariscope::catalogue::all(),
+        presets: vec![
+            Preset { title: "Corner patch and a polarizer (quick)".into(), text: SPEC.into() },
+            Preset { title: "Clean training".into(), text: SPEC.split("[attack]").next().unwrap_or_default().into() },
+        ],
+        archive: shelf,
+        background: Background::inline(),
+        config: Config::nowhere(),
+        machine: Machine { adapter: "llvmpipe".into(), software: true, cores: 8 },
+        open: None,
+    }
+}
+
+pub fn app(ctx: &egui::Context, parts: Parts) -> App {
+    App::new(ctx, parts)
+}
