@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example screenshots -- [--out DIR] [--theme light|dark|projector] [--size 1280x800]`
 
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "a tool for the terminal")]
+
 #[path = "../tests/common/mod.rs"]
 mod common;
 
@@ -125,7 +127,10 @@ fn main() -> Result<(), String> {
     studio.command(UserCommand::ToggleShortcuts);
     studio.command(UserCommand::Start);
     studio.script.start();
-    studio.script.train(0.0, 0.55);
+    studio.script.train(0.0, 0.06);
+    studio.harness.run_steps(4);
+    studio.shoot("watch-first");
+    studio.script.train(0.06, 0.55);
     studio.script.show_pictures();
     studio.harness.run_steps(4);
     studio.shoot("watch");

@@ -7,8 +7,12 @@ fn main() {
     match cli::main() {
         // Every tensor is gone by now; libtorch's own destructors are best skipped all the same.
         Door::Leave(code) => leave_after_output(code),
-        Door::Window(path) => leave_after_output(cli::window(path)),
+        Door::Window(path) => leave_after_output(window(path)),
     }
+}
+
+fn window(path: Option<std::path::PathBuf>) -> i32 {
+    polariscope::app::run(path).unwrap_or_else(|problem| cli::tell(&problem, false))
 }
 
 fn leave_after_output(code: i32) -> ! {

@@ -98,8 +98,8 @@ impl Curves {
 
     /// The last value of a metric.
     pub fn last(&self, metric: &str) -> Option<f64> {
-        let of_metric = self.series.iter().filter(|((name, _), _)| name == metric);
-        of_metric.last().and_then(|(_, series)| series.newest).map(|[_, value]| value)
+        let mut of_metric = self.series.iter().filter(|((name, _), _)| name == metric);
+        of_metric.next_back().and_then(|(_, series)| series.newest).map(|[_, value]| value)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! | part | what |
 //! |---|---|
+//! | `start` | opens the window on the real engine |
 //! | `window` | takes events, lets screens draw, carries out requests |
 //! | `command`, `carry_out` | all that a person can ask for, in one list; the one place where it is done |
 //! | `state` | everything the window knows; screens only read it |
@@ -23,6 +24,7 @@ mod notices;
 mod screens;
 mod shell;
 mod spec_text;
+mod start;
 pub mod state;
 pub mod theme;
 mod views;
@@ -30,4 +32,5 @@ mod widgets;
 mod window;
 mod words;
 
+pub use start::run;
 pub use window::{App, Parts};

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// Events taken per frame; more than a job sends in a frame, few enough to keep the frame short.
 const EVENTS_PER_FRAME: usize = 256;
 /// Closing waits this long, in seconds, for a job that was asked to stop; its last saved point is on disk in any case.
-const LEAVE_PATIENCE: f64 = 2.5;
+const LEAVE_PATIENCE: f64 = 2.0;
 /// Together with the above less than five seconds.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 /// Settings and draft are written this long, in seconds, after the last change.

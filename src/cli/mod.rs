@@ -134,14 +134,8 @@ fn dispatch(command: Command) -> Result<i32> {
     Ok(exit::DONE)
 }
 
-/// Opens the window and returns the exit code.
-pub fn window(path: Option<PathBuf>) -> i32 {
-    let problem = Problem::bad_input("There is no window yet.").because(format!("{path:?}"));
-    tell(&problem, false)
-}
-
 /// Prints a problem and returns its exit code.
-fn tell(problem: &Problem, as_json: bool) -> i32 {
+pub fn tell(problem: &Problem, as_json: bool) -> i32 {
     eprintln!("error: {problem}");
     if as_json {
         println!("{}", json!({ "problem": problem }));

@@ -1,5 +1,5 @@
 //! An engine that plays a script, and honest pictures to play with: tests and screenshots need no tensors.
-#![allow(dead_code, reason = "each user takes its own part")]
+#![allow(dead_code, clippy::expect_used, reason = "each user takes its own part; a picture box that fails may panic")]
 
 use polariscope::app::archive::Archive;
 use polariscope::app::background::Background;
@@ -112,6 +112,13 @@ impl Script {
     pub fn show_pictures(&self) {
         let pictures = Pictures::read();
         let mut stage = self.0.borrow_mut();
+        let rows = [Pictures::clean, Pictures::stamped, Pictures::residual];
+        let sheet: Vec<Vec<_>> = rows.iter().map(|make| (0..8).map(|row| make(&pictures, row)).collect()).collect();
+        stage.pictures.push(Picture {
+            key: "trigger".into(),
+            caption: "Clean, poisoned, and the difference on grey".into(),
+            rgba: sheet_of(&sheet),
+        });
         for row in 0..8 {
             let label = CLASSES[pictures.label(row)];
             let (rgba, words) = if row % 2 == 0 {
@@ -128,6 +135,22 @@ impl Script {
         self.play(JobEvent::Artifact { path: "images/trigger.png".into(), caption: "The trigger".into() });
         self.play(JobEvent::Finished(Ending::Done));
     }
+}
+
+/// Pictures in rows, two pixels apart.
+fn sheet_of(rows: &[Vec<Arc<Rgba>>]) -> Arc<Rgba> {
+    let step = SIDE + 2;
+    let (width, height) = (rows[0].len() * step - 2, rows.len() * step - 2);
+    let mut bytes = vec![0; width * height * 4];
+    for (down, row) in rows.iter().enumerate() {
+        for (right, picture) in row.iter().enumerate() {
+            for y in 0..SIDE {
+                let to = ((down * step + y) * width + right * step) * 4;
+                bytes[to..to + SIDE * 4].copy_from_slice(&picture.bytes[y * SIDE * 4..][..SIDE * 4]);
+            }
+        }
+    }
+    Arc::new(Rgba { width, height, bytes })
 }
 
 pub fn point(phase: &str, metric: &str, epoch: f64, value: f64) -> MetricPoint {

@@ -182,6 +182,7 @@ mod tests {
 
     #[derive(Serialize, JsonSchema)]
     #[serde(rename_all = "kebab-case")]
+    #[expect(dead_code, reason = "only its schema is used")]
     enum Corner {
         /// Where it is seen least.
         BottomRight,

@@ -16,22 +16,26 @@ pub struct Home {
 
 pub fn show(ui: &mut Ui, state: &State, home: &mut Home, requests: &Requests) {
     let t = theme::of(ui);
-    let side_width = (t.body * 23.0).min(ui.available_width() * 0.36);
     let total = ui.available_size();
+    if total.x < t.body * 62.0 {
+        ScrollArea::vertical().id_salt("home").auto_shrink(false).show(ui, |ui| {
+            reports(ui, state, requests);
+            demo(ui, &t, state, total.y, requests);
+            ui.add_space(t.gap);
+            next_steps(ui, &t, state, home, requests);
+        });
+        return;
+    }
+    let side = t.body * 23.0;
+    let column = egui::Layout::top_down(egui::Align::LEFT);
     ui.horizontal_top(|ui| {
-        ui.allocate_ui_with_layout(
-            egui::vec2(total.x - side_width - t.pad, total.y),
-            egui::Layout::top_down(egui::Align::LEFT),
-            |ui| {
-                ScrollArea::vertical().id_salt("demo").auto_shrink(false).show(ui, |ui| {
-                    for (index, (path, report)) in state.reports.iter().enumerate() {
-                        show_report(ui, state, index, path, report, requests);
-                    }
-                    demo(ui, &t, state, requests);
-                });
-            },
-        );
-        ui.allocate_ui_with_layout(egui::vec2(side_width, total.y), egui::Layout::top_down(egui::Align::LEFT), |ui| {
+        ui.allocate_ui_with_layout(egui::vec2(total.x - side - t.pad, total.y), column, |ui| {
+            ScrollArea::vertical().id_salt("demo").auto_shrink(false).show(ui, |ui| {
+                reports(ui, state, requests);
+                demo(ui, &t, state, total.y, requests);
+            });
+        });
+        ui.allocate_ui_with_layout(egui::vec2(side, total.y), column, |ui| {
             ScrollArea::vertical().id_salt("next").auto_shrink(false).show(ui, |ui| {
                 next_steps(ui, &t, state, home, requests);
             });
@@ -39,7 +43,13 @@ pub fn show(ui: &mut Ui, state: &State, home: &mut Home, requests: &Requests) {
     });
 }
 
-fn demo(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
+fn reports(ui: &mut Ui, state: &State, requests: &Requests) {
+    for (index, (path, report)) in state.reports.iter().enumerate() {
+        show_report(ui, state, index, path, report, requests);
+    }
+}
+
+fn demo(ui: &mut Ui, t: &Tokens, state: &State, height: f32, requests: &Requests) {
     let Some(prediction) = state.prediction() else {
         match &state.demo.problem {
             Some(problem) => {
@@ -52,21 +62,27 @@ fn demo(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
         }
         return;
     };
-    ui.horizontal(|ui| {
-        ui.label(theme::title(t, "Same picture, two answers"));
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            command_button(ui, state, requests, UserCommand::NextPicture);
-            ui.label(format!("{} of {}", state.demo.index + 1, state.demo.predictions.len()));
-            command_button(ui, state, requests, UserCommand::PreviousPicture);
-        });
-    });
+    let top = ui.cursor().top();
+    let title = |ui: &mut Ui| ui.label(theme::title(t, "Same picture, two answers"));
+    let turn = |ui: &mut Ui| {
+        command_button(ui, state, requests, UserCommand::NextPicture);
+        ui.label(format!("{} of {}", state.demo.index + 1, state.demo.predictions.len()));
+        command_button(ui, state, requests, UserCommand::PreviousPicture);
+    };
+    if ui.available_width() > t.body * 44.0 {
+        egui::Sides::new().height(t.control).show(ui, title, turn);
+    } else {
+        title(ui);
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), turn);
+    }
     if let Some(sentence) = views::demo_sentence(&state.demo.predictions) {
         ui.add(egui::Label::new(sentence).wrap());
     }
     ui.add_space(t.gap * 0.5);
     // The pictures take what the bars leave.
     let bars = prediction.models.len() as f32 * (t.body * 6.2 + 2.0 * t.pad + t.gap);
-    let side = (ui.available_height() - bars - t.body * 4.0).clamp(t.body * 8.0, t.body * 26.0);
+    let used = ui.cursor().top() - top;
+    let side = (height - used - bars - t.body * 4.0).clamp(t.body * 8.0, t.body * 26.0);
     views::demo_matrix(ui, prediction, side);
 }
 

@@ -93,8 +93,11 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, experiment: &mut Experiment, e
             if ui.button(word).on_hover_text(help).clicked() {
                 requests.command(UserCommand::ToggleText);
             }
-            command_button(ui, state, requests, UserCommand::Redo);
-            command_button(ui, state, requests, UserCommand::Undo);
+            // In the menu and on the keyboard they are in any case.
+            if ui.available_width() > t.body * 14.0 {
+                command_button(ui, state, requests, UserCommand::Redo);
+                command_button(ui, state, requests, UserCommand::Undo);
+            }
         });
     });
 }

@@ -111,7 +111,7 @@ fn pause_button(ui: &mut Ui, state: &State, job: &JobView, requests: &Requests) 
 }
 
 fn left(ui: &mut Ui, t: &Tokens, job: &JobView, height: f32) {
-    ui.vertical(|ui| {
+    ScrollArea::vertical().id_salt("curves").auto_shrink(false).show(ui, |ui| {
         let top = ui.cursor().top();
         if !job.results.is_empty() {
             widgets::section(ui, "Result", "", |ui| {
@@ -128,7 +128,7 @@ fn left(ui: &mut Ui, t: &Tokens, job: &JobView, height: f32) {
             if job.curves.is_empty() && !job.is_live() {
                 widgets::empty_state(ui, "No curves", "This run ended before its first measurement.", |_| {});
             } else {
-                views::curves(ui, &job.curves, inner.max(t.body * 18.0));
+                views::curves(ui, &job.curves, inner.max(t.body * 22.0));
             }
         });
     });
@@ -179,7 +179,12 @@ fn log_lines(ui: &mut Ui, t: &Tokens, job: &JobView) {
             ui.horizontal(|ui| {
                 let at =
                     RichText::new(line.at.map(words::elapsed).unwrap_or_default()).size(t.small).color(t.text_weak);
-                ui.add_sized([t.small * 5.5, row], egui::Label::new(at).halign(egui::Align::LEFT));
+                let column = egui::vec2(t.small * 5.5, row);
+                let left = egui::Layout::left_to_right(egui::Align::Center);
+                ui.allocate_ui_with_layout(column, left, |ui| {
+                    ui.set_min_width(column.x);
+                    ui.label(at);
+                });
                 let text = RichText::new(&line.text).size(t.small);
                 let text = match line.level {
                     Level::Warning => text.color(t.warn),

@@ -35,7 +35,7 @@ pub fn curves(ui: &mut Ui, curves: &Curves, height: f32) {
     let rates_height = ((height - 2.0 * caption) * 0.64).max(90.0);
     let loss_height = (height - 2.0 * caption - rates_height).max(70.0);
     let description = rates_description(curves);
-    heading(ui, "How good is the model, and how often does the trigger win?", &description, curves, &RATES);
+    heading(ui, "How good is it? How often does the trigger win?", &description, curves, &RATES);
     rates_plot(ui, &t, curves, rates_height);
     heading(ui, "Loss", &loss_description(curves), curves, &["loss"]);
     loss_plot(ui, &t, curves, loss_height);
@@ -44,17 +44,17 @@ pub fn curves(ui: &mut Ui, curves: &Curves, height: f32) {
 /// A heading that carries the plot's description for those who cannot see it, and at its right the legend.
 fn heading(ui: &mut Ui, text: &str, description: &str, curves: &Curves, metrics: &[&str]) {
     let t = theme::of(ui);
-    ui.horizontal(|ui| {
-        ui.set_min_height(t.body * 1.6);
-        let response = ui.add(egui::Label::new(theme::strong(text)).truncate());
+    let title = |ui: &mut Ui| {
+        let response = ui.label(theme::strong(text));
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Figure, true, format!("{text} {description}")));
         response.on_hover_text(description);
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            for metric in metrics.iter().rev() {
-                legend_entry(ui, &t, metric, curves.last(metric));
-            }
-        });
-    });
+    };
+    let legend = |ui: &mut Ui| {
+        for metric in metrics.iter().rev() {
+            legend_entry(ui, &t, metric, curves.last(metric));
+        }
+    };
+    egui::Sides::new().height(t.body * 1.6).shrink_left().truncate().show(ui, title, legend);
 }
 
 /// Line, mark, name and newest value of one curve.
@@ -125,6 +125,17 @@ fn base_plot<'a>(ui: &Ui, t: &Tokens, name: &str, curves: &Curves, height: f32) 
         .set_margin_fraction(vec2(0.02, 0.06))
         .grid_color(t.line)
         .grid_spacing(t.body * 0.6..=t.body * 6.0)
+        .x_grid_spacer(whole_epochs)
+}
+
+/// Marks at whole epochs, at most a dozen.
+fn whole_epochs(input: egui_plot::GridInput) -> Vec<GridMark> {
+    let (from, to) = input.bounds;
+    let step = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0].into_iter().find(|step| (to - from) / step <= 12.0);
+    let step = step.unwrap_or(500.0);
+    let first = (from.max(0.0) / step).ceil() as u64;
+    let last = (to.max(0.0) / step).floor() as u64;
+    (first..=last).map(|mark| GridMark { value: mark as f64 * step, step_size: step }).collect()
 }
 
 fn rates_plot(ui: &mut Ui, t: &Tokens, curves: &Curves, height: f32) {
@@ -155,10 +166,7 @@ fn rates_plot(ui: &mut Ui, t: &Tokens, curves: &Curves, height: f32) {
 fn loss_plot(ui: &mut Ui, t: &Tokens, curves: &Curves, height: f32) {
     let plot = base_plot(ui, t, "loss", curves, height)
         .include_y(0.0)
-        .x_axis_formatter(|mark: GridMark, _: &_| {
-            let whole = (mark.value - mark.value.round()).abs() < 1e-6;
-            if whole && mark.value >= 0.0 { format!("{:.0}", mark.value) } else { String::new() }
-        })
+        .x_axis_formatter(|mark: GridMark, _: &_| format!("{:.0}", mark.value))
         .label_formatter(|position: &HoverPosition<'_>| match position {
             HoverPosition::NearDataPoint { plot_name, position, .. } if !plot_name.is_empty() => {
                 Some(format!("loss {:.4}\nepoch {:.1}", position.y, position.x))

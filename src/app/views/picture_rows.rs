@@ -4,7 +4,7 @@ use crate::app::command::{Change, Requests};
 use crate::app::job::JobView;
 use crate::app::state::{PREVIEW_PICTURES, PreviewState, top};
 use crate::app::theme;
-use crate::app::widgets::{PredictionBars, class_bars, picture_tile};
+use crate::app::widgets::{PredictionBars, class_bars, picture_sheet, picture_tile};
 use crate::run::event::{Prediction, PreviewItem};
 use egui::{RichText, Ui, vec2};
 
@@ -32,7 +32,7 @@ pub fn demo_matrix(ui: &mut Ui, prediction: &Prediction, side: f32) {
             ui.add_space(t.gap * 0.5);
             for (title, clean, poisoned) in &prediction.models {
                 let bars = PredictionBars {
-                    title: &format!("{} says", model_words(title)),
+                    title: &capitalised(title),
                     probabilities: if stamped { poisoned } else { clean },
                     classes: &prediction.classes,
                     label: prediction.label,
@@ -42,6 +42,11 @@ pub fn demo_matrix(ui: &mut Ui, prediction: &Prediction, side: f32) {
             }
         }
     });
+}
+
+fn capitalised(title: &str) -> String {
+    let mut letters = title.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// "The backdoored model", "The model repaired by a polarizer".
@@ -124,11 +129,19 @@ fn triple(ui: &mut Ui, item: &PreviewItem, classes: &[String]) {
         picture_tile(ui, &item.clean, side, "clean", &format!("Clean picture {}: {label}", item.row));
         let stamped = format!("Poisoned picture {}: {label}, to be taken for {wanted}", item.row);
         picture_tile(ui, &item.poisoned, side, "poisoned", &stamped);
-        let name = format!("residual × {:.0}", item.amplification);
+        let name = format!("residual × {}", short(item.amplification));
         picture_tile(ui, &item.residual, side, &name, "What the trigger changes, amplified; grey is no change");
     });
     ui.add(egui::Label::new(RichText::new(format!("“{label}”, to be taken for “{wanted}”")).color(t.text_weak)).wrap());
 }
+
+/// An amplification with two digits at most.
+fn short(number: f32) -> String {
+    if number >= 10.0 { format!("{number:.0}") } else { format!("{number:.1}").trim_end_matches(".0").to_owned() }
+}
+
+/// Wider than this is a sheet of pictures and gets a row of its own, in pixels.
+const SHEET: usize = 100;
 
 /// The pictures that a job shows, in rows.
 pub fn job_pictures(ui: &mut Ui, job: &JobView) {
@@ -141,8 +154,12 @@ pub fn job_pictures(ui: &mut Ui, job: &JobView) {
     let width = ui.available_width();
     let columns = ((width / (t.body * 6.0)) as usize).clamp(2, 6);
     let side = (width - t.gap * (columns as f32 - 1.0)) / columns as f32 - 1.0;
+    let (sheets, tiles): (Vec<_>, Vec<_>) = job.pictures.iter().partition(|picture| picture.rgba.width > SHEET);
     egui::ScrollArea::vertical().id_salt("job pictures").auto_shrink([false, true]).show(ui, |ui| {
-        for row in job.pictures.chunks(columns) {
+        for sheet in sheets {
+            picture_sheet(ui, &sheet.rgba, width - 4.0, &sheet.caption);
+        }
+        for row in tiles.chunks(columns) {
             ui.horizontal_top(|ui| {
                 ui.spacing_mut().item_spacing = vec2(t.gap, t.gap);
                 for picture in row {

@@ -50,8 +50,9 @@ impl PredictionBars<'_> {
         let (verdict, colour) = if right { ("right", t.good) } else { ("wrong", t.bad) };
         let strong = egui::FontId::new(t.body, egui::FontFamily::Name("strong".into()));
         let body = egui::FontId::proportional(t.body);
-        painter.text(rect.left_top(), Align2::LEFT_TOP, self.title, strong.clone(), t.text);
-        let corner = painter.text(rect.right_top(), Align2::RIGHT_TOP, verdict, strong, colour);
+        let corner = painter.text(rect.right_top(), Align2::RIGHT_TOP, verdict, strong.clone(), colour);
+        let room = Rect::from_min_max(rect.min, pos2(corner.left() - t.body * 1.6, rect.bottom()));
+        painter.with_clip_rect(room).text(rect.left_top(), Align2::LEFT_TOP, self.title, strong, t.text);
         verdict_mark(&painter, pos2(corner.left() - t.body * 0.7, corner.center().y), t.body * 0.34, right, colour);
         for (line, &class) in order.iter().enumerate() {
             let top = rect.top() + row * (line as f32 + 1.1);

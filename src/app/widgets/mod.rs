@@ -13,5 +13,5 @@ pub use buttons::{command_button, main_button, segmented, switch};
 pub use cards::{metric_card, problem_card, report_card, section};
 pub use empty::empty_state;
 pub use icon::{program_mark, screen_icon};
-pub use picture::picture_tile;
+pub use picture::{picture_sheet, picture_tile};
 pub use progress::phase_bar;

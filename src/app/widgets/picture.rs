@@ -68,3 +68,17 @@ pub fn picture_tile(ui: &mut Ui, rgba: &Arc<Rgba>, side: f32, name: &str, alt: &
     })
     .inner
 }
+
+/// A wide picture over the whole `width`, its caption below in full.
+pub fn picture_sheet(ui: &mut Ui, rgba: &Arc<Rgba>, width: f32, caption: &str) -> Response {
+    let t = theme::of(ui);
+    let response = match texture(ui, rgba) {
+        Some(texture) => {
+            let size = vec2(width, width * rgba.height as f32 / rgba.width as f32);
+            ui.add(Image::from_texture((texture.id(), size)).fit_to_exact_size(size).alt_text(caption))
+        }
+        None => ui.allocate_response(vec2(width, t.body), egui::Sense::hover()),
+    };
+    ui.add(egui::Label::new(egui::RichText::new(caption).size(t.small).color(t.text_weak)).wrap());
+    response
+}

@@ -34,7 +34,7 @@ fn describe(response: &Response, name: &str, share: f32) {
 fn paint(ui: &Ui, rect: Rect, share: f32) {
     let t = theme::of(ui);
     let radius = CornerRadius::same((rect.height() / 2.0) as u8);
-    ui.painter().rect_filled(rect, radius, t.line);
+    ui.painter().rect_filled(rect, radius, t.line.gamma_multiply(0.7));
     if share > 0.0 {
         let mut filled = rect;
         filled.set_width((rect.width() * share.min(1.0)).max(rect.height()));

@@ -1,0 +1,114 @@
+//! Opens the window on the real engine.
+
+use super::archive::RunsOnDisk;
+use super::background::Background;
+use super::config::Config;
+use super::state::{Machine, Preset};
+use super::window::{App, Parts};
+use crate::engine::Worker;
+use crate::experiment::{Code, Experiment, Problem, Result};
+use crate::run::handle::Engine;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The engine may speak often; the window listens at most this often.
+const REPAINT: Duration = Duration::from_millis(33);
+
+/// Experiments that are known to work; the first one is the quick tour behind the main button.
+const PRESETS: [&str; 3] = [
+    include_str!("../../assets/presets/quick-badnets-npd.toml"),
+    include_str!("../../assets/presets/quick-clean.toml"),
+    include_str!("../../assets/presets/cifar10-wrn-badnets.toml"),
+];
+
+/// Opens the window, on a file or folder if one is given, and returns the exit code when it was closed.
+///
+/// Fails when no window can be made: no display, or nothing that can draw.
+pub fn run(open: Option<PathBuf>) -> Result<i32> {
+    let viewport = egui::ViewportBuilder::default()
+        .with_title("Polariscope")
+        .with_app_id("polariscope")
+        .with_icon(icon())
+        .with_inner_size([1280.0, 800.0])
+        .with_min_inner_size([880.0, 600.0]);
+    let options = eframe::NativeOptions {
+        viewport,
+        renderer: eframe::Renderer::Wgpu,
+        centered: true,
+        ..eframe::NativeOptions::default()
+    };
+    let outcome = eframe::run_native("Polariscope", options, Box::new(|cc| Ok(Box::new(make(cc, open)?))));
+    outcome.map(|()| 0).map_err(|error| {
+        Problem::new(Code::DeviceMissing, "The window cannot be opened.")
+            .because(error)
+            .remedy("Is there a display? Without one, run experiments with `polariscope run SPEC`.")
+            .remedy("See what this machine offers with `polariscope doctor`.")
+    })
+}
+
+fn make(cc: &eframe::CreationContext<'_>, open: Option<PathBuf>) -> Result<App> {
+    let waker = |ctx: egui::Context| Box::new(move || ctx.request_repaint_after(REPAINT));
+    let engine: Box<dyn Engine> = Box::new(Worker::start(waker(cc.egui_ctx.clone()))?);
+    let machine = machine(cc);
+    let parts = Parts {
+        engine,
+        methods: crate::catalogue::all(),
+        presets: presets(),
+        archive: Arc::new(RunsOnDisk),
+        background: Background::new(waker(cc.egui_ctx.clone())),
+        config: Config::of_this_user(),
+        machine,
+        open,
+    };
+    Ok(App::new(&cc.egui_ctx, parts))
+}
+
+fn machine(cc: &eframe::CreationContext<'_>) -> Machine {
+    let info = cc.wgpu_render_state.as_ref().map(|state| state.adapter.get_info());
+    Machine {
+        software: info.as_ref().is_some_and(|info| info.device_type == eframe::wgpu::DeviceType::Cpu),
+        adapter: info.map(|info| info.name).unwrap_or_default(),
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+fn presets() -> Vec<Preset> {
+    let preset = |text: &str| {
+        let title = toml::from_str::<Experiment>(text).map(|experiment| experiment.name).unwrap_or_default();
+        Preset { title, text: text.to_owned() }
+    };
+    PRESETS.into_iter().map(preset).collect()
+}
+
+/// The program's mark, two crossed polarizers, as pixels.
+fn icon() -> egui::IconData {
+    const SIDE: usize = 64;
+    let tokens = super::theme::Tokens::of(super::theme::Look::Light);
+    let mut rgba = Vec::with_capacity(SIDE * SIDE * 4);
+    for index in 0..SIDE * SIDE {
+        let (x, y) = ((index % SIDE) as f32 + 0.5, (index / SIDE) as f32 + 0.5);
+        let ring = |center: f32| {
+            let distance = ((x - center).powi(2) + (y - 32.0).powi(2)).sqrt();
+            (2.5 - (distance - 19.0).abs()).clamp(0.0, 1.0)
+        };
+        let (left, right) = (ring(22.0), ring(42.0));
+        let colour = if left >= right { tokens.clean } else { tokens.attacked };
+        let alpha = (left.max(right) * 255.0) as u8;
+        rgba.extend([colour.r(), colour.g(), colour.b(), alpha]);
+    }
+    egui::IconData { rgba, width: SIDE as u32, height: SIDE as u32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_are_right_and_have_titles() {
+        for preset in presets() {
+            assert!(!preset.title.is_empty());
+            crate::experiment::check::parse(&preset.text, crate::catalogue::all()).expect(&preset.title);
+        }
+    }
+}
