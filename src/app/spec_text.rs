@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn mistakes_have_lines_and_values_can_be_mended() {
-        let networks = &crate::catalogue::all()[..];
+        let networks = crate::catalogue::all();
         let id = networks[0].id;
         let spec = SPEC.replace("small-resnet", id);
         let (experiment, problem) = read(&spec, networks);
