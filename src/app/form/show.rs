@@ -172,7 +172,9 @@ fn number(ui: &mut Ui, field: &Field, value: &mut Value, range: Option<(f64, f64
             ui.label(RichText::new(unit).color(t.text_weak));
         }
         let speed = if integer { 0.2 } else { (shown.abs() * 0.01).max(1e-6) };
+        // What stands in the text is shown as it is, even out of range: only an edit may change it.
         let mut boxed = DragValue::new(&mut shown).speed(speed).update_while_editing(false);
+        boxed = boxed.clamp_existing_to_range(false);
         boxed =
             boxed.custom_formatter(
                 move |number, _| {
@@ -200,6 +202,7 @@ fn number(ui: &mut Ui, field: &Field, value: &mut Value, range: Option<(f64, f64
                 // The handle is as large as its row is high.
                 ui.spacing_mut().interact_size.y = t.body * 1.5;
                 let mut slider = Slider::new(&mut shown, min..=max).show_value(false).logarithmic(log);
+                slider = slider.clamping(egui::SliderClamping::Edits);
                 slider = slider.smallest_positive(LOG_FLOOR * scale);
                 if integer {
                     slider = slider.integer().smallest_positive(1.0);

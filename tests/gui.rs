@@ -1,0 +1,489 @@
+//! The window, used as people use it: by the names of things. The engine is a script, so nothing waits and nothing trains.
+//!
+//! Every `run` also checks that each input has an accessible name and that every letter can be drawn.
+
+mod common;
+
+use common::{SPEC, Script, Shelf, parts, point};
+use egui::accesskit::Role;
+use egui::{Key, Modifiers, ViewportCommand, ViewportEvent, ViewportId};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+use polariscope::app::App;
+use polariscope::app::command::{Change, Screen, UserCommand};
+use polariscope::app::config::{Config, LookChoice, Settings};
+use polariscope::experiment::{Code, Problem};
+use polariscope::run::event::{Command, Ending, Event, JobEvent};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+type Window = Harness<'static, App>;
+
+fn open_with(script: &Script, shelf: Shelf, config: Config) -> Window {
+    let mut parts = parts(script, Arc::new(shelf));
+    parts.config = config;
+    let builder = Harness::builder().with_size((1280.0, 800.0)).with_max_steps(20);
+    let mut window = builder.build_eframe(|cc| App::new(&cc.egui_ctx, parts));
+    window.run();
+    window
+}
+
+fn open(script: &Script) -> Window {
+    open_with(script, Shelf::default(), Config::nowhere())
+}
+
+/// Lets the debounced preview and the like come due: a step is a quarter of a second.
+fn settle(window: &mut Window) {
+    window.run_steps(3);
+    window.run();
+}
+
+fn click(window: &mut Window, name: &str) {
+    window.get_by_role_and_label(Role::Button, name).click();
+    window.run();
+}
+
+fn go(window: &mut Window, screen: Screen) {
+    window.get_by_role_and_label(Role::Tab, screen.name()).click();
+    settle(window);
+}
+
+fn shows(window: &Window, words: &str) -> bool {
+    let has = |text: Option<String>| text.is_some_and(|text| text.contains(words));
+    window.root().children_recursive().any(|node| {
+        let node = node.accesskit_node();
+        has(node.label()) || has(node.value())
+    })
+}
+
+#[track_caller]
+fn assert_shows(window: &Window, words: &str) {
+    assert!(shows(window, words), "nowhere on the screen: {words:?}");
+}
+
+/// The text that the last `Start` carried.
+fn started_spec(script: &Script) -> String {
+    let stage = script.0.borrow();
+    let spec = stage.sent.iter().rev().find_map(|command| match command {
+        Command::Start { request, .. } => Some(request.spec.clone()),
+        _ => None,
+    });
+    spec.expect("nothing was started")
+}
+
+fn set_text(window: &mut Window, text: &str) {
+    window.get_by_label("Experiment as text").set_text_value_accesskit(text);
+    settle(window);
+}
+
+fn draft(window: &Window) -> &str {
+    window.state().state().draft.text()
+}
+
+#[test]
+fn home_shows_the_backdoor_at_once() {
+    let script = Script::answering();
+    let mut window = open(&script);
+    assert_eq!(script.sent(), ["predict"]);
+    assert_shows(&window, "the backdoored model says “T-shirt” for 24 of 24 pictures");
+    assert_shows(&window, "Backdoored: T-shirt 99.5 %");
+    assert_shows(&window, "(wrong)");
+    assert_shows(&window, "The same Ankle boot with the trigger");
+    click(&mut window, "Next picture");
+    assert_shows(&window, "The same Pullover with the trigger");
+    click(&mut window, "Previous picture");
+    assert_shows(&window, "The same Ankle boot with the trigger");
+}
+
+#[test]
+fn one_button_trains_and_repairs_before_your_eyes() {
+    let script = Script::answering();
+    let shelf = Shelf::default();
+    *shelf.results.lock().unwrap() = common::results();
+    let mut window = open_with(&script, shelf, Config::nowhere());
+    click(&mut window, "Remove a backdoor yourself");
+    assert_eq!(started_spec(&script), SPEC);
+    assert_shows(&window, "Waiting to start");
+
+    script.start();
+    script.train(0.0, 0.5);
+    script.show_pictures();
+    settle(&mut window);
+    assert_shows(&window, "attack (1 of 3)");
+    assert_shows(&window, "about a minute");
+    assert_shows(&window, "ASR from 1.5 %");
+    assert_shows(&window, "Loss from 2.4");
+    assert!(window.query_all_by_role(Role::Image).count() >= 9, "a sheet and eight pictures");
+
+    script.train(0.5, 1.0);
+    script.finish();
+    settle(&mut window);
+    assert_shows(&window, "Finished");
+    assert_shows(&window, "The trigger won 99.7 % of the time; after NPD it wins 3.5 %");
+    assert_shows(&window, "FT (control)");
+    assert!(window.query_by_role_and_label(Role::Button, "Pause").is_none());
+}
+
+#[test]
+fn pause_resume_stop_and_discard_reach_the_engine() {
+    let script = Script::answering();
+    let mut window = open(&script);
+    click(&mut window, "Remove a backdoor yourself");
+    script.start();
+    settle(&mut window);
+    click(&mut window, "Pause");
+    script.play(JobEvent::Paused);
+    settle(&mut window);
+    click(&mut window, "Resume");
+    script.play(JobEvent::Resumed);
+    settle(&mut window);
+    click(&mut window, "Stop and keep");
+    assert_shows(&window, "Stopping after this batch…");
+    // A second press has nothing left to ask.
+    click(&mut window, "Discard");
+    assert_eq!(script.sent()[1..], ["start", "pause", "resume", "stop keep=true"]);
+    script.play(JobEvent::Finished(Ending::Stopped { kept: true }));
+    settle(&mut window);
+    assert_shows(&window, "Stopped; what was reached is kept");
+
+    click(&mut window, "Continue");
+    let problem = window.state().state().notices.problems()[0].problem.clone();
+    assert_eq!(problem.code, Code::MissingFile, "the scripted folder does not exist: {problem}");
+}
+
+#[test]
+fn forms_and_text_are_the_same_experiment() {
+    let script = Script::answering();
+    let mut window = open(&script);
+    go(&mut window, Screen::Lab);
+    assert_eq!(script.sent(), ["predict", "preview"]);
+
+    window.get_by_role_and_label(Role::SpinButton, "Size").set_value_accesskit(5.0);
+    settle(&mut window);
+    assert!(draft(&window).contains("size = 5"), "{}", draft(&window));
+    assert_eq!(script.sent(), ["predict", "preview", "preview"], "the pictures follow the form");
+
+    click(&mut window, "Reset size to 3 px");
+    assert!(!draft(&window).contains("size ="), "defaults are not written: {}", draft(&window));
+
+    let text = draft(&window).replace("epochs = 8", "epochs = 12");
+    set_text(&mut window, &text);
+    window.get_by_label("Training: 12 epochs").click();
+    settle(&mut window);
+    assert_eq!(window.get_by_role_and_label(Role::SpinButton, "Epochs").accesskit_node().numeric_value(), Some(12.0));
+
+    window.get_by_label("Attack: BadNets").click();
+    settle(&mut window);
+    window.get_by_role_and_label(Role::Switch, "Attack the training").click();
+    settle(&mut window);
+    assert!(!draft(&window).contains("[attack]"));
+    assert_shows(&window, "There is no attack");
+}
+
+#[test]
+fn a_mistake_in_the_text_is_told_with_its_line_and_stops_the_start() {
+    let script = Script::answering();
+    let mut window = open(&script);
+    go(&mut window, Screen::Lab);
+    set_text(&mut window, &SPEC.replace("seed = 7", "seed = = 7"));
+    assert_shows(&window, "Line 2: ");
+    assert!(window.get_by_role_and_label(Role::Button, "Start").accesskit_node().is_disabled());
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    window.run();
+    assert!(!script.sent().contains(&"start".to_owned()));
+
+    click(&mut window, "Back to the last good text");
+    assert!(!shows(&window, "Line 2: "));
+    assert!(draft(&window).contains("seed = 7"));
+
+    set_text(&mut window, &SPEC.replace("size = 3", "size = 300"));
+    assert_shows(&window, "Line 18: `size` must be at least 1 and at most 32");
+    // The forms can mend what is only out of range.
+    window.get_by_role_and_label(Role::SpinButton, "Size").set_value_accesskit(4.0);
+    settle(&mut window);
+    assert!(!shows(&window, "Line 18"));
+    assert!(draft(&window).contains("size = 4"));
+}
+
+#[test]
+fn undo_takes_back_the_last_change_of_the_experiment() {
+    let mut window = open(&Script::answering());
+    go(&mut window, Screen::Lab);
+    settle(&mut window);
+    window.get_by_role_and_label(Role::SpinButton, "Seed").set_value_accesskit(42.0);
+    settle(&mut window);
+    assert!(draft(&window).contains("seed = 42"));
+    click(&mut window, "Undo");
+    assert_eq!(draft(&window), SPEC);
+    click(&mut window, "Redo");
+    assert!(draft(&window).contains("seed = 42"));
+}
+
+#[test]
+fn problems_are_cards_that_stay_and_count() {
+    let script = Script::answering();
+    let mut window = open(&script);
+    let problem = Problem::new(Code::DeviceMissing, "The graphics card is gone.").remedy("Use the processor.");
+    for _ in 0..2 {
+        script.0.borrow_mut().events.push_back(Event::Broken(problem.clone()));
+    }
+    settle(&mut window);
+    assert_shows(&window, "The graphics card is gone.");
+    assert_shows(&window, "(2 times)");
+    assert_shows(&window, "Use the processor.");
+    window.run_steps(60);
+    go(&mut window, Screen::Runs);
+    assert_shows(&window, "The graphics card is gone.");
+    click(&mut window, "Dismiss");
+    assert!(!shows(&window, "The graphics card is gone."));
+}
+
+#[test]
+fn a_failed_job_says_why_where_its_result_would_be() {
+    let script = Script::answering();
+    let mut window = open(&script);
+    click(&mut window, "Remove a backdoor yourself");
+    script.start();
+    let problem =
+        Problem::new(Code::OutOfMemory, "Not enough memory for this batch size.").remedy("Use a batch of 64.");
+    script.play(JobEvent::Finished(Ending::Failed(problem)));
+    settle(&mut window);
+    assert_eq!(window.state().state().screen, Screen::Watch);
+    assert_shows(&window, "Not enough memory for this batch size.");
+    assert_shows(&window, "Use a batch of 64.");
+}
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        Err("the window never reads a dropped file itself".to_owned())
+    }
+}
+
+fn drop_file(window: &mut Window, path: impl Into<PathBuf>) {
+    window.input_mut().dropped_files.push(Arc::new(Dropped(path.into())));
+    settle(window);
+}
+
+#[test]
+fn dropped_files_go_where_they_belong() {
+    let script = Script::answering();
+    let mut window = open(&script);
+    drop_file(&mut window, "/models/signs.safetensors");
+    assert_eq!(script.sent().last().map(String::as_str), Some("inspect /models/signs.safetensors"));
+    assert_shows(&window, "A network: PreAct-ResNet18, 10 classes");
+    assert_shows(&window, "11,171,146 in 102 tensors");
+
+    drop_file(&mut window, "/tables/people.csv");
+    assert_shows(&window, "This file is neither a model nor a data set.");
+
+    let folder = tempfile::tempdir().unwrap();
+    let spec = folder.path().join("mine.toml");
+    std::fs::write(&spec, SPEC.replace("Corner patch", "My own patch")).unwrap();
+    drop_file(&mut window, &spec);
+    assert_eq!(window.state().state().screen, Screen::Lab);
+    assert!(draft(&window).contains("My own patch"));
+
+    std::fs::write(folder.path().join("spec.toml"), SPEC).unwrap();
+    drop_file(&mut window, folder.path());
+    assert_eq!(window.state().state().screen, Screen::Watch);
+    assert_shows(&window, "Finished");
+}
+
+#[test]
+fn a_typed_path_opens_too() {
+    let script = Script::answering();
+    let mut window = open(&script);
+    window.get_by_label("Path to open").focus();
+    window.run();
+    window.get_by_label("Path to open").type_text("/models/signs.safetensors");
+    window.key_press(Key::Enter);
+    settle(&mut window);
+    assert_shows(&window, "A network: PreAct-ResNet18");
+}
+
+#[test]
+fn empty_places_say_what_to_do() {
+    let script = Script::default();
+    let mut window = open(&script);
+    assert_shows(&window, "Opening the demo model…");
+    assert_shows(&window, "Your runs will be listed here.");
+    go(&mut window, Screen::Watch);
+    assert_shows(&window, "Nothing is training");
+    go(&mut window, Screen::Runs);
+    assert_shows(&window, "stored in /home/ada/polariscope/runs");
+    click(&mut window, "Remove a backdoor yourself");
+    assert_eq!(script.sent().last().map(String::as_str), Some("start"));
+}
+
+#[test]
+fn runs_sort_and_open() {
+    let shelf = Shelf::default();
+    *shelf.rows.lock().unwrap() = common::runs(1_000_000);
+    *shelf.results.lock().unwrap() = common::results();
+    let mut window = open_with(&Script::answering(), shelf, Config::nowhere());
+    go(&mut window, Screen::Runs);
+    let names =
+        |window: &Window| window.state().state().runs.rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>();
+    let newest_first = names(&window);
+    assert!(newest_first[0].starts_with("Corner patch, repaired"));
+    click(&mut window, "Sort by Run");
+    assert!(names(&window).is_sorted() && names(&window) != newest_first);
+    click(&mut window, "Show Blended noise 10 %");
+    assert_eq!(window.state().state().screen, Screen::Watch);
+    assert_shows(&window, "after NPD it wins 3.5 %");
+}
+
+#[test]
+fn keys_do_what_the_sheet_says() {
+    let script = Script::answering();
+    let mut window = open(&script);
+    window.key_press(Key::F1);
+    window.run();
+    assert_shows(&window, "Ctrl+Enter");
+    settle(&mut window);
+    click(&mut window, "Close");
+    assert!(!shows(&window, "Ctrl+Enter"));
+
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Num2);
+    window.run();
+    assert_eq!(window.state().state().screen, Screen::Lab);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    window.run();
+    assert_eq!(window.state().state().screen, Screen::Watch);
+    script.start();
+    settle(&mut window);
+    window.key_press(Key::Space);
+    window.run();
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Period);
+    window.run();
+    assert_eq!(
+        script.sent().iter().filter(|sent| *sent != "preview").collect::<Vec<_>>()[1..],
+        ["start", "pause", "stop keep=true"]
+    );
+}
+
+fn window_commands(window: &Window) -> Vec<ViewportCommand> {
+    window.output().viewport_output[&ViewportId::ROOT].commands.clone()
+}
+
+/// What the window system sends when somebody closes the window.
+fn ask_to_close(window: &mut Window) {
+    window.input_mut().viewports.entry(ViewportId::ROOT).or_default().events.push(ViewportEvent::Close);
+    window.step();
+    window.input_mut().viewports.entry(ViewportId::ROOT).or_default().events.clear();
+}
+
+#[test]
+fn closing_while_training_stops_and_keeps_first() {
+    let script = Script::answering();
+    let mut window = open(&script);
+    click(&mut window, "Remove a backdoor yourself");
+    script.start();
+    settle(&mut window);
+    ask_to_close(&mut window);
+    assert!(window_commands(&window).contains(&ViewportCommand::CancelClose));
+    assert_eq!(script.sent().last().map(String::as_str), Some("stop keep=true"));
+    window.step();
+    assert_shows(&window, "Stopping the training before the window closes…");
+    script.play(JobEvent::Finished(Ending::Stopped { kept: true }));
+    window.step();
+    assert!(window_commands(&window).contains(&ViewportCommand::Close));
+    eframe::App::on_exit(window.state_mut());
+    assert!(script.0.borrow().shut_down);
+}
+
+#[test]
+fn closing_does_not_wait_for_ever() {
+    let script = Script::answering();
+    let mut window = open(&script);
+    click(&mut window, "Remove a backdoor yourself");
+    script.start();
+    settle(&mut window);
+    ask_to_close(&mut window);
+    // Ten quarters of a second without an answer.
+    let gave_up = (0..10).any(|_| {
+        window.step();
+        window_commands(&window).contains(&ViewportCommand::Close)
+    });
+    assert!(gave_up);
+}
+
+#[test]
+fn an_idle_window_closes_at_once() {
+    let mut window = open(&Script::answering());
+    ask_to_close(&mut window);
+    assert!(!window_commands(&window).contains(&ViewportCommand::CancelClose));
+}
+
+#[test]
+fn draft_and_settings_survive() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open_with(&Script::answering(), Shelf::default(), Config::at(folder.path()));
+    go(&mut window, Screen::Lab);
+    set_text(&mut window, &SPEC.replace("seed = 7", "seed = 99"));
+    window.key_press(Key::F5);
+    window.run();
+    // Half a second later it is on disk, without any goodbye.
+    window.run_steps(4);
+    drop(window);
+    let window = open_with(&Script::answering(), Shelf::default(), Config::at(folder.path()));
+    assert!(draft(&window).contains("seed = 99"));
+    assert_eq!(window.state().state().settings.look, LookChoice::Projector);
+}
+
+#[test]
+fn settings_reach_the_experiment_that_starts() {
+    let script = Script::answering();
+    let mut window = open(&script);
+    go(&mut window, Screen::Settings);
+    window.get_by_role_and_label(Role::SpinButton, "Threads").set_value_accesskit(3.0);
+    settle(&mut window);
+    window.state().requests().command(UserCommand::Start);
+    settle(&mut window);
+    assert!(started_spec(&script).contains("threads = 3"), "{}", started_spec(&script));
+}
+
+#[test]
+fn nothing_is_drawn_while_nothing_happens() {
+    let mut window = open(&Script::answering());
+    settle(&mut window);
+    window.run_steps(4);
+    let delay = window.output().viewport_output[&ViewportId::ROOT].repaint_delay;
+    assert!(delay > Duration::from_secs(3600), "repaints after {delay:?}");
+}
+
+/// Walks every screen in every look with a job and a problem: `run` fails on unnamed inputs and undrawable letters.
+#[test]
+fn every_screen_in_every_look_is_named_and_drawn() {
+    let script = Script::answering();
+    let shelf = Shelf::default();
+    *shelf.rows.lock().unwrap() = common::runs(1_000_000);
+    let mut window = open_with(&script, shelf, Config::nowhere());
+    click(&mut window, "Remove a backdoor yourself");
+    script.start();
+    script.train(0.0, 0.9);
+    script.show_pictures();
+    script.play(JobEvent::Metrics(vec![point("npd", "loss", 5.0, f64::NAN)]));
+    script.0.borrow_mut().events.push_back(Event::Broken(Problem::internal("For the picture.").because("a\nb")));
+    for look in [LookChoice::Light, LookChoice::Dark, LookChoice::Projector] {
+        let settings = Settings { look, ..Settings::default() };
+        window.state().requests().change(Change::Settings(Box::new(settings)));
+        for size in [(1280.0, 800.0), (1024.0, 768.0)] {
+            window.set_size(size.into());
+            for screen in Screen::ALL {
+                go(&mut window, screen);
+                assert_shows(&window, "For the picture.");
+            }
+        }
+    }
+    let figures = window.state().clock().figures().expect("frames were drawn");
+    assert!(figures.frames > 30 && figures.p50_ms > 0.0);
+}
