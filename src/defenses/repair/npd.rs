@@ -65,6 +65,10 @@ pub struct Options {
     /// Length of a sign step, per pixel value in 0..1.
     #[schemars(range(min = 0.001, max = 1.0), extend("x-paper" = 0.1, "x-advanced" = true))]
     pub inner_step: f64,
+    /// Shape of a step. `sign` is the reference's; `gradient` is the textbook step for an L2 ball and puts the change
+    /// where it counts, which suits small networks and small triggers.
+    #[schemars(extend("x-advanced" = true))]
+    pub inner_direction: Direction,
     /// No further step once this share of a batch is fooled.
     #[schemars(range(min = 0.0, max = 1.0), extend("x-paper" = 0.6, "x-advanced" = true))]
     pub enough: f64,
@@ -72,6 +76,16 @@ pub struct Options {
     pub learning_rate: f64,
     #[schemars(range(min = 2, max = 4096), extend("x-paper" = 128, "x-advanced" = true))]
     pub batch: usize,
+}
+
+/// How a gradient becomes a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Every value moves by `inner_step`.
+    Sign,
+    /// Along the gradient; all steps together reach one and a half times the radius.
+    Gradient,
 }
 
 impl Default for Options {
@@ -88,6 +102,7 @@ impl Default for Options {
             layer: PlugKind::ConvBn,
             inner_steps: 2,
             inner_step: 0.1,
+            inner_direction: Direction::Sign,
             enough: 0.6,
             learning_rate: 0.01,
             batch: 128,
@@ -260,7 +275,7 @@ impl Options {
         let probability = logits.softmax(1, Kind::Float);
         let wrong = without(&logits.detach(), y).argmax(1, false);
         let hit = logits.detach().argmax(1, false).eq_tensor(&runner_up);
-        let length = (&adversarial - pixels).detach().flatten(1, -1).norm_scalaropt_dim(2.0, [1i64].as_slice(), false);
+        let length = lengths(&(&adversarial - pixels));
         let terms = [
             ("loss-clean", self.lambda_clean, clean.cross_entropy_for_logits(y)),
             ("loss-keep", self.lambda_keep, logits.cross_entropy_for_logits(&predicted)),
@@ -291,7 +306,13 @@ impl Options {
             let loss = each.clamp(-80.0, 80.0).mean(Kind::Float);
             // Gradients for the perturbation only: nothing gathers in the polarizer.
             let gradient = &Tensor::run_backward(&[&loss], &[&leaf], false, false)[0];
-            d = project(&(leaf.detach() - gradient.sign() * self.inner_step), self.radius);
+            let change = match self.inner_direction {
+                Direction::Sign => gradient.sign() * self.inner_step,
+                Direction::Gradient => {
+                    gradient / lengths(gradient).clamp_min(1e-12) * (1.5 * self.radius / self.inner_steps as f64)
+                }
+            };
+            d = project(&(leaf.detach() - change), self.radius);
         }
         Ok((pixels + d).clamp(0.0, 1.0).detach())
     }
@@ -310,8 +331,12 @@ fn push_down(probability: &Tensor, class: &Tensor) -> Tensor {
 
 /// Shortens each picture's perturbation to at most `radius` (L2).
 fn project(d: &Tensor, radius: f64) -> Tensor {
-    let length = d.flatten(1, -1).norm_scalaropt_dim(2.0, [1i64].as_slice(), false).view([-1, 1, 1, 1]);
-    d * (length.clamp_min(1e-12).reciprocal() * radius).clamp_max(1.0)
+    d * (lengths(d).clamp_min(1e-12).reciprocal() * radius).clamp_max(1.0)
+}
+
+/// L2 length of each picture of a batch, `[N, 1, 1, 1]`.
+fn lengths(d: &Tensor) -> Tensor {
+    d.flatten(1, -1).norm_scalaropt_dim(2.0, [1i64].as_slice(), false).view([-1, 1, 1, 1])
 }
 
 /// Means over an epoch, weighted by the size of the batches.
@@ -392,10 +417,13 @@ mod tests {
         let target = Tensor::from_slice(&[1i64, 2, 3, 4, 5, 6]);
         for radius in [0.5, 3.0] {
             let options = Options { radius, inner_steps: 4, enough: 1.0, ..Options::default() };
+            let gradient = Options { inner_direction: Direction::Gradient, ..options.clone() };
+            let nearer = gradient.perturb(&polarized, &pixels, &target).unwrap();
+            assert!(lengths(&(nearer - &pixels)).max().double_value(&[]) <= radius + 1e-5);
             let x = options.perturb(&polarized, &pixels, &target).unwrap();
             assert!(!x.requires_grad());
             assert!(x.min().double_value(&[]) >= 0.0 && x.max().double_value(&[]) <= 1.0);
-            let length = (&x - &pixels).flatten(1, -1).norm_scalaropt_dim(2.0, [1i64].as_slice(), false);
+            let length = lengths(&(&x - &pixels));
             assert!(length.max().double_value(&[]) <= radius + 1e-5);
             assert!(length.min().double_value(&[]) > 0.0);
         }
