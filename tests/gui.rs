@@ -141,6 +141,7 @@ fn pause_resume_stop_and_discard_reach_the_engine() {
     click(&mut window, "Stop and keep");
     assert_shows(&window, "Stopping after this batch…");
     // A second press has nothing left to ask.
+    click(&mut window, "More");
     click(&mut window, "Discard");
     assert_eq!(script.sent()[1..], ["start", "pause", "resume", "stop keep=true"]);
     script.play(JobEvent::Finished(Ending::Stopped { kept: true }));

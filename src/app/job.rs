@@ -174,8 +174,12 @@ impl JobView {
         Some(match best_repair(&self.results) {
             Some((row, repaired)) => {
                 let (after, cost) = (words::percent(repaired), words::points(row.scores.acc - attacked.scores.acc));
-                let title = &row.title;
-                format!("The trigger won {asr} of the time; after {title} it wins {after}; normal accuracy: {cost}.")
+                let (title, before) = (&row.title, attacked.scores.asr.unwrap_or_default());
+                // A repair that leaves more than half of the backdoor has not repaired it.
+                let still = if repaired > before / 2.0 { "still " } else { "" };
+                format!(
+                    "The trigger won {asr} of the time; after {title} it {still}wins {after}; normal accuracy: {cost}."
+                )
             }
             None => format!("The trigger wins {asr} of the time."),
         })

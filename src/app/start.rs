@@ -10,7 +10,7 @@ use crate::experiment::{Code, Experiment, Problem, Result};
 use crate::run::handle::Engine;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The engine may speak often; the window listens at most this often.
 const REPAINT: Duration = Duration::from_millis(33);
@@ -26,6 +26,7 @@ const PRESETS: [&str; 3] = [
 ///
 /// Fails when no window can be made: no display, or nothing that can draw.
 pub fn run(open: Option<PathBuf>) -> Result<i32> {
+    let started = Instant::now();
     let viewport = egui::ViewportBuilder::default()
         .with_title("Polariscope")
         .with_app_id("polariscope")
@@ -38,7 +39,7 @@ pub fn run(open: Option<PathBuf>) -> Result<i32> {
         centered: true,
         ..eframe::NativeOptions::default()
     };
-    let outcome = eframe::run_native("Polariscope", options, Box::new(|cc| Ok(Box::new(make(cc, open)?))));
+    let outcome = eframe::run_native("Polariscope", options, Box::new(|cc| Ok(Box::new(make(cc, open, started)?))));
     outcome.map(|()| 0).map_err(|error| {
         Problem::new(Code::DeviceMissing, "The window cannot be opened.")
             .because(error)
@@ -47,7 +48,7 @@ pub fn run(open: Option<PathBuf>) -> Result<i32> {
     })
 }
 
-fn make(cc: &eframe::CreationContext<'_>, open: Option<PathBuf>) -> Result<App> {
+fn make(cc: &eframe::CreationContext<'_>, open: Option<PathBuf>, started: Instant) -> Result<App> {
     let waker = |ctx: egui::Context| Box::new(move || ctx.request_repaint_after(REPAINT));
     let engine: Box<dyn Engine> = Box::new(Worker::start(waker(cc.egui_ctx.clone()))?);
     let machine = machine(cc);
@@ -60,6 +61,7 @@ fn make(cc: &eframe::CreationContext<'_>, open: Option<PathBuf>) -> Result<App> 
         config: Config::of_this_user(),
         machine,
         open,
+        started: Some(started),
     };
     Ok(App::new(&cc.egui_ctx, parts))
 }

@@ -33,6 +33,8 @@ pub struct Parts {
     pub machine: Machine,
     /// Opened as soon as the window stands.
     pub open: Option<PathBuf>,
+    /// When the program started, to tell how long the first frame took.
+    pub started: Option<Instant>,
 }
 
 pub struct App {
@@ -43,6 +45,8 @@ pub struct App {
     clock: FrameClock,
     save_at: Option<f64>,
     close_now: bool,
+    /// When the program started; taken by the first frame.
+    started: Option<Instant>,
 }
 
 impl App {
@@ -96,6 +100,7 @@ impl App {
             clock: FrameClock::default(),
             save_at: None,
             close_now: false,
+            started: parts.started,
         }
     }
 
@@ -301,6 +306,9 @@ impl eframe::App for App {
         self.carry_out_requests(ui.ctx());
         self.clock.add(start);
         self.clock.end_frame();
+        if let Some(started) = self.started.take() {
+            tracing::info!("the first frame was drawn {} ms after the start", started.elapsed().as_millis());
+        }
     }
 
     fn on_exit(&mut self) {

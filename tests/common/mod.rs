@@ -421,6 +421,7 @@ pub fn parts(script: &Script, shelf: Arc<Shelf>) -> Parts {
         config: Config::nowhere(),
         machine: Machine { adapter: "llvmpipe".into(), software: true, cores: 8 },
         open: None,
+        started: None,
     }
 }
 

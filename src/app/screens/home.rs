@@ -73,7 +73,7 @@ fn demo(ui: &mut Ui, t: &Tokens, state: &State, height: f32, requests: &Requests
         egui::Sides::new().height(t.control).show(ui, title, turn);
     } else {
         title(ui);
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), turn);
+        ui.horizontal(|ui| ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), turn));
     }
     if let Some(sentence) = views::demo_sentence(&state.demo.predictions) {
         ui.add(egui::Label::new(sentence).wrap());
@@ -82,7 +82,7 @@ fn demo(ui: &mut Ui, t: &Tokens, state: &State, height: f32, requests: &Requests
     // The pictures take what the bars leave.
     let bars = prediction.models.len() as f32 * (t.body * 6.2 + 2.0 * t.pad + t.gap);
     let used = ui.cursor().top() - top;
-    let side = (height - used - bars - t.body * 4.0).clamp(t.body * 8.0, t.body * 26.0);
+    let side = (height - used - bars - t.body * 4.0).clamp(t.body * 8.0, t.body * 40.0);
     views::demo_matrix(ui, prediction, side);
 }
 

@@ -47,20 +47,27 @@ pub fn show(ui: &mut Ui, state: &State, lab: &mut Lab, requests: &Requests) {
     let total = ui.available_size();
     let narrow = total.x < t.body * 66.0;
     let with_text = state.settings.show_text;
-    let columns = 1 + usize::from(!narrow) + usize::from(with_text);
+    let columns = if narrow { 2 } else { 2 + usize::from(with_text) };
     let width = (total.x - t.gap * (columns as f32 - 1.0)) / columns as f32;
     ui.horizontal_top(|ui| {
         let height = total.y;
         column(ui, "form", width, height, |ui| {
             ui.add_enabled_ui(editable, |ui| step_form(ui, &t, state, lab, &mut experiment));
-            if narrow {
+        });
+        column(ui, "preview", width, height, |ui| {
+            // A mistake in the text must be seen even where the text stands below the pictures.
+            if narrow && with_text && state.draft.problem().is_some() {
+                text::show(ui, &t, state, requests);
                 preview(ui, state, requests);
+            } else {
+                preview(ui, state, requests);
+                if narrow && with_text {
+                    ui.add_space(t.gap * 0.5);
+                    text::show(ui, &t, state, requests);
+                }
             }
         });
-        if !narrow {
-            column(ui, "preview", width, height, |ui| preview(ui, state, requests));
-        }
-        if with_text {
+        if !narrow && with_text {
             column(ui, "text", width, height, |ui| text::show(ui, &t, state, requests));
         }
     });

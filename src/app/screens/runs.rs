@@ -40,18 +40,23 @@ pub fn show(ui: &mut Ui, state: &State, requests: &Requests) {
 
 fn table(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map(|time| time.as_secs()).unwrap_or_default();
-    let figure = t.body * 6.6;
-    let actions = t.body * 14.5;
-    TableBuilder::new(ui)
+    // Where it gets tight the age goes, and the buttons fold into a menu.
+    let narrow = ui.available_width() < t.body * 68.0;
+    let columns: Vec<_> =
+        RunColumn::ALL.into_iter().enumerate().filter(|(_, column)| !narrow || *column != RunColumn::Started).collect();
+    let mut table = TableBuilder::new(ui)
         .striped(true)
         .cell_layout(egui::Layout::left_to_right(egui::Align::Center))
-        .column(Column::remainder().at_least(t.body * 10.0).clip(true))
-        .column(Column::exact(t.body * 6.4))
-        .column(Column::exact(t.body * 8.2))
-        .columns(Column::exact(figure), 4)
-        .column(Column::exact(actions))
+        .column(Column::remainder().at_least(t.body * 9.0).clip(true))
+        .column(Column::exact(t.body * 6.4));
+    if !narrow {
+        table = table.column(Column::exact(t.body * 8.2));
+    }
+    table
+        .columns(Column::exact(t.body * 6.4), 4)
+        .column(Column::exact(if narrow { t.body * 4.6 } else { t.body * 14.5 }))
         .header(t.control * 1.1, |mut header| {
-            for (index, column) in RunColumn::ALL.into_iter().enumerate() {
+            for (index, column) in columns {
                 header.col(|ui| heading(ui, t, state, column, index, requests));
             }
             header.col(|_| {});
@@ -71,10 +76,12 @@ fn table(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
                         response.on_hover_text(trouble);
                     }
                 });
-                row.col(|ui| {
-                    let started = run.started.map(|started| words::ago(now.saturating_sub(started)));
-                    ui.label(RichText::new(started.unwrap_or_default()).color(t.text_weak));
-                });
+                if !narrow {
+                    row.col(|ui| {
+                        let started = run.started.map(|started| words::ago(now.saturating_sub(started)));
+                        ui.label(RichText::new(started.unwrap_or_default()).color(t.text_weak));
+                    });
+                }
                 let (before, after) = (archive::before(run), archive::after(run));
                 let acc = |scores: &crate::experiment::Scores| scores.acc;
                 let values = [before.map(acc), before.and_then(|b| b.asr), after.map(acc), after.and_then(|a| a.asr)];
@@ -83,7 +90,14 @@ fn table(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
                         ui.label(value.map_or_else(|| "\u{2013}".to_owned(), words::percent));
                     });
                 }
-                row.col(|ui| buttons(ui, state, run, requests));
+                row.col(|ui| {
+                    if narrow {
+                        let menu = ui.menu_button("More", |ui| buttons(ui, state, run, requests));
+                        menu.response.accessible_name(format!("More for {}", run.name));
+                    } else {
+                        buttons(ui, state, run, requests);
+                    }
+                });
             });
         });
 }

@@ -21,7 +21,7 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, page: &mut SettingsP
     let t = theme::of(ui);
     let mut settings = state.settings.clone();
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        ui.set_max_width(t.body * 56.0);
+        ui.set_max_width((t.body * 56.0).min(ui.available_width()));
         ui.label(theme::title(&t, "Settings"));
         widgets::section(ui, "Look", "", |ui| {
             let looks = [LookChoice::System, LookChoice::Light, LookChoice::Dark, LookChoice::Projector];

@@ -75,7 +75,12 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requ
         });
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             if job.is_live() {
-                command_button(ui, state, requests, UserCommand::Discard);
+                // Not beside "Stop and keep", and not under the pointer that has just pressed Start.
+                ui.menu_button("More", |ui| {
+                    if command_button(ui, state, requests, UserCommand::Discard).clicked() {
+                        ui.close();
+                    }
+                });
                 command_button(ui, state, requests, UserCommand::StopAndKeep);
                 pause_button(ui, state, job, requests);
             } else if let Some(folder) = &job.folder {
@@ -137,13 +142,16 @@ fn left(ui: &mut Ui, t: &Tokens, job: &JobView, height: f32) {
 fn right(ui: &mut Ui, t: &Tokens, job: &JobView, height: f32) {
     ui.vertical(|ui| {
         let top = ui.cursor().top();
-        ui.columns(3, |columns| {
-            for (ui, metric) in columns.iter_mut().zip(["acc", "asr", "ra"]) {
-                let (name, meaning) = metric_title(metric);
-                let value = job.curves.last(metric).map_or_else(|| "\u{2013}".to_owned(), words::percent);
-                widgets::metric_card(ui, metric_role(metric), name, &value, "", &meaning);
-            }
-        });
+        // The newest values; once there is a table it says more.
+        if job.results.is_empty() {
+            ui.columns(3, |columns| {
+                for (ui, metric) in columns.iter_mut().zip(["acc", "asr", "ra"]) {
+                    let (name, meaning) = metric_title(metric);
+                    let value = job.curves.last(metric).map_or_else(|| "\u{2013}".to_owned(), words::percent);
+                    widgets::metric_card(ui, metric_role(metric), name, &value, &meaning);
+                }
+            });
+        }
         for problem in job.warnings.iter().rev().take(1) {
             ui.add(egui::Label::new(RichText::new(&problem.headline).color(t.warn)).wrap())
                 .on_hover_text(problem.to_string());

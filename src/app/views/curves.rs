@@ -31,9 +31,10 @@ pub fn metric_title(id: &str) -> (&'static str, String) {
 /// Draws both plots into `height` points.
 pub fn curves(ui: &mut Ui, curves: &Curves, height: f32) {
     let t = theme::of(ui);
-    let caption = t.body * 2.0;
-    let rates_height = ((height - 2.0 * caption) * 0.64).max(90.0);
-    let loss_height = (height - 2.0 * caption - rates_height).max(70.0);
+    // Two headings, the word below the axis, and the gaps between them.
+    let words = 2.0 * t.body * 1.6 + t.small * 1.6 + 4.0 * t.gap;
+    let rates_height = ((height - words) * 0.64).max(90.0);
+    let loss_height = (height - words - rates_height).max(70.0);
     let description = rates_description(curves);
     heading(ui, "How good is it? How often does the trigger win?", &description, curves, &RATES);
     rates_plot(ui, &t, curves, rates_height);

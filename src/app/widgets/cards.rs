@@ -6,8 +6,8 @@ use crate::experiment::Problem;
 use crate::run::event::Report;
 use egui::{CornerRadius, Frame, Margin, Response, RichText, Stroke, Ui, WidgetInfo};
 
-/// A number with its name and what it means; `change` is a second line such as the difference.
-pub fn metric_card(ui: &mut Ui, role: Role, name: &str, value: &str, change: &str, meaning: &str) -> Response {
+/// A number with its name and what it means.
+pub fn metric_card(ui: &mut Ui, role: Role, name: &str, value: &str, meaning: &str) -> Response {
     let t = theme::of(ui);
     let response = theme::card(&t)
         .inner_margin(Margin::symmetric(12, 8))
@@ -21,9 +21,6 @@ pub fn metric_card(ui: &mut Ui, role: Role, name: &str, value: &str, change: &st
                     ui.label(RichText::new(name).size(t.small).color(t.text_weak));
                 });
                 ui.label(theme::strong(value).size(t.heading * 1.25));
-                if !change.is_empty() {
-                    ui.label(RichText::new(change).size(t.small).color(t.text_weak));
-                }
             });
         })
         .response;

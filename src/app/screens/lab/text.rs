@@ -40,13 +40,9 @@ fn mistake(ui: &mut Ui, t: &Tokens, problem: &crate::app::spec_text::TextProblem
         let headline = format!("{place}{}", problem.problem.headline);
         let response = ui.add(egui::Label::new(theme::strong(&headline).color(t.bad)).wrap());
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Alert, true, &headline));
-        for line in &problem.problem.detail {
-            // An excerpt has a marker below it that only lines up in letters of one width.
-            let text = RichText::new(line).size(t.small);
-            let excerpt = line.contains('\n');
-            let text = if excerpt { text.monospace().size(t.mono * 0.9) } else { text };
-            let label = egui::Label::new(text);
-            ui.add(if excerpt { label.truncate() } else { label.wrap() });
+        // The excerpt (it has several lines) is not repeated: the line itself is marked below.
+        for line in problem.problem.detail.iter().filter(|line| !line.contains('\n')) {
+            ui.add(egui::Label::new(RichText::new(line).size(t.small)).wrap());
         }
         for line in &problem.problem.remedy {
             ui.add(egui::Label::new(line).wrap());
