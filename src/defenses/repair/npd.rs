@@ -18,11 +18,12 @@
 use crate::data::augment::unit;
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, defaults_of, schema_of};
-use crate::experiment::{Outcome, Problem, Result};
+use crate::experiment::{Outcome, Problem, Result, Schedule};
 use crate::nets::model::forward;
 use crate::nets::plug::{Plug, PlugHook, PlugKind};
 use crate::nets::training::fit::{AfterEpoch, not_a_number};
 use crate::nets::training::resume::restore_into;
+use crate::nets::training::schedule::LearningRate;
 use crate::nets::training::{ResumePoint, Sgd};
 use crate::nets::{InputSpec, Mode, Model, Params, Pass};
 use crate::run::job::Job;
@@ -74,6 +75,10 @@ pub struct Options {
     pub enough: f64,
     #[schemars(range(min = 0.00001, max = 1.0), extend("x-scale" = "log", "x-paper" = 0.01, "x-advanced" = true))]
     pub learning_rate: f64,
+    /// Course of the learning rate; the reference keeps it constant, a falling one gives back some accuracy.
+    #[schemars(extend("x-paper" = "constant", "x-advanced" = true))]
+    pub schedule: Schedule,
+    /// Pictures per step.
     #[schemars(range(min = 2, max = 4096), extend("x-paper" = 128, "x-advanced" = true))]
     pub batch: usize,
 }
@@ -105,6 +110,7 @@ impl Default for Options {
             inner_direction: Direction::Sign,
             enough: 0.6,
             learning_rate: 0.01,
+            schedule: Schedule::Constant,
             batch: 128,
         }
     }
@@ -176,6 +182,7 @@ impl Repair for NeuralPolarizer {
         let batches = data.clean.len().div_ceil(o.batch);
         job.work((first * batches) as u64, (epochs * batches) as u64, "batches");
         let labels = Tensor::from_slice(data.clean.labels());
+        let rate = LearningRate::new(o.schedule, o.learning_rate, o.epochs);
 
         for epoch in first..epochs {
             let warming = epoch < warm_up;
@@ -199,7 +206,7 @@ impl Repair for NeuralPolarizer {
                     loss
                 } else {
                     let loss = o.loss(&polarized, &pixels, &y, &mut means)?;
-                    sgd.step(&loss, o.learning_rate);
+                    sgd.step(&loss, rate.at((epoch - warm_up) as f64));
                     loss
                 };
                 let loss = loss.double_value(&[]);

@@ -1,0 +1,269 @@
+//! The command line from outside: exit codes, JSON, readable problems, stop, kill and resume to the same numbers.
+
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Small and quick, but a whole experiment: attack, control and polarizer on real pictures.
+const SPEC: &str = r#"
+name = "small"
+seed = 5
+threads = 1
+[data]
+source = "fashion-mini"
+train_rows = 600
+test_rows = 200
+[network]
+id = "small-resnet"
+options = { width = 4 }
+[train]
+epochs = 4
+batch = 50
+learning_rate = 0.1
+schedule = "one-cycle"
+precision = "f32"
+crop = 2
+[attack]
+id = "badnets"
+[defender]
+clean_ratio = 0.1
+[[defense]]
+id = "npd"
+options = { epochs = 3, warm_up = 1, batch = 20 }
+"#;
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap() };
+        fs::write(place.path("spec.toml"), SPEC).unwrap();
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_polariscope"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("POLARISCOPE_RUNS", self.path("runs"))
+            .env("POLARISCOPE_CACHE", self.path("cache"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Exit code, last line of stdout as JSON, stderr.
+    fn json(&self, arguments: &[&str]) -> (i32, Value, String) {
+        let output = self.run(arguments);
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let last = stdout.lines().last().unwrap_or_default();
+        let value = serde_json::from_str(last).unwrap_or_else(|e| panic!("{e}: {stdout}"));
+        (output.status.code().unwrap(), value, String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+/// All points but learning rates and times, which are not results.
+fn numbers(run: &Path) -> Vec<String> {
+    let mut lines: Vec<String> =
+        fs::read_to_string(run.join("metrics.jsonl")).unwrap().lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+fn scores(run: &Path) -> Vec<Value> {
+    let results: Value = serde_json::from_slice(&fs::read(run.join("results.json")).unwrap()).unwrap();
+    results["rows"].as_array().unwrap().iter().map(|row| row["scores"].clone()).collect()
+}
+
+fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !done() {
+        assert!(begin.elapsed() < Duration::from_secs(120), "waited too long for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_numbers() {
+    let place = Place::new();
+    let (code, value, _) = place.json(&["run", "spec.toml", "--out", "whole", "--json"]);
+    assert_eq!((code, value["state"].as_str()), (0, Some("done")));
+    assert_eq!(value["results"].as_array().unwrap().len(), 3);
+    for file in ["spec.toml", "status.json", "machine.json", "data.json", "images/trigger.png", "images/npd.png"] {
+        assert!(place.path("whole").join(file).is_file(), "{file}");
+    }
+
+    // Killed once in the training and once in the repair, each time after a resume point.
+    for phase in ["attack", "npd"] {
+        let mut child = place
+            .command(&["run", "spec.toml", "--out", "cut", "--resume"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let point = place.path("cut").join(format!("resume/{phase}.safetensors"));
+        wait_for("a resume point", || point.exists() || child.try_wait().unwrap().is_some());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let (code, _, log) = place.json(&["run", "spec.toml", "--out", "cut", "--resume", "--json"]);
+    assert_eq!(code, 0);
+    assert!(log.contains("already done") || log.contains("continues after"), "{log}");
+    assert_eq!(scores(&place.path("whole")), scores(&place.path("cut")));
+    assert_eq!(numbers(&place.path("whole")), numbers(&place.path("cut")));
+    let weights = |run: &str| fs::read(place.path(run).join("weights/npd.safetensors")).unwrap();
+    assert!(weights("whole") == weights("cut"), "weights differ");
+
+    // A finished run is not overwritten, and resuming it tells its results.
+    let again = place.run(&["run", "spec.toml", "--out", "whole"]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("already finished"));
+    let (code, value, _) = place.json(&["run", "spec.toml", "--out", "whole", "--resume", "--json"]);
+    assert_eq!((code, value["results"].as_array().unwrap().len()), (0, 3));
+
+    // What was made can be shown, listed, inspected and measured.
+    let (code, value, _) = place.json(&["show", "whole", "--json"]);
+    assert_eq!((code, value["state"].as_str()), (0, Some("done")));
+    let (_, value, _) = place.json(&["list", ".", "--json"]);
+    assert_eq!(value["runs"].as_array().unwrap().len(), 2);
+    let (_, value, _) = place.json(&["inspect", "whole/weights/attacked.safetensors", "--json"]);
+    assert!(value["warnings"][0].as_str().unwrap().contains("backdoored on purpose"));
+    let model = ["eval", "--model", "whole/weights/attacked.safetensors", "--data", "fashion-mini"];
+    let (code, value, _) = place.json(&[&model[..], &["--trigger", "whole", "--json"]].concat());
+    assert_eq!(code, 0);
+    assert_eq!((value["clean_count"].as_i64(), value["triggered_count"].as_i64()), (Some(2000), Some(1800)));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stopped_run_keeps_what_it_reached_and_goes_on() {
+    let place = Place::new();
+    let child = place
+        .command(&["run", "spec.toml", "--out", "run", "--set", "train.epochs=400", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for("a resume point", || place.path("run/resume/attack.safetensors").exists());
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let value: Value = serde_json::from_str(String::from_utf8(output.stdout).unwrap().lines().last().unwrap()).unwrap();
+    assert_eq!(value["state"], "stopped");
+    assert_eq!(value["results"][0]["note"], "stopped early");
+    assert!(place.path("run/weights/attacked-stopped.safetensors").is_file());
+    let (_, value, _) = place.json(&["show", "run", "--json"]);
+    assert_eq!(value["state"], "stopped");
+}
+
+#[test]
+fn bad_input_ends_with_code_2_and_a_sentence_that_helps() {
+    let place = Place::new();
+    fs::write(place.path("typo.toml"), SPEC.replace("learning_rate", "lerning_rate")).unwrap();
+    fs::write(place.path("range.toml"), SPEC.replace("epochs = 4", "epochs = 0")).unwrap();
+    fs::write(place.path("method.toml"), SPEC.replace("\"badnets\"", "\"badnet\"")).unwrap();
+    fs::write(place.path("empty.pt"), b"").unwrap();
+    fs::write(place.path("words.csv"), "a,b\n1,2\n").unwrap();
+    fs::write(place.path("lfs.pt"), "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n").unwrap();
+    fs::create_dir(place.path("taken")).unwrap();
+    fs::write(place.path("taken/diary.txt"), "dear").unwrap();
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["run", "nothing.toml"], &["nothing.toml"]),
+        (&["run", "typo.toml"], &["lerning_rate", "learning_rate", "line"]),
+        (&["run", "range.toml"], &["epochs", "line"]),
+        (&["run", "method.toml"], &["badnet", "badnets"]),
+        (&["run", "spec.toml", "--set", "poison.ratio=7"], &["ratio"]),
+        (&["run", "spec.toml", "--set", "data.source=\"no/such/folder\""], &["no/such/folder"]),
+        (&["run", "spec.toml", "--set", "poison.target=10"], &["Target class 10", "0 to 9"]),
+        (&["run", "spec.toml", "--set", "poison.ratio=0.2", "--set", "poison.label_map=\"clean-label\""], &["not enough"]),
+        (&["run", "spec.toml", "--set", "attack.options.size=30", "--set", "attack.options.right=9"], &["does not fit"]),
+        (&["run", "spec.toml", "--set", "defense.0.options.site=\"layer9\""], &["layer9", "layer3.1.conv1.in"]),
+        (&["run", "spec.toml", "--out", "taken"], &["not a run"]),
+        (&["inspect", "nothing.pt"], &["nothing.pt"]),
+        (&["inspect", "empty.pt"], &["empty"]),
+        (&["inspect", "lfs.pt"], &["LFS"]),
+        (&["inspect", "words.csv"], &["words.csv"]),
+        (&["eval", "--model", "words.csv", "--data", "fashion-mini"], &["words.csv"]),
+        (&["methods", "ndp"], &["npd"]),
+        (&["show", "nowhere"], &["nowhere"]),
+        (&["dance"], &["dance"]),
+    ];
+    for (arguments, words) in cases {
+        let output = place.run(arguments);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}\n{stderr}");
+        for word in *words {
+            assert!(stderr.contains(word), "{arguments:?} does not say `{word}`:\n{stderr}");
+        }
+        assert!(!stderr.contains("panicked"), "{stderr}");
+    }
+    // The same as one JSON object for machines.
+    let (code, value, _) = place.json(&["run", "typo.toml", "--json"]);
+    assert_eq!(code, 2);
+    assert!(value["problem"]["headline"].as_str().unwrap().contains("lerning_rate"));
+    assert!(!place.path("runs").exists() || fs::read_dir(place.path("runs")).unwrap().count() <= 1);
+}
+
+#[test]
+fn methods_explain_themselves_and_the_doctor_answers() {
+    let place = Place::new();
+    let (code, value, _) = place.json(&["methods", "--json"]);
+    assert_eq!(code, 0);
+    assert!(value["methods"].as_array().unwrap().iter().any(|method| method["id"] == "npd"));
+    let (_, value, _) = place.json(&["methods", "npd", "--json"]);
+    assert_eq!(value["defaults"]["epochs"], 50);
+    let text = String::from_utf8(place.run(&["methods", "badnets"]).stdout).unwrap();
+    assert!(text.contains("size = 3 [1 .. 32], paper 3"), "{text}");
+    let (code, value, _) = place.json(&["doctor", "--json"]);
+    assert_eq!((code, value["healthy"].as_bool()), (0, Some(true)));
+}
+
+#[test]
+fn a_device_that_is_not_there_is_exit_code_5() {
+    let place = Place::new();
+    // A machine with a GPU simply has it.
+    if place.run(&["doctor"]).stdout.windows(8).any(|part| part == b"ok  cuda") {
+        return;
+    }
+    let output = place.run(&["run", "spec.toml", "--device", "cuda"]);
+    assert_eq!(output.status.code(), Some(5));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("CUDA cannot be used"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_and_a_read_only_folder_end_with_code_4_and_lose_nothing() {
+    let place = Place::new();
+    // Root may write anywhere, so the read-only case is a path below a file system that refuses everybody.
+    let output = place.run(&["run", "spec.toml", "--out", "/proc/polariscope-run"]);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(matches!(output.status.code(), Some(2 | 4)), "{stderr}");
+    assert!(stderr.contains("/proc/polariscope-run"), "{stderr}");
+
+    // A limit on file sizes stands in for a full disk: the first large write fails.
+    let program = env!("CARGO_BIN_EXE_polariscope");
+    let script = format!("trap '' XFSZ; ulimit -f 8; exec {program} run spec.toml --out small");
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(place.folder.path())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{stderr}");
+    assert!(stderr.contains("error:") && !stderr.contains("panicked"), "{stderr}");
+    assert!(!place.path("small/weights/attacked.safetensors").exists());
+    let (code, _, _) = place.json(&["run", "spec.toml", "--out", "small", "--resume", "--json"]);
+    assert_eq!(code, 0);
+}
