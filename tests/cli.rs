@@ -187,8 +187,14 @@ fn bad_input_ends_with_code_2_and_a_sentence_that_helps() {
         (&["run", "spec.toml", "--set", "poison.ratio=7"], &["ratio"]),
         (&["run", "spec.toml", "--set", "data.source=\"no/such/folder\""], &["no/such/folder"]),
         (&["run", "spec.toml", "--set", "poison.target=10"], &["Target class 10", "0 to 9"]),
-        (&["run", "spec.toml", "--set", "poison.ratio=0.2", "--set", "poison.label_map=\"clean-label\""], &["not enough"]),
-        (&["run", "spec.toml", "--set", "attack.options.size=30", "--set", "attack.options.right=9"], &["does not fit"]),
+        (
+            &["run", "spec.toml", "--set", "poison.ratio=0.2", "--set", "poison.label_map=\"clean-label\""],
+            &["not enough"],
+        ),
+        (
+            &["run", "spec.toml", "--set", "attack.options.size=30", "--set", "attack.options.right=9"],
+            &["does not fit"],
+        ),
         (&["run", "spec.toml", "--set", "defense.0.options.site=\"layer9\""], &["layer9", "layer3.1.conv1.in"]),
         (&["run", "spec.toml", "--out", "taken"], &["not a run"]),
         (&["inspect", "nothing.pt"], &["nothing.pt"]),
@@ -255,11 +261,7 @@ fn a_full_disk_and_a_read_only_folder_end_with_code_4_and_lose_nothing() {
     // A limit on file sizes stands in for a full disk: the first large write fails.
     let program = env!("CARGO_BIN_EXE_polariscope");
     let script = format!("trap '' XFSZ; ulimit -f 8; exec {program} run spec.toml --out small");
-    let output = Command::new("bash")
-        .args(["-c", &script])
-        .current_dir(place.folder.path())
-        .output()
-        .unwrap();
+    let output = Command::new("bash").args(["-c", &script]).current_dir(place.folder.path()).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(4), "{stderr}");
     assert!(stderr.contains("error:") && !stderr.contains("panicked"), "{stderr}");

@@ -8,7 +8,7 @@ mod progress;
 mod run;
 mod runs;
 
-use crate::experiment::{Problem, Result};
+use crate::experiment::{Code, Problem, Result};
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -110,12 +110,23 @@ pub fn main() -> Door {
             return Door::Leave(if error.use_stderr() { exit::BAD_INPUT } else { exit::DONE });
         }
     };
-    let Some(command) = arguments.command else { return Door::Window(arguments.path) };
+    let Some(command) = arguments.command else { return window_on(arguments.path) };
     let wants_json = std::env::args().any(|argument| argument == "--json");
     Door::Leave(match dispatch(command) {
         Ok(code) => code,
         Err(problem) => tell(&problem, wants_json),
     })
+}
+
+/// The window, if there is something to open in it.
+fn window_on(path: Option<PathBuf>) -> Door {
+    match path {
+        Some(path) if !path.exists() => {
+            let problem = Problem::new(Code::MissingFile, "There is no such command, file or folder.");
+            Door::Leave(tell(&problem.at(path.display()).remedy("See the commands with `polariscope --help`."), false))
+        }
+        path => Door::Window(path),
+    }
 }
 
 fn dispatch(command: Command) -> Result<i32> {

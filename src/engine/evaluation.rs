@@ -8,7 +8,8 @@ use crate::data::Dataset;
 use crate::data::sources::{self, SourceChoice};
 use crate::experiment::check;
 use crate::experiment::{DeviceChoice, Halt, Pick, Poison, Precision, Problem, Result, Scores};
-use crate::nets::{Model, device, zoo};
+use crate::nets::zoo::torchscript::{self, TorchScript};
+use crate::nets::{Model, Network, device, zoo};
 use crate::run::folder::RunFolder;
 use crate::run::job::Job;
 use serde_json::{Map, json};
@@ -102,8 +103,12 @@ fn with_input(model: Model, evaluation: &Evaluation) -> Result<Model> {
     if input.std.iter().any(|std| *std <= 0.0) {
         return Err(Problem::bad_input("A standard deviation must be greater than 0.").at("--std"));
     }
-    let network = zoo::build(&architecture.id, &architecture.options, input)?;
-    Ok(Model { network: Rc::from(network), ..model })
+    let network: Rc<dyn Network> = if architecture.id == torchscript::ID {
+        Rc::new(TorchScript::open(&evaluation.model, input.height)?.with_input(input))
+    } else {
+        Rc::from(zoo::build(&architecture.id, &architecture.options, input)?)
+    };
+    Ok(Model { network, ..model })
 }
 
 /// The attack behind a trigger and whom it aims at.

@@ -104,7 +104,15 @@ fn inspect_run(path: &Path) -> Result<Report> {
 }
 
 fn inspect_checkpoint(path: &Path) -> Result<Report> {
-    let checkpoint = formats::read(path)?;
+    let bytes = formats::whole_file(path)?;
+    if matches!(formats::sniff(&bytes), Ok(formats::Container::TorchScript)) {
+        let mut report = Report::new("TorchScript module");
+        report.fact("container", formats::Container::TorchScript.name());
+        report.fact("use", "it can be measured with `polariscope eval`; it shows no insides");
+        report.warnings.push("Measuring it runs the program that it brings, in libtorch's interpreter.".into());
+        return Ok(report);
+    }
+    let checkpoint = formats::read_bytes(&bytes).map_err(|problem| problem.at(path.display()))?;
     let params = &checkpoint.params;
     let recognised = recognise::recognise(params);
     let mut report =

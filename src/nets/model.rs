@@ -2,6 +2,7 @@
 
 use super::formats::{self, recognise, safetensors};
 use super::plug::{Plug, PlugHook, PlugKind};
+use super::zoo::torchscript::TorchScript;
 use super::{Architecture, InputSpec, Mode, Network, Params, Pass, zoo};
 use crate::data::augment::unit;
 use crate::experiment::{Problem, Result};
@@ -80,8 +81,13 @@ impl Model {
     /// Opens a model of any known format. Architecture and input range come from the file where it says them, else
     /// from names, shapes and the first layer's statistics (see [`guess_input`]).
     pub fn open(path: &Path, side: i64) -> Result<Self> {
-        let checkpoint = formats::read(path)?;
-        Self::from_checkpoint(checkpoint, side).map_err(|problem| problem.at(path.display()))
+        let bytes = formats::whole_file(path)?;
+        if matches!(formats::sniff(&bytes), Ok(formats::Container::TorchScript)) {
+            return Ok(Self::new(Rc::new(TorchScript::open(path, side)?), Params::new()));
+        }
+        formats::read_bytes(&bytes)
+            .and_then(|checkpoint| Self::from_checkpoint(checkpoint, side))
+            .map_err(|problem| problem.at(path.display()))
     }
 
     /// `side` is the height and width of the pictures when the file does not say it.

@@ -70,7 +70,7 @@ pub fn read_bytes(bytes: &[u8]) -> Result<Checkpoint> {
         }
         Container::TorchScript => Err(Problem::bad_input("This file is a TorchScript program, not plain weights.")
             .because("It holds the code of the network beside its weights.")
-            .remedy("Use it as a network of kind TorchScript, or save `model.state_dict()` with torch.save.")),
+            .remedy("Measure it with `polariscope eval`, or save `model.state_dict()` with torch.save.")),
         Container::TorchTar => Err(Problem::bad_file("This file was written by PyTorch before version 0.1.10.")
             .because("Its container, a tar archive of 2016, is not supported.")
             .remedy("Open it in a current PyTorch and save it again with torch.save.")),
@@ -78,7 +78,8 @@ pub fn read_bytes(bytes: &[u8]) -> Result<Checkpoint> {
     }
 }
 
-fn whole_file(path: &Path) -> Result<Vec<u8>> {
+/// The bytes of a file, unless it is too large to be a checkpoint.
+pub fn whole_file(path: &Path) -> Result<Vec<u8>> {
     let failed = |error| Problem::io("read this file", path, &error);
     let len = std::fs::metadata(path).map_err(failed)?.len();
     if len > MAX_FILE {

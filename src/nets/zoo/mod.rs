@@ -2,6 +2,7 @@
 
 pub mod preact_resnet18;
 pub mod small_resnet;
+pub mod torchscript;
 pub mod wide_resnet;
 
 use super::{Architecture, InputSpec, Network, Site};
