@@ -12,8 +12,9 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use polariscope::app::App;
 use polariscope::app::command::{Change, Screen, UserCommand};
 use polariscope::app::config::{Config, LookChoice, Settings};
-use polariscope::experiment::{Code, Problem};
+use polariscope::experiment::{Code, Problem, check};
 use polariscope::run::event::{Command, Ending, Event, JobEvent};
+use polariscope::run::folder::folder_name;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -450,6 +451,27 @@ fn settings_reach_the_experiment_that_starts() {
     window.state().requests().command(UserCommand::Start);
     settle(&mut window);
     assert!(started_spec(&script).contains("threads = 3"), "{}", started_spec(&script));
+}
+
+#[test]
+fn what_has_run_is_shown_and_can_run_again_with_a_new_seed() {
+    let methods = polariscope::catalogue::all();
+    let experiment = check::parse(SPEC, methods).unwrap();
+    let shelf = Shelf::default();
+    shelf.finished.lock().unwrap().push(folder_name(&check::resolve(&experiment, methods)));
+    let script = Script::answering();
+    let mut window = open_with(&script, shelf, Config::nowhere());
+    click(&mut window, "Remove a backdoor yourself");
+    assert_shows(&window, "This experiment has run before; these are its results.");
+    assert_shows(&window, "Finished");
+    assert!(!script.sent().contains(&"start".to_owned()));
+
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("spec.toml"), SPEC).unwrap();
+    window.state().requests().change(Change::OpenRun(folder.path().to_owned()));
+    settle(&mut window);
+    click(&mut window, "Again with a new seed");
+    assert!(started_spec(&script).contains("seed = 8"), "{}", started_spec(&script));
 }
 
 #[test]

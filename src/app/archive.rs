@@ -4,7 +4,7 @@ use super::job::{JobState, JobView, best_repair};
 use crate::experiment::{Problem, Result, Scores};
 use crate::run::event::{Ending, Picture, Rgba};
 use crate::run::index::{Filter, RunRow};
-use crate::run::{Index, ResultRow, RunFolder, State, folder};
+use crate::run::{Found, Index, ResultRow, RunFolder, State, folder};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,6 +41,9 @@ pub trait Archive: Send + Sync {
 
     /// The table of a finished run; empty when it has none yet.
     fn results(&self, folder: &Path) -> Result<Vec<ResultRow>>;
+
+    /// What a resolved experiment would find in this folder.
+    fn look(&self, folder: &Path, spec: &str) -> Result<Found>;
 
     /// Is this the folder of a run?
     fn is_run(&self, folder: &Path) -> bool;
@@ -88,6 +91,10 @@ impl Archive for RunsOnDisk {
 
     fn results(&self, path: &Path) -> Result<Vec<ResultRow>> {
         Ok(RunFolder::open(path)?.results()?.unwrap_or_default().rows)
+    }
+
+    fn look(&self, path: &Path, spec: &str) -> Result<Found> {
+        folder::look(path, spec)
     }
 
     fn is_run(&self, path: &Path) -> bool {

@@ -5,7 +5,8 @@ use super::config::LookChoice;
 use super::desk::Purpose;
 use super::job::{JobState, JobView, Level};
 use super::state::{Fetched, State};
-use crate::experiment::{DeviceChoice, Problem, check};
+use crate::experiment::{DeviceChoice, Experiment, Problem, Result, check};
+use crate::run::Found;
 use crate::run::event::{Command, JobId, Question, RunRequest};
 use crate::run::folder::folder_name;
 use crate::run::handle::Engine;
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// The preset behind "Remove a backdoor yourself": the first one, made for small machines.
 const QUICK_PRESET: usize = 0;
+/// "Again with a new seed" looks this far for one that has not run.
+const MOST_SEEDS: usize = 1000;
 
 impl State {
     /// Whether a command can do something now; menus and buttons are dimmed when not.
@@ -105,6 +108,7 @@ impl State {
             Change::Open(path) => self.open(&path, engine),
             Change::OpenRun(folder) => self.open_run(folder),
             Change::ContinueRun(folder) => self.continue_run(&folder, engine),
+            Change::RunAgain(folder) => self.run_again(&folder, engine),
             Change::RevealFolder(folder) => self.reveal(&folder),
             Change::UseAsData(path) => self.use_as_data(&path),
             Change::DismissProblem(index) => self.notices.dismiss(index),
@@ -143,33 +147,75 @@ impl State {
             self.screen = Screen::Lab;
             return;
         }
-        match self.text_to_run() {
-            Ok(spec) => {
-                let title = title_of(self.draft.experiment());
-                // The same experiment finds its own folder again, here as on the command line.
-                let resolved = check::resolve(self.draft.experiment(), self.methods);
-                let folder = self.settings.runs_folder.as_ref().map(|runs| runs.join(folder_name(&resolved)));
-                self.send_start(RunRequest { spec, folder, resume: false }, title, engine);
+        let experiment = self.experiment_to_run();
+        let begun = self.place_of(&experiment).and_then(|(folder, found)| {
+            let spec = if experiment == *self.draft.experiment() {
+                self.draft.text().to_owned()
+            } else {
+                check::to_toml(&experiment)?
+            };
+            Ok((spec, folder, found))
+        });
+        let title = title_of(self.draft.experiment());
+        match begun {
+            Ok((_, Some(folder), Found::Finished)) => {
+                self.open_run(folder);
+                self.notices.info("This experiment has run before; these are its results.", self.now);
+            }
+            Ok((spec, folder, found)) => {
+                let resume = found == Found::Begun;
+                if resume {
+                    self.notices.info("Goes on where this experiment was stopped.", self.now);
+                }
+                self.send_start(RunRequest { spec, folder, resume }, title, engine);
             }
             Err(problem) => self.notices.problem(problem),
         }
     }
 
     /// The draft with the settings' device and threads where it leaves them open.
-    fn text_to_run(&self) -> crate::experiment::Result<String> {
+    fn experiment_to_run(&self) -> Experiment {
         let mut experiment = self.draft.experiment().clone();
-        let device = self.settings.device != DeviceChoice::Auto && experiment.device == DeviceChoice::Auto;
-        let threads = self.settings.threads != 0 && experiment.threads == 0;
-        if !device && !threads {
-            return Ok(self.draft.text().to_owned());
-        }
-        if device {
+        if experiment.device == DeviceChoice::Auto {
             experiment.device = self.settings.device;
         }
-        if threads {
+        if experiment.threads == 0 {
             experiment.threads = self.settings.threads;
         }
-        check::to_toml(&experiment)
+        experiment
+    }
+
+    /// Its run folder and what is there already: the same experiment finds its own folder again.
+    fn place_of(&self, experiment: &Experiment) -> Result<(Option<PathBuf>, Found)> {
+        let Some(runs) = self.runs_folder() else {
+            return Ok((None, Found::Fresh));
+        };
+        let resolved = check::resolve(experiment, self.methods);
+        let folder = runs.join(folder_name(&resolved));
+        let found = self.archive.look(&folder, &check::to_toml(&resolved)?)?;
+        Ok((Some(folder), found))
+    }
+
+    /// The experiment of a run once more, with the next seed that has not run yet.
+    fn run_again(&mut self, folder: &Path, engine: &dyn Engine) {
+        let file = folder.join("spec.toml");
+        let text = match std::fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) => return self.notices.problem(Problem::io("read the experiment of this run", &file, &error)),
+        };
+        self.draft.set_text(text);
+        self.draft_moved();
+        let mut experiment = self.draft.experiment().clone();
+        for _ in 0..MOST_SEEDS {
+            experiment.seed = experiment.seed.wrapping_add(1);
+            match self.place_of(&experiment) {
+                Ok((_, Found::Finished)) => {}
+                Ok(_) => break,
+                Err(problem) => return self.notices.problem(problem),
+            }
+        }
+        self.draft.set_experiment(&experiment);
+        self.start(engine);
     }
 
     fn send_start(&mut self, request: RunRequest, title: String, engine: &dyn Engine) {
@@ -331,6 +377,6 @@ impl State {
 }
 
 /// A name for an experiment that may have none.
-pub fn title_of(experiment: &crate::experiment::Experiment) -> String {
+pub fn title_of(experiment: &Experiment) -> String {
     if experiment.name.is_empty() { "Untitled experiment".to_owned() } else { experiment.name.clone() }
 }

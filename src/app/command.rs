@@ -179,6 +179,8 @@ pub enum Change {
     OpenRun(PathBuf),
     /// Goes on with an interrupted run.
     ContinueRun(PathBuf),
+    /// The experiment of a run once more, with a new seed.
+    RunAgain(PathBuf),
     /// Shows a folder in the system's file manager.
     RevealFolder(PathBuf),
     UseAsData(PathBuf),

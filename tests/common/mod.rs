@@ -14,7 +14,7 @@ use polariscope::run::event::{
 };
 use polariscope::run::handle::{Engine, Shutdown};
 use polariscope::run::index::RunRow;
-use polariscope::run::{ResultRow, State};
+use polariscope::run::{Found, ResultRow, State};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::Read;
@@ -306,6 +306,8 @@ fn answer(question: &Question) -> Result<Answer> {
 pub struct Shelf {
     pub rows: Mutex<Vec<RunRow>>,
     pub results: Mutex<Vec<ResultRow>>,
+    /// Names of run folders that are finished.
+    pub finished: Mutex<Vec<String>>,
 }
 
 impl Archive for Shelf {
@@ -327,6 +329,12 @@ impl Archive for Shelf {
 
     fn results(&self, _: &Path) -> Result<Vec<ResultRow>> {
         Ok(self.results.lock().expect("shelf").clone())
+    }
+
+    fn look(&self, folder: &Path, _: &str) -> Result<Found> {
+        let finished = self.finished.lock().expect("shelf");
+        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(if finished.contains(&name) { Found::Finished } else { Found::Fresh })
     }
 
     fn is_run(&self, folder: &Path) -> bool {

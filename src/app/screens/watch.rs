@@ -87,6 +87,10 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requ
                 if ui.button("Open folder").on_hover_text(folder.display().to_string()).clicked() {
                     requests.change(Change::RevealFolder(folder.clone()));
                 }
+                let again = "The same experiment once more; another seed tells luck from skill";
+                if ui.button("Again with a new seed").on_hover_text(again).clicked() {
+                    requests.change(Change::RunAgain(folder.clone()));
+                }
                 let stopped = matches!(&job.state, JobState::Ended(Ending::Stopped { kept: true } | Ending::Failed(_)));
                 if stopped && ui.button("Continue").on_hover_text("Go on from the last saved point").clicked() {
                     requests.change(Change::ContinueRun(folder.clone()));
