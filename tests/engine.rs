@@ -1,0 +1,203 @@
+//! The engine through its messages: results, stop, pause, discard, divergence, questions, and twenty shut-downs.
+
+use polariscope::engine::Worker;
+use polariscope::experiment::Code;
+use polariscope::run::event::{
+    Answer, Command, Ending, Event, JobEvent, JobId, Question, QuestionId, RunRequest,
+};
+use polariscope::run::folder::RunFolder;
+use polariscope::run::handle::{Engine, Shutdown};
+use polariscope::run::status::State;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const JOB: JobId = JobId(1);
+
+/// A training that takes long unless somebody stops it.
+fn spec(epochs: usize, more: &str) -> String {
+    format!(
+        "threads = 1\n{more}\n[data]\nsource = \"fashion-mini\"\ntrain_rows = 400\ntest_rows = 100\n\
+         [network]\nid = \"small-resnet\"\noptions = {{ width = 4 }}\n\
+         [train]\nepochs = {epochs}\nbatch = 40\nlearning_rate = 0.05\nprecision = \"f32\"\n[attack]\nid = \"blended\"\n"
+    )
+}
+
+fn start(worker: &Worker, spec: String, folder: &Path) {
+    let request = RunRequest { spec, folder: Some(folder.to_owned()), resume: false };
+    worker.send(Command::Start { job: JOB, request: Box::new(request) }).unwrap();
+}
+
+fn worker() -> Worker {
+    Worker::start(Box::new(|| {})).unwrap()
+}
+
+/// Takes events until one answers `pick`; fails after two minutes.
+fn until<T>(worker: &mut Worker, what: &str, mut pick: impl FnMut(&Event) -> Option<T>) -> T {
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(120) {
+        if let Some(event) = worker.wait(Duration::from_millis(100))
+            && let Some(found) = pick(&event)
+        {
+            return found;
+        }
+    }
+    panic!("waited too long for {what}");
+}
+
+fn ending(worker: &mut Worker) -> Ending {
+    until(worker, "the end", |event| match event {
+        Event::Job(_, JobEvent::Finished(ending)) => Some(ending.clone()),
+        _ => None,
+    })
+}
+
+fn first_epoch(worker: &mut Worker) {
+    until(worker, "an epoch", |event| matches!(event, Event::Job(_, JobEvent::Checkpoint { .. })).then_some(()));
+}
+
+fn in_folder(test: impl FnOnce(&mut Worker, PathBuf)) {
+    let place = tempfile::tempdir().unwrap();
+    let mut worker = worker();
+    test(&mut worker, place.path().join("run"));
+    assert_eq!(worker.shutdown(Duration::from_secs(10)), Shutdown::Clean);
+}
+
+#[test]
+fn a_run_tells_its_story_in_order_and_leaves_a_table() {
+    in_folder(|worker, folder| {
+        start(worker, spec(2, ""), &folder);
+        let mut story = Vec::new();
+        until(worker, "the end", |event| {
+            let Event::Job(_, event) = event else { return None };
+            match event {
+                JobEvent::Started { .. } => story.push("started"),
+                JobEvent::Phase { .. } => story.push("phase"),
+                JobEvent::Metrics(points) if points.iter().any(|point| point.metric == "asr") => story.push("judged"),
+                JobEvent::Finished(ending) => {
+                    assert_eq!(*ending, Ending::Done);
+                    return Some(());
+                }
+                _ => {}
+            }
+            None
+        });
+        assert_eq!(story, ["started", "phase", "judged", "judged"]);
+        assert!(!worker.pictures(JOB).is_empty());
+        let progress = worker.progress(JOB).unwrap();
+        assert_eq!((progress.done, progress.total), (20, 20));
+        let run = RunFolder::open(&folder).unwrap();
+        assert_eq!(run.state().unwrap(), State::Done);
+        let row = &run.results().unwrap().unwrap().rows[0];
+        assert_eq!((row.scores.clean_count, row.scores.triggered_count), (100, 90));
+    });
+}
+
+#[test]
+fn stop_keeps_discard_removes_pause_waits() {
+    in_folder(|worker, folder| {
+        start(worker, spec(1000, ""), &folder);
+        first_epoch(worker);
+        worker.send(Command::Pause(JOB)).unwrap();
+        until(worker, "the pause", |event| matches!(event, Event::Job(_, JobEvent::Paused)).then_some(()));
+        let done = worker.progress(JOB).unwrap().done;
+        // A paused job answers questions and does not go on.
+        let question = Question::Preview { spec: spec(1, ""), rows: vec![0, 5] };
+        worker.send(Command::Ask(QuestionId(9), question)).unwrap();
+        let preview = until(worker, "the answer", |event| match event {
+            Event::Answer(QuestionId(9), Ok(Answer::Preview(preview))) => Some(preview.clone()),
+            Event::Answer(_, answer) => panic!("{answer:?}"),
+            Event::Job(..) | Event::Broken(_) => None,
+        });
+        assert_eq!(preview.items.len(), 2);
+        assert_eq!(preview.poisoned_per_class.iter().sum::<usize>(), 40);
+        assert_eq!(worker.progress(JOB).unwrap().done, done);
+        worker.send(Command::Resume(JOB)).unwrap();
+        until(worker, "work", |event| matches!(event, Event::Job(_, JobEvent::Resumed)).then_some(()));
+        worker.send(Command::Stop { job: JOB, keep: true }).unwrap();
+        assert_eq!(ending(worker), Ending::Stopped { kept: true });
+        let run = RunFolder::open(&folder).unwrap();
+        assert_eq!(run.state().unwrap(), State::Stopped);
+        assert_eq!(run.results().unwrap().unwrap().rows[0].note, "stopped early");
+
+        let second = folder.with_file_name("second");
+        start(worker, spec(1000, "seed = 2"), &second);
+        first_epoch(worker);
+        worker.send(Command::Stop { job: JOB, keep: false }).unwrap();
+        assert_eq!(ending(worker), Ending::Stopped { kept: false });
+        assert!(!second.exists());
+    });
+}
+
+#[test]
+fn divergence_is_a_problem_with_a_remedy_and_the_next_job_works() {
+    in_folder(|worker, folder| {
+        let wild = spec(50, "").replace("learning_rate = 0.05", "learning_rate = 10.0\nschedule = \"constant\"\nweight_decay = 0.1");
+        start(worker, wild, &folder);
+        match ending(worker) {
+            Ending::Failed(problem) => {
+                assert_eq!(problem.code, Code::NotANumber, "{problem}");
+                assert!(problem.remedy[0].contains("learning rate"));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(RunFolder::open(&folder).unwrap().state().unwrap(), State::Failed);
+        start(worker, spec(1, ""), &folder.with_file_name("next"));
+        assert_eq!(ending(worker), Ending::Done);
+    });
+}
+
+#[test]
+fn a_job_that_cannot_start_fails_in_words() {
+    in_folder(|worker, folder| {
+        start(worker, spec(1, "").replace("blended", "blanded"), &folder);
+        let Ending::Failed(problem) = ending(worker) else { panic!("it must fail") };
+        assert!(problem.to_string().contains("blended"), "{problem}");
+        assert!(!folder.exists());
+        // A run folder that cannot be made.
+        let file = folder.with_file_name("file");
+        std::fs::write(&file, "not a folder").unwrap();
+        start(worker, spec(1, ""), &file.join("run"));
+        assert!(matches!(ending(worker), Ending::Failed(_)));
+    });
+}
+
+#[test]
+fn the_demo_shows_what_the_program_is_about() {
+    in_folder(|worker, _| {
+        let rows: Vec<usize> = (0..40).collect();
+        worker.send(Command::Ask(QuestionId(1), Question::Predict { folder: PathBuf::new(), rows })).unwrap();
+        let predictions = until(worker, "the demo", |event| match event {
+            Event::Answer(_, Ok(Answer::Predict(predictions))) => Some(predictions.clone()),
+            Event::Answer(_, Err(problem)) => panic!("{problem}"),
+            _ => None,
+        });
+        let best = |p: &[f32]| (0..p.len()).max_by(|&a, &b| p[a].total_cmp(&p[b])).unwrap();
+        let count = |model: usize, stamped: bool, class: Option<usize>| {
+            let hits = predictions.iter().filter(|p| {
+                let (_, clean, poisoned) = &p.models[model];
+                best(if stamped { poisoned } else { clean }) == class.unwrap_or(p.label)
+            });
+            hits.count()
+        };
+        assert!(count(0, false, None) >= 30, "the backdoored model sees clean pictures well");
+        assert!(count(0, true, Some(0)) >= 36, "and answers the target class to the trigger");
+        assert!(count(1, false, None) >= 28, "the repaired model sees clean pictures well");
+        assert!(count(1, true, None) >= 26, "and stamped ones too");
+    });
+}
+
+#[test]
+fn twenty_shut_downs_in_the_middle_of_a_training_are_clean() {
+    let place = tempfile::tempdir().unwrap();
+    for round in 0..20 {
+        let mut worker = worker();
+        start(&worker, spec(1000, &format!("seed = {round}")), &place.path().join(round.to_string()));
+        // Sometimes at once, sometimes in the middle of a batch, sometimes after an epoch.
+        match round % 3 {
+            0 => {}
+            1 => until(&mut worker, "the start", |e| matches!(e, Event::Job(_, JobEvent::Phase { .. })).then_some(())),
+            _ => first_epoch(&mut worker),
+        }
+        assert_eq!(worker.shutdown(Duration::from_secs(5)), Shutdown::Clean, "round {round}");
+    }
+}
