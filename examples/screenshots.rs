@@ -152,11 +152,5 @@ fn main() -> Result<(), String> {
     studio.shoot("runs");
     studio.command(UserCommand::Go(Screen::Settings));
     studio.shoot("settings");
-    if let Some(figures) = studio.harness.state().clock().figures() {
-        println!(
-            "work per frame: half below {:.1} ms, 99 % below {:.1} ms, worst {:.1} ms",
-            figures.p50_ms, figures.p99_ms, figures.worst_ms
-        );
-    }
     Ok(())
 }

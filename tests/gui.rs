@@ -122,7 +122,7 @@ fn one_button_trains_and_repairs_before_your_eyes() {
     settle(&mut window);
     assert_shows(&window, "Finished");
     assert_shows(&window, "The trigger won 99.7 % of the time; after NPD it wins 3.5 %");
-    assert_shows(&window, "FT (control)");
+    assert_shows(&window, "control");
     assert!(window.query_by_role_and_label(Role::Button, "Pause").is_none());
 }
 

@@ -355,7 +355,7 @@ pub fn results() -> Vec<ResultRow> {
     vec![
         row("no defense", "", 0.8625, 0.9972, 0.0022, None, false),
         row("NPD", "npd", 0.8520, 0.0350, 0.8161, Some(0.9759), false),
-        row("FT (control)", "ft", 0.8570, 0.6411, 0.3100, Some(0.6753), true),
+        row("FT", "ft", 0.8570, 0.6411, 0.3100, Some(0.6753), true),
     ]
 }
 

@@ -125,24 +125,32 @@ fn base_plot<'a>(ui: &Ui, t: &Tokens, name: &str, curves: &Curves, height: f32) 
         .allow_drag([true, false])
         .set_margin_fraction(vec2(0.02, 0.06))
         .grid_color(t.line)
-        .grid_spacing(t.body * 0.6..=t.body * 6.0)
+        .grid_spacing(t.body * 0.6..=t.body)
         .x_grid_spacer(whole_epochs)
 }
 
-/// Marks at whole epochs, at most a dozen.
+/// Marks at whole epochs, few enough to be labelled.
 fn whole_epochs(input: egui_plot::GridInput) -> Vec<GridMark> {
-    let (from, to) = input.bounds;
-    let step = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0].into_iter().find(|step| (to - from) / step <= 12.0);
-    let step = step.unwrap_or(500.0);
-    let first = (from.max(0.0) / step).ceil() as u64;
-    let last = (to.max(0.0) / step).floor() as u64;
+    round_marks(input.bounds, &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0], 7.0)
+}
+
+/// Marks of the loss: it may be far below one.
+fn loss_marks(input: egui_plot::GridInput) -> Vec<GridMark> {
+    round_marks(input.bounds, &[0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0], 4.0)
+}
+
+/// Multiples of the first step that gives at most `most` intervals.
+fn round_marks((from, to): (f64, f64), steps: &[f64], most: f64) -> Vec<GridMark> {
+    let step = steps.iter().copied().find(|step| (to - from) / step <= most).unwrap_or((to - from) / most);
+    let (first, last) = ((from.max(0.0) / step).ceil() as u64, (to.max(0.0) / step).floor() as u64);
     (first..=last).map(|mark| GridMark { value: mark as f64 * step, step_size: step }).collect()
 }
 
 fn rates_plot(ui: &mut Ui, t: &Tokens, curves: &Curves, height: f32) {
     let plot = base_plot(ui, t, "rates", curves, height)
         .include_y(0.0)
-        .include_y(1.0)
+        // Room above for the names of the phases.
+        .include_y(1.16)
         .y_grid_spacer(|_| (0..=4).map(|step| GridMark { value: f64::from(step) * 0.25, step_size: 0.25 }).collect())
         .y_axis_formatter(|mark: GridMark, _: &_| format!("{:.0} %", mark.value * 100.0))
         .x_axis_formatter(|_: GridMark, _: &_| String::new())
@@ -167,6 +175,7 @@ fn rates_plot(ui: &mut Ui, t: &Tokens, curves: &Curves, height: f32) {
 fn loss_plot(ui: &mut Ui, t: &Tokens, curves: &Curves, height: f32) {
     let plot = base_plot(ui, t, "loss", curves, height)
         .include_y(0.0)
+        .y_grid_spacer(loss_marks)
         .x_axis_formatter(|mark: GridMark, _: &_| format!("{:.0}", mark.value))
         .label_formatter(|position: &HoverPosition<'_>| match position {
             HoverPosition::NearDataPoint { plot_name, position, .. } if !plot_name.is_empty() => {
@@ -210,8 +219,22 @@ fn phase_lines(plot: &mut egui_plot::PlotUi<'_>, t: &Tokens, curves: &Curves, la
         }
         if let Some(y) = label_at {
             let text = RichText::new(format!(" {}", span.id)).size(t.small).color(t.text_weak);
-            let at = PlotPoint::new(span.start, y * 1.05);
+            let at = PlotPoint::new(span.start, y * 1.1);
             plot.text(Text::new("", at, text).anchor(egui::Align2::LEFT_CENTER).allow_hover(false));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_round_and_few() {
+        let values =
+            |bounds| round_marks(bounds, &[1.0, 2.0, 5.0, 10.0], 7.0).iter().map(|mark| mark.value).collect::<Vec<_>>();
+        assert_eq!(values((-0.1, 6.5)), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(values((-1.0, 28.0)), [0.0, 5.0, 10.0, 15.0, 20.0, 25.0]);
+        assert!(values((0.0, 1e6)).len() <= 9);
     }
 }

@@ -20,7 +20,18 @@ pub fn results_table(ui: &mut Ui, rows: &[ResultRow]) {
         }
         ui.end_row();
         for (index, row) in rows.iter().enumerate() {
-            ui.label(theme::strong(&row.title));
+            ui.horizontal(|ui| {
+                ui.label(theme::strong(&row.title));
+                let tag = |ui: &mut Ui, word: &str, meaning: &str| {
+                    ui.label(RichText::new(word).size(t.small).color(t.warn)).on_hover_text(meaning);
+                };
+                if row.control {
+                    tag(ui, "control", "Plain fine-tuning with the same budget, to compare with");
+                }
+                if row.oracle {
+                    tag(ui, "oracle", "Something was chosen by looking at the test set, which no defender can");
+                }
+            });
             let (now, before) = (&row.scores, &first.scores);
             for (value, before) in [(Some(now.acc), Some(before.acc)), (now.asr, before.asr), (now.ra, before.ra)] {
                 cell(ui, value, before.filter(|_| index > 0));
