@@ -51,6 +51,7 @@ pub fn run(open: Option<PathBuf>) -> Result<i32> {
 fn make(cc: &eframe::CreationContext<'_>, open: Option<PathBuf>, started: Instant) -> Result<App> {
     let waker = |ctx: egui::Context| Box::new(move || ctx.request_repaint_after(REPAINT));
     let engine: Box<dyn Engine> = Box::new(Worker::start(waker(cc.egui_ctx.clone()))?);
+    close_on_signal(cc.egui_ctx.clone());
     let machine = machine(cc);
     let parts = Parts {
         engine,
@@ -64,6 +65,17 @@ fn make(cc: &eframe::CreationContext<'_>, open: Option<PathBuf>, started: Instan
         started: Some(started),
     };
     Ok(App::new(&cc.egui_ctx, parts))
+}
+
+/// Ctrl+C in the terminal and SIGTERM close the window as its own button does: a training stops and is kept.
+fn close_on_signal(ctx: egui::Context) {
+    let handler = move || {
+        ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        ctx.request_repaint();
+    };
+    if let Err(error) = ctrlc::set_handler(handler) {
+        tracing::warn!("signals close the window at once: {error}");
+    }
 }
 
 fn machine(cc: &eframe::CreationContext<'_>) -> Machine {
