@@ -2,9 +2,7 @@
 
 use polariscope::engine::Worker;
 use polariscope::experiment::Code;
-use polariscope::run::event::{
-    Answer, Command, Ending, Event, JobEvent, JobId, Question, QuestionId, RunRequest,
-};
+use polariscope::run::event::{Answer, Command, Ending, Event, JobEvent, JobId, Question, QuestionId, RunRequest};
 use polariscope::run::folder::RunFolder;
 use polariscope::run::handle::{Engine, Shutdown};
 use polariscope::run::status::State;
@@ -131,7 +129,8 @@ fn stop_keeps_discard_removes_pause_waits() {
 #[test]
 fn divergence_is_a_problem_with_a_remedy_and_the_next_job_works() {
     in_folder(|worker, folder| {
-        let wild = spec(50, "").replace("learning_rate = 0.05", "learning_rate = 10.0\nschedule = \"constant\"\nweight_decay = 0.1");
+        let wild = spec(50, "")
+            .replace("learning_rate = 0.05", "learning_rate = 10.0\nschedule = \"constant\"\nweight_decay = 0.1");
         start(worker, wild, &folder);
         match ending(worker) {
             Ending::Failed(problem) => {

@@ -35,3 +35,17 @@ fn an_unknown_option_of_any_method_is_refused() {
         assert!(found[0].message.contains("no_such_option"), "{}", method.id);
     }
 }
+
+#[test]
+fn every_preset_and_the_demo_are_experiments_that_can_run() {
+    let assets = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
+    let mut specs: Vec<_> =
+        std::fs::read_dir(assets.join("presets")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(specs.len() >= 3);
+    specs.push(assets.join("demo/spec.toml"));
+    for path in specs {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let experiment = check::parse(&text, catalogue::all()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        assert!(!experiment.name.is_empty(), "{} has no name", path.display());
+    }
+}
