@@ -1,4 +1,5 @@
 //! The command line from outside: exit codes, JSON, readable problems, stop, kill and resume to the same numbers.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use serde_json::Value;
 use std::fs;

@@ -1,4 +1,5 @@
 //! The engine through its messages: results, stop, pause, discard, divergence, questions, and twenty shut-downs.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use polariscope::engine::Worker;
 use polariscope::experiment::Code;

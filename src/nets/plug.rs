@@ -133,7 +133,6 @@ mod tests {
         let mut hook = PlugHook { plugs: &plugs, mode: Mode::Eval, next: Some(&mut look) };
         assert!(hook.visit("there", &x).unwrap().is_none());
         assert_eq!(hook.visit("here", &x).unwrap().unwrap().double_value(&[0, 0, 0, 0]), 2.0);
-        drop(hook);
         assert_eq!(seen, 2.0);
     }
 }

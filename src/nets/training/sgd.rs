@@ -41,7 +41,7 @@ impl Sgd {
                 let leaf = &mut self.leaves[index];
                 let mut gradient = gradient;
                 if self.weight_decay != 0.0 {
-                    gradient = gradient + &*leaf * self.weight_decay;
+                    gradient += &*leaf * self.weight_decay;
                 }
                 if let Some(velocity) = self.velocity.get_mut(index) {
                     let _ = velocity.g_mul_scalar_(self.momentum);
