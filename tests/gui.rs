@@ -475,6 +475,23 @@ fn what_has_run_is_shown_and_can_run_again_with_a_new_seed() {
 }
 
 #[test]
+fn a_continued_run_joins_its_earlier_curve() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("spec.toml"), SPEC).unwrap();
+    let script = Script::answering();
+    let mut window = open(&script);
+    window.state().requests().change(Change::ContinueRun(folder.path().to_owned()));
+    settle(&mut window);
+    let stage = script.0.borrow();
+    assert!(matches!(stage.sent.last(), Some(Command::Start { request, .. }) if request.resume));
+    drop(stage);
+    script.start();
+    script.play(JobEvent::Metrics(vec![point("attack", "acc", 5.0, 0.9)]));
+    settle(&mut window);
+    assert_shows(&window, "ACC from 50.0 % to 90.0 % over 5.0 epochs.");
+}
+
+#[test]
 fn nothing_is_drawn_while_nothing_happens() {
     let mut window = open(&Script::answering());
     settle(&mut window);

@@ -2,7 +2,7 @@
 
 use super::job::{JobState, JobView, best_repair};
 use crate::experiment::{Problem, Result, Scores};
-use crate::run::event::{Ending, Picture, Rgba};
+use crate::run::event::{Ending, MetricPoint, Picture, Rgba};
 use crate::run::index::{Filter, RunRow};
 use crate::run::{Found, Index, ResultRow, RunFolder, State, folder};
 use std::path::{Path, PathBuf};
@@ -41,6 +41,9 @@ pub trait Archive: Send + Sync {
 
     /// The table of a finished run; empty when it has none yet.
     fn results(&self, folder: &Path) -> Result<Vec<ResultRow>>;
+
+    /// The numbers that a run has reported so far.
+    fn points(&self, folder: &Path) -> Result<Vec<MetricPoint>>;
 
     /// What a resolved experiment would find in this folder.
     fn look(&self, folder: &Path, spec: &str) -> Result<Found>;
@@ -91,6 +94,10 @@ impl Archive for RunsOnDisk {
 
     fn results(&self, path: &Path) -> Result<Vec<ResultRow>> {
         Ok(RunFolder::open(path)?.results()?.unwrap_or_default().rows)
+    }
+
+    fn points(&self, path: &Path) -> Result<Vec<MetricPoint>> {
+        RunFolder::open(path)?.points()
     }
 
     fn look(&self, path: &Path, spec: &str) -> Result<Found> {

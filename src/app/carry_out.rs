@@ -220,10 +220,11 @@ impl State {
 
     fn send_start(&mut self, request: RunRequest, title: String, engine: &dyn Engine) {
         let id = JobId(self.next_job);
+        let resumed = request.resume;
         match engine.send(Command::Start { job: id, request: Box::new(request) }) {
             Ok(()) => {
                 self.next_job += 1;
-                self.job = Some(JobView::new(Some(id), title));
+                self.job = Some(JobView { resumed, ..JobView::new(Some(id), title) });
                 self.screen = Screen::Watch;
             }
             Err(problem) => self.notices.problem(problem),

@@ -33,6 +33,10 @@ struct Series {
 
 impl Series {
     fn push(&mut self, point: [f64; 2]) {
+        // A continued run is read from its folder while its newest points may also arrive as events.
+        if self.newest.is_some_and(|newest| point[0] <= newest[0]) {
+            return;
+        }
         self.newest = Some(point);
         self.skipped += 1;
         if self.skipped < self.stride.max(1) {
@@ -138,6 +142,15 @@ mod tests {
         assert_eq!(loss[0], [0.0, 0.0]);
         assert_eq!(loss.last(), Some(&[99_999.0, 99_999.0]));
         assert!(loss.is_sorted_by(|a, b| a[0] < b[0]));
+    }
+
+    #[test]
+    fn a_point_that_comes_twice_is_drawn_once() {
+        let mut curves = Curves::default();
+        for epoch in [1.0, 2.0, 2.0, 1.0, 3.0] {
+            curves.push(&point("attack", "acc", epoch, epoch));
+        }
+        assert_eq!(curves.stretches("acc")[0], [[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]);
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub struct JobView {
     /// Nothing for a job that is read back from its folder.
     pub id: Option<JobId>,
     pub title: String,
+    /// It goes on with what its folder holds already.
+    pub resumed: bool,
     pub state: JobState,
     pub folder: Option<PathBuf>,
     pub device: String,
@@ -64,6 +66,7 @@ impl JobView {
         Self {
             id,
             title: title.into(),
+            resumed: false,
             state: JobState::Queued,
             folder: None,
             device: String::new(),
@@ -186,10 +189,10 @@ impl JobView {
     }
 }
 
-/// The repair after which the trigger wins least, with that rate; the control only where nothing else was tried.
+/// The repair after which the trigger wins least, with that rate; the control is there to compare with, not to win.
 pub fn best_repair(rows: &[ResultRow]) -> Option<(&ResultRow, f64)> {
-    let repairs = rows.iter().skip(1).filter_map(|row| Some((row, row.scores.asr?)));
-    repairs.min_by(|(a, a_asr), (b, b_asr)| a.control.cmp(&b.control).then(a_asr.total_cmp(b_asr)))
+    let repairs = rows.iter().skip(1).filter(|row| !row.control).filter_map(|row| Some((row, row.scores.asr?)));
+    repairs.min_by(|(_, a), (_, b)| a.total_cmp(b))
 }
 
 pub fn ending_words(ending: &Ending) -> String {
@@ -250,7 +253,8 @@ mod tests {
         };
         let mut job = JobView::new(None, "test");
         assert_eq!(job.conclusion(), None);
-        job.results = vec![row("attacked", 0.86, 0.99), row("FT", 0.85, 0.6), row("NPD", 0.84, 0.05)];
+        let control = ResultRow { control: true, ..row("FT", 0.86, 0.01) };
+        job.results = vec![row("attacked", 0.86, 0.99), row("I-BAU", 0.85, 0.6), row("NPD", 0.84, 0.05), control];
         assert_eq!(
             job.conclusion().as_deref(),
             Some("The trigger won 99.0 % of the time; after NPD it wins 5.0 %; normal accuracy: \u{2212}2.0 points.")

@@ -127,6 +127,13 @@ impl App {
             match event {
                 Event::Job(id, event) => {
                     if let Some(job) = self.state.job.as_mut().filter(|job| job.id == Some(id)) {
+                        if let JobEvent::Started { folder, .. } = &event
+                            && job.resumed
+                        {
+                            // The curves of a continued run join what was drawn before it was interrupted.
+                            let points = self.state.archive.points(folder).unwrap_or_default();
+                            points.iter().for_each(|point| job.curves.push(point));
+                        }
                         let finished = matches!(event, JobEvent::Finished(_));
                         job.on_event(event);
                         if finished {

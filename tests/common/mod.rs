@@ -331,6 +331,10 @@ impl Archive for Shelf {
         Ok(self.results.lock().expect("shelf").clone())
     }
 
+    fn points(&self, _: &Path) -> Result<Vec<MetricPoint>> {
+        Ok((1..=4).map(|epoch| point("attack", "acc", f64::from(epoch), 0.5)).collect())
+    }
+
     fn look(&self, folder: &Path, _: &str) -> Result<Found> {
         let finished = self.finished.lock().expect("shelf");
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
