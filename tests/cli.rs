@@ -138,7 +138,9 @@ fn a_killed_run_resumes_to_the_same_numbers() {
     let (code, value, _) = place.json(&["show", "whole", "--json"]);
     assert_eq!((code, value["state"].as_str()), (0, Some("done")));
     let (_, value, _) = place.json(&["list", ".", "--json"]);
-    assert_eq!(value["runs"].as_array().unwrap().len(), 2);
+    // Other folders are listed as unreadable, with the reason.
+    let readable = value["runs"].as_array().unwrap().iter().filter(|run| run["state"] == "done");
+    assert_eq!(readable.count(), 2);
     let (_, value, _) = place.json(&["inspect", "whole/weights/attacked.safetensors", "--json"]);
     assert!(value["warnings"][0].as_str().unwrap().contains("backdoored on purpose"));
     let model = ["eval", "--model", "whole/weights/attacked.safetensors", "--data", "fashion-mini"];

@@ -129,8 +129,7 @@ impl Index {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(Problem::io("look for runs", runs, &error)),
         };
-        // Other folders may lie among the runs; a damaged run still has one of these.
-        found.retain(|path| !hidden(path) && ["spec.toml", "status.json"].iter().any(|name| path.join(name).exists()));
+        found.retain(|path| path.is_dir() && !hidden(path));
         found.sort();
         // Files are read before the transaction, so that the index is locked only briefly.
         let rows: Vec<Entry> = found.iter().map(|path| Entry::read(path)).collect();
