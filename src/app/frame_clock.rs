@@ -44,6 +44,11 @@ impl FrameClock {
         }
     }
 
+    /// Frames so far.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
     /// Nothing before the first frame.
     pub fn figures(&self) -> Option<FrameFigures> {
         let mut sorted = self.ring.clone();

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 const EVENTS_PER_FRAME: usize = 256;
 /// Closing waits this long, in seconds, for a job that was asked to stop; its last saved point is on disk in any case.
 const LEAVE_PATIENCE: f64 = 2.0;
-/// Together with the above less than five seconds.
-const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+/// Together with the above well under five seconds, on a busy machine too.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(1500);
 /// Settings and draft are written this long, in seconds, after the last change.
 const SAVE_DELAY: f64 = 0.5;
 
@@ -33,7 +33,7 @@ pub struct Parts {
     pub machine: Machine,
     /// Opened as soon as the window stands.
     pub open: Option<PathBuf>,
-    /// When the program started, to tell how long the first frame took.
+    /// When the program started: the window's clock. Nothing lets egui's simulated time be the clock (tests).
     pub started: Option<Instant>,
 }
 
@@ -45,7 +45,6 @@ pub struct App {
     clock: FrameClock,
     save_at: Option<f64>,
     close_now: bool,
-    /// When the program started; taken by the first frame.
     started: Option<Instant>,
 }
 
@@ -210,6 +209,9 @@ impl App {
         let asked = ctx.input(|input| input.viewport().close_requested());
         if let Some(since) = self.state.leaving_since {
             if !live || self.state.now - since > LEAVE_PATIENCE {
+                if !self.close_now {
+                    tracing::info!("closing: the job {}", if live { "does not answer" } else { "has ended" });
+                }
                 self.close_now = true;
                 ctx.send_viewport_cmd(egui::ViewportCommand::Close);
             } else {
@@ -220,6 +222,7 @@ impl App {
             ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
             if self.state.leaving_since.is_none() {
                 self.state.leaving_since = Some(self.state.now);
+                tracing::info!("closing: asked the job to stop");
                 self.state.stop(true, self.engine.as_ref());
                 ctx.request_repaint_after(Duration::from_millis(100));
             }
@@ -284,7 +287,11 @@ impl App {
 impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
         let start = Instant::now();
-        self.state.now = ctx.input(|input| input.time);
+        // Egui's own time stands still while the window is covered or minimised; patience must not.
+        self.state.now = match self.started {
+            Some(started) => started.elapsed().as_secs_f64(),
+            None => ctx.input(|input| input.time),
+        };
         self.take_events(ctx);
         for fetched in self.state.background.take() {
             self.state.on_fetched(fetched, self.engine.as_ref());
@@ -313,14 +320,16 @@ impl eframe::App for App {
         self.carry_out_requests(ui.ctx());
         self.clock.add(start);
         self.clock.end_frame();
-        if let Some(started) = self.started.take() {
+        if let Some(started) = self.started.filter(|_| self.clock.frames() == 1) {
             tracing::info!("the first frame was drawn {} ms after the start", started.elapsed().as_millis());
         }
     }
 
     fn on_exit(&mut self) {
         self.save();
-        if self.engine.shutdown(SHUTDOWN_PATIENCE) == Shutdown::Forced {
+        let outcome = self.engine.shutdown(SHUTDOWN_PATIENCE);
+        tracing::info!("closing: the engine's end was {outcome:?}");
+        if outcome == Shutdown::Forced {
             crate::run::handle::leave(0);
         }
     }
