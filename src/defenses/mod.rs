@@ -5,8 +5,8 @@ pub mod repair;
 use crate::data::Dataset;
 use crate::experiment::method::Method;
 use crate::experiment::{Outcome, Problem, Result};
-use crate::nets::Model;
 use crate::nets::training::fit::AfterEpoch;
+use crate::nets::{Model, Network};
 use crate::run::job::Job;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -40,6 +40,11 @@ pub struct DefenderData<'a> {
 pub trait Repair {
     /// How many passes over the clean set it makes: the budget of the fine-tuning control.
     fn epochs(&self) -> usize;
+
+    /// Refuses a network that it cannot repair, before anything is trained.
+    fn check(&self, _: &dyn Network) -> Result<()> {
+        Ok(())
+    }
 
     /// `phase` names random streams, metrics and resume points. `after_epoch` shows the state to the judge, who answers
     /// nothing.

@@ -127,7 +127,11 @@ fn attempt(request: &RunRequest, lines: Lines, library: &Rc<RefCell<Library>>) -
         Ending::Failed(problem) => status.ended(State::Failed, Some(problem.clone())),
     };
     let written = folder.set_status(&status);
-    if ending == (Ending::Stopped { kept: false }) {
+    // A job that was refused before its first step leaves nothing worth a place in the list of runs.
+    let empty = matches!(ending, Ending::Failed(_))
+        && !folder.file("weights").exists()
+        && std::fs::metadata(folder.journal()).map_or(0, |file| file.len()) == 0;
+    if ending == (Ending::Stopped { kept: false }) || empty {
         let path = folder.path.clone();
         if let Err(problem) = folder.discard() {
             job.warn(problem.at(path.display()));
@@ -256,6 +260,10 @@ impl Work<'_> {
         let options = Value::Object(e.network.options.clone());
         let network: Rc<dyn Network> = Rc::from(zoo::build(&e.network.id, &options, input)?);
 
+        for pick in &e.defense {
+            let Defense::Repair(repair) = defenses::make(&pick.id, &Value::Object(pick.options.clone()))?;
+            repair.check(&*network)?;
+        }
         let mut stamps = None;
         if let Some(pick) = &e.attack {
             let training = trigger_from(job, pick, height, width, Moment::Training)?;

@@ -25,7 +25,7 @@ use crate::nets::training::fit::{AfterEpoch, not_a_number};
 use crate::nets::training::resume::restore_into;
 use crate::nets::training::schedule::LearningRate;
 use crate::nets::training::{ResumePoint, Sgd};
-use crate::nets::{InputSpec, Mode, Model, Params, Pass};
+use crate::nets::{InputSpec, Mode, Model, Network, Params, Pass};
 use crate::run::job::Job;
 use rand::seq::SliceRandom;
 use schemars::JsonSchema;
@@ -149,6 +149,10 @@ impl Repair for NeuralPolarizer {
         self.options.warm_up + self.options.epochs
     }
 
+    fn check(&self, network: &dyn Network) -> Result<()> {
+        place(network, &self.options.site).map(|_| ())
+    }
+
     fn repair(
         &self,
         job: &mut Job,
@@ -158,7 +162,7 @@ impl Repair for NeuralPolarizer {
         after_epoch: &mut AfterEpoch,
     ) -> Outcome<Model> {
         let o = &self.options;
-        let (site, channels) = place(&model, &o.site)?;
+        let (site, channels) = place(&*model.network, &o.site)?;
         job.note(format!("{phase}: polarizer with {channels} channels at {site}"));
         let device = model.params.device();
         let mut plug = Plug::identity(&site, o.layer, channels);
@@ -228,8 +232,8 @@ impl Repair for NeuralPolarizer {
 }
 
 /// The site to use and its channels.
-fn place(model: &Model, wanted: &str) -> Result<(String, i64)> {
-    let sites = model.network.sites();
+fn place(network: &dyn Network, wanted: &str) -> Result<(String, i64)> {
+    let sites = network.sites();
     let site = if wanted == "auto" {
         sites.iter().rfind(|site| site.name.ends_with(".conv1.in"))
     } else {
@@ -449,7 +453,7 @@ mod tests {
 
     #[test]
     fn an_unknown_site_is_refused_with_the_known_ones() {
-        let problem = place(&model(), "layer9").unwrap_err();
+        let problem = place(&*model().network, "layer9").unwrap_err();
         assert!(problem.remedy[0].contains("layer3.1.conv1.in"));
     }
 }
