@@ -22,10 +22,11 @@ const PRESETS: [&str; 3] = [
     include_str!("../../assets/presets/cifar10-wrn-badnets.toml"),
 ];
 
-/// Opens the window, on a file or folder if one is given, and returns the exit code when it was closed.
+/// Opens the window, on a file or folder if one is given, trains it at once if it is an experiment and `train` is set,
+/// and returns the exit code when it was closed.
 ///
 /// Fails when no window can be made: no display, or nothing that can draw.
-pub fn run(open: Option<PathBuf>) -> Result<i32> {
+pub fn run(open: Option<PathBuf>, train: bool) -> Result<i32> {
     let started = Instant::now();
     let viewport = egui::ViewportBuilder::default()
         .with_title("Polariscope")
@@ -39,7 +40,7 @@ pub fn run(open: Option<PathBuf>) -> Result<i32> {
         centered: true,
         ..eframe::NativeOptions::default()
     };
-    let outcome = eframe::run_native("Polariscope", options, Box::new(|cc| Ok(Box::new(make(cc, open, started)?))));
+    let outcome = eframe::run_native("Polariscope", options, Box::new(|cc| Ok(Box::new(make(cc, open, train, started)?))));
     outcome.map(|()| 0).map_err(|error| {
         Problem::new(Code::DeviceMissing, "The window cannot be opened.")
             .because(error)
@@ -48,7 +49,7 @@ pub fn run(open: Option<PathBuf>) -> Result<i32> {
     })
 }
 
-fn make(cc: &eframe::CreationContext<'_>, open: Option<PathBuf>, started: Instant) -> Result<App> {
+fn make(cc: &eframe::CreationContext<'_>, open: Option<PathBuf>, train: bool, started: Instant) -> Result<App> {
     let waker = |ctx: egui::Context| Box::new(move || ctx.request_repaint_after(REPAINT));
     let engine: Box<dyn Engine> = Box::new(Worker::start(waker(cc.egui_ctx.clone()))?);
     close_on_signal(cc.egui_ctx.clone());
@@ -62,6 +63,7 @@ fn make(cc: &eframe::CreationContext<'_>, open: Option<PathBuf>, started: Instan
         config: Config::of_this_user(),
         machine,
         open,
+        train,
         started: Some(started),
     };
     Ok(App::new(&cc.egui_ctx, parts))

@@ -33,6 +33,8 @@ pub struct Parts {
     pub machine: Machine,
     /// Opened as soon as the window stands.
     pub open: Option<PathBuf>,
+    /// What was opened is trained as soon as it is checked.
+    pub train: bool,
     /// When the program started: the window's clock. Nothing lets egui's simulated time be the clock (tests).
     pub started: Option<Instant>,
 }
@@ -90,6 +92,9 @@ impl App {
         let requests = Requests::default();
         if let Some(path) = parts.open {
             requests.change(Change::Open(path));
+            if parts.train {
+                requests.command(UserCommand::Start);
+            }
         }
         Self {
             engine: parts.engine,

@@ -30,6 +30,9 @@ struct Arguments {
     command: Option<Command>,
     /// A spec, run folder, model or data set to open in the window.
     path: Option<PathBuf>,
+    /// Start training the opened spec at once, in the window.
+    #[arg(long, requires = "path")]
+    train: bool,
 }
 
 #[derive(Subcommand)]
@@ -94,8 +97,8 @@ impl Output {
 
 /// What `main` shall do next.
 pub enum Door {
-    /// Open the window, perhaps with something in it.
-    Window(Option<PathBuf>),
+    /// Open the window, perhaps with something in it that is trained at once.
+    Window { path: Option<PathBuf>, train: bool },
     /// The work is done; leave with this code.
     Leave(i32),
 }
@@ -110,7 +113,7 @@ pub fn main() -> Door {
             return Door::Leave(if error.use_stderr() { exit::BAD_INPUT } else { exit::DONE });
         }
     };
-    let Some(command) = arguments.command else { return window_on(arguments.path) };
+    let Some(command) = arguments.command else { return window_on(arguments.path, arguments.train) };
     let wants_json = std::env::args().any(|argument| argument == "--json");
     Door::Leave(match dispatch(command) {
         Ok(code) => code,
@@ -119,13 +122,13 @@ pub fn main() -> Door {
 }
 
 /// The window, if there is something to open in it.
-fn window_on(path: Option<PathBuf>) -> Door {
+fn window_on(path: Option<PathBuf>, train: bool) -> Door {
     match path {
         Some(path) if !path.exists() => {
             let problem = Problem::new(Code::MissingFile, "There is no such command, file or folder.");
             Door::Leave(tell(&problem.at(path.display()).remedy("See the commands with `polariscope --help`."), false))
         }
-        path => Door::Window(path),
+        path => Door::Window { path, train },
     }
 }
 

@@ -62,7 +62,7 @@ pub fn evaluate(evaluation: &Evaluation) -> Result<EvaluationReport> {
         Some((pick, poison)) => {
             let mut job = Job::detached(Path::new(""), 0);
             let made = trigger_from(&mut job, pick, card.height as i64, card.width as i64, Moment::Test);
-            Some((made.map_err(problem_of)?, poison))
+            Some((made?, poison))
         }
     };
     if let Some((_, poison)) = &trigger
@@ -73,7 +73,7 @@ pub fn evaluate(evaluation: &Evaluation) -> Result<EvaluationReport> {
     }
     let judge = Judge { test: &split.test, attack: trigger.as_ref().map(|(trigger, poison)| (&**trigger, *poison)) };
     let kind = device::kind(evaluation.precision, device);
-    let scores = judge.scores(&model, kind, &mut || Ok(())).map_err(problem_of)?;
+    let scores = judge.scores(&model, kind, &mut || Ok(()))?;
     let input = &architecture.input;
     Ok(EvaluationReport {
         network: format!("{} {}", architecture.id, architecture.options),
@@ -82,13 +82,6 @@ pub fn evaluate(evaluation: &Evaluation) -> Result<EvaluationReport> {
         scores,
         seconds: begin.elapsed().as_secs_f64(),
     })
-}
-
-fn problem_of(halt: Halt) -> Problem {
-    match halt {
-        Halt::Problem(problem) => problem,
-        Halt::Asked => Problem::internal("The measurement was interrupted."),
-    }
 }
 
 /// The model with the input range that the user gave.

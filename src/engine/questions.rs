@@ -28,14 +28,6 @@ pub fn answer(question: &Question, library: &Rc<RefCell<Library>>) -> Result<Ans
     }
 }
 
-/// A question cannot be stopped; only its problems matter.
-fn problem_of(halt: Halt) -> Problem {
-    match halt {
-        Halt::Problem(problem) => problem,
-        Halt::Asked => Problem::internal("The question was interrupted."),
-    }
-}
-
 fn preview(spec: &str, rows: &[usize], library: &Rc<RefCell<Library>>) -> Result<Preview> {
     let methods = catalogue::all();
     let experiment = check::resolve(&check::parse(spec, methods)?, methods);
@@ -46,7 +38,7 @@ fn preview(spec: &str, rows: &[usize], library: &Rc<RefCell<Library>>) -> Result
     };
     let mut job = Job::detached(Path::new(""), experiment.seed);
     let (height, width) = (card.height as i64, card.width as i64);
-    let trigger = trigger_from(&mut job, pick, height, width, Moment::Training).map_err(problem_of)?;
+    let trigger = trigger_from(&mut job, pick, height, width, Moment::Training)?;
     let classes = card.classes.len() as i64;
     let plan = Plan::draw(&experiment.poison, data.train.labels(), classes, &mut job.rng("poison"))?;
     let mut items = Vec::new();
@@ -165,7 +157,7 @@ fn predict(folder: &Path, rows: &[usize], library: &Rc<RefCell<Library>>) -> Res
     };
     let mut job = Job::detached(Path::new(""), experiment.seed);
     let (height, width) = (card.height as i64, card.width as i64);
-    let trigger = trigger_from(&mut job, pick, height, width, Moment::Test).map_err(problem_of)?;
+    let trigger = trigger_from(&mut job, pick, height, width, Moment::Test)?;
     let mut predictions = Vec::new();
     for &row in rows.iter().filter(|&&row| row < data.test.len()) {
         let clean = data.test.pixels(&[row as i64])?;

@@ -138,5 +138,15 @@ impl From<Problem> for Halt {
     }
 }
 
+/// For work that nobody can stop: only its problems matter.
+impl From<Halt> for Problem {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Problem(problem) => problem,
+            Halt::Asked => Problem::internal("The work was interrupted."),
+        }
+    }
+}
+
 /// What a long-running step returns.
 pub type Outcome<T> = std::result::Result<T, Halt>;

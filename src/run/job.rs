@@ -2,6 +2,7 @@
 
 use super::atomic::write_atomic;
 use super::event::{Event, JobEvent, JobId, MetricPoint, Picture, Progress, Rgba};
+use super::folder::SavedImage;
 use super::journal::Journal;
 use crate::experiment::{Halt, Outcome, Problem, Result};
 use crossbeam_channel::{Sender, TrySendError};
@@ -94,12 +95,6 @@ pub struct Job {
     waiting: VecDeque<JobEvent>,
     meter: Meter,
     images: Vec<SavedImage>,
-}
-
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-struct SavedImage {
-    file: String,
-    caption: String,
 }
 
 /// Progress of the phase that runs now.

@@ -433,6 +433,7 @@ pub fn parts(script: &Script, shelf: Arc<Shelf>) -> Parts {
         config: Config::nowhere(),
         machine: Machine { adapter: "llvmpipe".into(), software: true, cores: 8 },
         open: None,
+        train: false,
         started: None,
     }
 }

@@ -101,6 +101,7 @@ fn start(root: &Path, mut args: Vec<String>) -> Result<ExitCode> {
 fn test(root: &Path) -> Result<ExitCode> {
     let started = Instant::now();
     prepare(root, false)?;
+    system::ensure(&system::test_needs())?;
     let mut tests = cargo(root);
     tests.args(["test", "--workspace"]);
     system::draw_in_software(&mut tests);

@@ -45,6 +45,16 @@ pub fn window_needs() -> Vec<Need> {
     needs
 }
 
+/// A display for the tests that open the real window.
+pub fn test_needs() -> Vec<Need> {
+    if !cfg!(target_os = "linux") {
+        return Vec::new();
+    }
+    let present = || find_program("Xvfb").is_some();
+    let what = "a virtual display (without it one test is left out)";
+    vec![Need { what, packages: &["xvfb"], required: false, present }]
+}
+
 const WINDOW_LIBRARIES: [&str; 6] = [
     "libxkbcommon.so.0",
     "libxkbcommon-x11.so.0",

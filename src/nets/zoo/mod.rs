@@ -1,5 +1,6 @@
 //! Architectures, one file each; `ALL` is the list of them.
 
+mod preact_block;
 pub mod preact_resnet18;
 pub mod small_resnet;
 pub mod torchscript;

@@ -2,10 +2,11 @@
 //!
 //! Names and order of operations are those of the reference state dict: no normalisation after the last stage.
 
+use super::preact_block::Block;
 use super::{Definition, Zoo};
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
 use crate::experiment::{Problem, Result};
-use crate::nets::layers::{Initialiser, bn_relu, conv, pool_linear};
+use crate::nets::layers::{Initialiser, conv, pool_linear};
 use crate::nets::{Architecture, InputSpec, Network, Params, Pass, Site};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,20 +49,6 @@ pub struct PreActResNet18 {
     sites: Vec<Site>,
 }
 
-#[derive(Debug)]
-struct Block {
-    name: String,
-    inputs: i64,
-    outputs: i64,
-    stride: i64,
-}
-
-impl Block {
-    fn has_shortcut(&self) -> bool {
-        self.stride != 1 || self.inputs != self.outputs
-    }
-}
-
 impl PreActResNet18 {
     pub fn new(options: Options, input: InputSpec) -> Self {
         let width = options.width;
@@ -70,19 +57,13 @@ impl PreActResNet18 {
         for (stage, outputs) in [width, 2 * width, 4 * width, 8 * width].into_iter().enumerate() {
             for index in 0..2 {
                 let stride = if stage > 0 && index == 0 { 2 } else { 1 };
-                blocks.push(Block { name: format!("layer{}.{index}", stage + 1), inputs, outputs, stride });
+                let name = format!("layer{}.{index}", stage + 1);
+                blocks.push(Block { name, inputs, outputs, stride, shortcut: "shortcut.0" });
                 inputs = outputs;
             }
         }
         let mut sites = super::conv_sites("conv1", 3, width);
-        for block in &blocks {
-            sites.extend(super::conv_sites(&format!("{}.conv1", block.name), block.inputs, block.outputs));
-            sites.extend(super::conv_sites(&format!("{}.conv2", block.name), block.outputs, block.outputs));
-            if block.has_shortcut() {
-                sites.extend(super::conv_sites(&format!("{}.shortcut.0", block.name), block.inputs, block.outputs));
-            }
-            sites.push(Site { name: format!("{}.out", block.name), channels: block.outputs });
-        }
+        sites.extend(blocks.iter().flat_map(Block::sites));
         sites.push(Site { name: "linear.in".into(), channels: inputs });
         let architecture = super::architecture(&ZOO, &options, input);
         Self { architecture, blocks, width, sites }
@@ -93,17 +74,7 @@ impl Network for PreActResNet18 {
     fn forward(&self, p: &Params, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
         let mut x = conv(p, "conv1", x.shallow_clone(), 1, 1, pass)?;
         for block in &self.blocks {
-            let Block { name, stride, .. } = block;
-            let o = bn_relu(p, &format!("{name}.bn1"), &x, pass)?;
-            let skip = if block.has_shortcut() {
-                conv(p, &format!("{name}.shortcut.0"), o.shallow_clone(), *stride, 0, pass)?
-            } else {
-                x
-            };
-            let o = conv(p, &format!("{name}.conv1"), o, *stride, 1, pass)?;
-            let o = bn_relu(p, &format!("{name}.bn2"), &o, pass)?;
-            let o = conv(p, &format!("{name}.conv2"), o, 1, 1, pass)?;
-            x = pass.site(&format!("{name}.out"), o + skip)?;
+            x = block.forward(p, x, pass)?;
         }
         pool_linear(p, "linear", &x, pass)
     }
@@ -120,14 +91,7 @@ impl Network for PreActResNet18 {
         let mut init = Initialiser::new(seed);
         init.conv("conv1", 3, self.width, 3);
         for block in &self.blocks {
-            let name = &block.name;
-            init.batch_norm(&format!("{name}.bn1"), block.inputs);
-            init.conv(&format!("{name}.conv1"), block.inputs, block.outputs, 3);
-            init.batch_norm(&format!("{name}.bn2"), block.outputs);
-            init.conv(&format!("{name}.conv2"), block.outputs, block.outputs, 3);
-            if block.has_shortcut() {
-                init.conv(&format!("{name}.shortcut.0"), block.inputs, block.outputs, 1);
-            }
+            block.initialise(&mut init);
         }
         init.linear("linear", 8 * self.width, self.architecture.input.classes);
         Ok(init.finish())

@@ -1,5 +1,6 @@
 //! A small pre-activation residual network for first runs: four blocks, trains on 10,000 grey pictures in seconds an epoch.
 
+use super::preact_block::Block;
 use super::{Definition, Zoo};
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
 use crate::experiment::{Problem, Result};
@@ -51,7 +52,7 @@ pub static ZOO: Zoo = Zoo {
 #[derive(Debug)]
 pub struct SmallResNet {
     architecture: Architecture,
-    blocks: Vec<(&'static str, i64, i64, i64)>,
+    blocks: Vec<Block>,
     sites: Vec<Site>,
     width: i64,
 }
@@ -59,22 +60,21 @@ pub struct SmallResNet {
 impl SmallResNet {
     pub fn new(options: Options, input: InputSpec) -> Self {
         let w = options.width;
-        // Name, channels in and out, stride.
+        let block = |name: &str, inputs, outputs, stride| Block {
+            name: name.to_owned(),
+            inputs,
+            outputs,
+            stride,
+            shortcut: "shortcut.0",
+        };
         let blocks = vec![
-            ("layer1.0", w, w, 2),
-            ("layer2.0", w, 2 * w, 2),
-            ("layer3.0", 2 * w, 4 * w, 2),
-            ("layer3.1", 4 * w, 4 * w, 1),
+            block("layer1.0", w, w, 2),
+            block("layer2.0", w, 2 * w, 2),
+            block("layer3.0", 2 * w, 4 * w, 2),
+            block("layer3.1", 4 * w, 4 * w, 1),
         ];
         let mut sites = super::conv_sites("conv1", 3, w);
-        for &(name, inputs, outputs, stride) in &blocks {
-            sites.extend(super::conv_sites(&format!("{name}.conv1"), inputs, outputs));
-            sites.extend(super::conv_sites(&format!("{name}.conv2"), outputs, outputs));
-            if stride != 1 {
-                sites.extend(super::conv_sites(&format!("{name}.shortcut.0"), inputs, outputs));
-            }
-            sites.push(Site { name: format!("{name}.out"), channels: outputs });
-        }
+        sites.extend(blocks.iter().flat_map(Block::sites));
         sites.push(Site { name: "linear.in".into(), channels: 4 * w });
         Self { architecture: super::architecture(&ZOO, &options, input), blocks, sites, width: w }
     }
@@ -83,17 +83,8 @@ impl SmallResNet {
 impl Network for SmallResNet {
     fn forward(&self, p: &Params, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
         let mut x = conv(p, "conv1", x.shallow_clone(), 1, 1, pass)?;
-        for &(name, _, _, stride) in &self.blocks {
-            let o = bn_relu(p, &format!("{name}.bn1"), &x, pass)?;
-            let skip = if stride == 1 {
-                x
-            } else {
-                conv(p, &format!("{name}.shortcut.0"), o.shallow_clone(), stride, 0, pass)?
-            };
-            let o = conv(p, &format!("{name}.conv1"), o, stride, 1, pass)?;
-            let o = bn_relu(p, &format!("{name}.bn2"), &o, pass)?;
-            let o = conv(p, &format!("{name}.conv2"), o, 1, 1, pass)?;
-            x = pass.site(&format!("{name}.out"), o + skip)?;
+        for block in &self.blocks {
+            x = block.forward(p, x, pass)?;
         }
         let x = bn_relu(p, "bn", &x, pass)?;
         pool_linear(p, "linear", &x, pass)
@@ -110,14 +101,8 @@ impl Network for SmallResNet {
     fn initial(&self, seed: u64) -> Result<Params> {
         let mut init = Initialiser::new(seed);
         init.conv("conv1", 3, self.width, 3);
-        for &(name, inputs, outputs, stride) in &self.blocks {
-            init.batch_norm(&format!("{name}.bn1"), inputs);
-            init.conv(&format!("{name}.conv1"), inputs, outputs, 3);
-            init.batch_norm(&format!("{name}.bn2"), outputs);
-            init.conv(&format!("{name}.conv2"), outputs, outputs, 3);
-            if stride != 1 {
-                init.conv(&format!("{name}.shortcut.0"), inputs, outputs, 1);
-            }
+        for block in &self.blocks {
+            block.initialise(&mut init);
         }
         init.batch_norm("bn", 4 * self.width);
         init.linear("linear", 4 * self.width, self.architecture.input.classes);

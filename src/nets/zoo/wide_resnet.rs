@@ -2,6 +2,7 @@
 //!
 //! Names and the pre-activation shortcut are those of the ABL and NAD checkpoints.
 
+use super::preact_block::Block;
 use super::{Definition, Zoo};
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
 use crate::experiment::{Problem, Result};
@@ -62,14 +63,6 @@ pub struct WideResNet {
     features: i64,
 }
 
-#[derive(Debug)]
-struct Block {
-    name: String,
-    inputs: i64,
-    outputs: i64,
-    stride: i64,
-}
-
 impl WideResNet {
     pub fn new(options: Options, input: InputSpec) -> Self {
         let per_group = (options.depth - 4) / 6;
@@ -79,19 +72,13 @@ impl WideResNet {
             let outputs = (16 << group) * options.widen;
             for index in 0..per_group {
                 let stride = if group > 0 && index == 0 { 2 } else { 1 };
-                blocks.push(Block { name: format!("block{}.layer.{index}", group + 1), inputs, outputs, stride });
+                let name = format!("block{}.layer.{index}", group + 1);
+                blocks.push(Block { name, inputs, outputs, stride, shortcut: "convShortcut" });
                 inputs = outputs;
             }
         }
         let mut sites = super::conv_sites("conv1", 3, 16);
-        for block in &blocks {
-            sites.extend(super::conv_sites(&format!("{}.conv1", block.name), block.inputs, block.outputs));
-            sites.extend(super::conv_sites(&format!("{}.conv2", block.name), block.outputs, block.outputs));
-            if block.inputs != block.outputs {
-                sites.extend(super::conv_sites(&format!("{}.convShortcut", block.name), block.inputs, block.outputs));
-            }
-            sites.push(Site { name: format!("{}.out", block.name), channels: block.outputs });
-        }
+        sites.extend(blocks.iter().flat_map(Block::sites));
         sites.push(Site { name: "fc.in".into(), channels: inputs });
         Self { architecture: super::architecture(&ZOO, &options, input), blocks, sites, features: inputs }
     }
@@ -100,17 +87,8 @@ impl WideResNet {
 impl Network for WideResNet {
     fn forward(&self, p: &Params, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
         let mut x = conv(p, "conv1", x.shallow_clone(), 1, 1, pass)?;
-        for Block { name, inputs, outputs, stride } in &self.blocks {
-            let o = bn_relu(p, &format!("{name}.bn1"), &x, pass)?;
-            let skip = if inputs == outputs {
-                x
-            } else {
-                conv(p, &format!("{name}.convShortcut"), o.shallow_clone(), *stride, 0, pass)?
-            };
-            let o = conv(p, &format!("{name}.conv1"), o, *stride, 1, pass)?;
-            let o = bn_relu(p, &format!("{name}.bn2"), &o, pass)?;
-            let o = conv(p, &format!("{name}.conv2"), o, 1, 1, pass)?;
-            x = pass.site(&format!("{name}.out"), o + skip)?;
+        for block in &self.blocks {
+            x = block.forward(p, x, pass)?;
         }
         let x = bn_relu(p, "bn1", &x, pass)?;
         pool_linear(p, "fc", &x, pass)
@@ -127,14 +105,8 @@ impl Network for WideResNet {
     fn initial(&self, seed: u64) -> Result<Params> {
         let mut init = Initialiser::new(seed);
         init.conv("conv1", 3, 16, 3);
-        for Block { name, inputs, outputs, .. } in &self.blocks {
-            init.batch_norm(&format!("{name}.bn1"), *inputs);
-            init.conv(&format!("{name}.conv1"), *inputs, *outputs, 3);
-            init.batch_norm(&format!("{name}.bn2"), *outputs);
-            init.conv(&format!("{name}.conv2"), *outputs, *outputs, 3);
-            if inputs != outputs {
-                init.conv(&format!("{name}.convShortcut"), *inputs, *outputs, 1);
-            }
+        for block in &self.blocks {
+            block.initialise(&mut init);
         }
         init.batch_norm("bn1", self.features);
         init.linear("fc", self.features, self.architecture.input.classes);

@@ -1,0 +1,61 @@
+//! The pre-activation residual block that all networks of the zoo are made of.
+
+use crate::experiment::Result;
+use crate::nets::layers::{Initialiser, bn_relu, conv};
+use crate::nets::{Params, Pass, Site};
+use tch::Tensor;
+
+/// Normalise, ReLU, 3x3 convolution, twice, beside an identity or, where the shape changes, a 1x1 convolution.
+#[derive(Debug)]
+pub struct Block {
+    pub name: String,
+    pub inputs: i64,
+    pub outputs: i64,
+    pub stride: i64,
+    /// What checkpoints call the 1x1 convolution, after the block's name.
+    pub shortcut: &'static str,
+}
+
+impl Block {
+    fn changes_shape(&self) -> bool {
+        self.stride != 1 || self.inputs != self.outputs
+    }
+
+    fn part(&self, name: &str) -> String {
+        format!("{}.{name}", self.name)
+    }
+
+    /// `[n, inputs, h, w]` to `[n, outputs, h / stride, w / stride]`.
+    pub fn forward(&self, p: &Params, x: Tensor, pass: &mut Pass) -> Result<Tensor> {
+        let o = bn_relu(p, &self.part("bn1"), &x, pass)?;
+        let skip = if self.changes_shape() {
+            conv(p, &self.part(self.shortcut), o.shallow_clone(), self.stride, 0, pass)?
+        } else {
+            x
+        };
+        let o = conv(p, &self.part("conv1"), o, self.stride, 1, pass)?;
+        let o = bn_relu(p, &self.part("bn2"), &o, pass)?;
+        let o = conv(p, &self.part("conv2"), o, 1, 1, pass)?;
+        pass.site(&self.part("out"), o + skip)
+    }
+
+    pub fn sites(&self) -> Vec<Site> {
+        let mut sites = super::conv_sites(&self.part("conv1"), self.inputs, self.outputs);
+        sites.extend(super::conv_sites(&self.part("conv2"), self.outputs, self.outputs));
+        if self.changes_shape() {
+            sites.extend(super::conv_sites(&self.part(self.shortcut), self.inputs, self.outputs));
+        }
+        sites.push(Site { name: self.part("out"), channels: self.outputs });
+        sites
+    }
+
+    pub fn initialise(&self, init: &mut Initialiser) {
+        init.batch_norm(&self.part("bn1"), self.inputs);
+        init.conv(&self.part("conv1"), self.inputs, self.outputs, 3);
+        init.batch_norm(&self.part("bn2"), self.outputs);
+        init.conv(&self.part("conv2"), self.outputs, self.outputs, 3);
+        if self.changes_shape() {
+            init.conv(&self.part(self.shortcut), self.inputs, self.outputs, 1);
+        }
+    }
+}
