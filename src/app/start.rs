@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// The engine may speak often; the window listens at most this often.
 const REPAINT: Duration = Duration::from_millis(33);
+/// Where the processor draws as well as trains, every picture costs training time.
+const REPAINT_IN_SOFTWARE: Duration = Duration::from_millis(250);
 
 /// Experiments that are known to work; the first one is the quick tour behind the main button.
 const PRESETS: [&str; 3] = [
@@ -50,16 +52,20 @@ pub fn run(open: Option<PathBuf>, train: bool) -> Result<i32> {
 }
 
 fn make(cc: &eframe::CreationContext<'_>, open: Option<PathBuf>, train: bool, started: Instant) -> Result<App> {
-    let waker = |ctx: egui::Context| Box::new(move || ctx.request_repaint_after(REPAINT));
-    let engine: Box<dyn Engine> = Box::new(Worker::start(waker(cc.egui_ctx.clone()))?);
-    close_on_signal(cc.egui_ctx.clone());
     let machine = machine(cc);
+    let pause = if machine.software { REPAINT_IN_SOFTWARE } else { REPAINT };
+    let waker = |pause| {
+        let ctx = cc.egui_ctx.clone();
+        Box::new(move || ctx.request_repaint_after(pause))
+    };
+    let engine: Box<dyn Engine> = Box::new(Worker::start_behind_window(waker(pause))?);
+    close_on_signal(cc.egui_ctx.clone());
     let parts = Parts {
         engine,
         methods: crate::catalogue::all(),
         presets: presets(),
         archive: Arc::new(RunsOnDisk),
-        background: Background::new(waker(cc.egui_ctx.clone())),
+        background: Background::new(waker(REPAINT)),
         config: Config::of_this_user(),
         machine,
         open,

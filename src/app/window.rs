@@ -333,7 +333,7 @@ impl eframe::App for App {
     fn on_exit(&mut self) {
         self.save();
         let outcome = self.engine.shutdown(SHUTDOWN_PATIENCE);
-        tracing::info!("closing: the engine's end was {outcome:?}");
+        tracing::info!("closing: the engine's end was {outcome:?}; frames: {:?}", self.clock.figures());
         if outcome == Shutdown::Forced {
             crate::run::handle::leave(0);
         }

@@ -7,7 +7,7 @@ use crate::catalogue;
 use crate::data::Dataset;
 use crate::data::sources::{self, SourceChoice};
 use crate::experiment::check;
-use crate::experiment::{DeviceChoice, Halt, Pick, Poison, Precision, Problem, Result, Scores};
+use crate::experiment::{DeviceChoice, Pick, Poison, Precision, Problem, Result, Scores};
 use crate::nets::zoo::torchscript::{self, TorchScript};
 use crate::nets::{Model, Network, device, zoo};
 use crate::run::folder::RunFolder;

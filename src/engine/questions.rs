@@ -6,7 +6,7 @@ use crate::attacks::Moment;
 use crate::catalogue;
 use crate::data::poison::map_label;
 use crate::data::{Dataset, Plan, rgba_from_pixels, sources};
-use crate::experiment::{Experiment, Halt, Problem, Result, check};
+use crate::experiment::{Experiment, Problem, Result, check};
 use crate::nets::formats;
 use crate::nets::model::guess_input;
 use crate::nets::{Model, formats::recognise};
