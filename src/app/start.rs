@@ -42,7 +42,8 @@ pub fn run(open: Option<PathBuf>, train: bool) -> Result<i32> {
         centered: true,
         ..eframe::NativeOptions::default()
     };
-    let outcome = eframe::run_native("Polariscope", options, Box::new(|cc| Ok(Box::new(make(cc, open, train, started)?))));
+    let outcome =
+        eframe::run_native("Polariscope", options, Box::new(|cc| Ok(Box::new(make(cc, open, train, started)?))));
     outcome.map(|()| 0).map_err(|error| {
         Problem::new(Code::DeviceMissing, "The window cannot be opened.")
             .because(error)
