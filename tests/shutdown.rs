@@ -20,8 +20,8 @@ const TIME_TO_CLOSE: Duration = Duration::from_secs(5);
 /// A training that takes minutes unless somebody stops it.
 fn spec(seed: usize) -> String {
     format!(
-        "seed = {seed}\n[data]\nsource = \"fashion-mini\"\n[network]\nid = \"small-resnet\"\n\
-         [train]\nepochs = 100\nbatch = 128\nlearning_rate = 0.05\n[attack]\nid = \"badnets\"\n\
+        "seed = {seed}\n[data]\nsource = \"fashion-mini\"\ntrain_rows = 2000\ntest_rows = 500\n[network]\nid = \"small-resnet\"\n\
+         [train]\nepochs = 1000\nbatch = 128\nlearning_rate = 0.05\n[attack]\nid = \"badnets\"\n\
          [[defense]]\nid = \"npd\"\n"
     )
 }
@@ -104,8 +104,8 @@ fn close_in_mid_training(display: &RustConnection, root: Window, display_name: &
         .stderr(fs::File::create(&log).unwrap())
         .spawn();
     let mut program = Owned(program.unwrap());
-    let window = wait_for("the window", Duration::from_secs(60), || titled(display, root).pop());
-    wait_for("the training", Duration::from_secs(60), || has_begun(&runs));
+    let window = wait_for("the window", Duration::from_secs(120), || titled(display, root).pop());
+    wait_for("the training", Duration::from_secs(120), || has_begun(&runs));
     // Not always at the same moment of an epoch.
     std::thread::sleep(Duration::from_millis(37 * round as u64));
     ask_to_close(display, window);

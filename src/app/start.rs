@@ -59,7 +59,7 @@ fn make(cc: &eframe::CreationContext<'_>, open: Option<PathBuf>, train: bool, st
         let ctx = cc.egui_ctx.clone();
         Box::new(move || ctx.request_repaint_after(pause))
     };
-    let engine: Box<dyn Engine> = Box::new(Worker::start_behind_window(waker(pause))?);
+    let engine: Box<dyn Engine> = Box::new(Worker::start(waker(pause))?);
     close_on_signal(cc.egui_ctx.clone());
     let parts = Parts {
         engine,

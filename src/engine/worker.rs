@@ -51,15 +51,6 @@ enum Work {
 impl Worker {
     /// Starts the worker thread. `waker` is called whenever the front has something new to see.
     pub fn start(waker: Box<dyn Fn() + Send + Sync>) -> Result<Self> {
-        Self::start_with(waker, || {})
-    }
-
-    /// As `start`, for an engine that shares the processor with a window: whatever draws goes first.
-    pub fn start_behind_window(waker: Box<dyn Fn() + Send + Sync>) -> Result<Self> {
-        Self::start_with(waker, yield_to_others)
-    }
-
-    fn start_with(waker: Box<dyn Fn() + Send + Sync>, prepare: fn()) -> Result<Self> {
         quiet_engine_panics();
         let (work, work_in) = bounded(COMMANDS);
         let (questions, questions_in) = bounded(COMMANDS);
@@ -72,7 +63,6 @@ impl Worker {
             .name(ENGINE_THREAD.into())
             .stack_size(16 << 20)
             .spawn(move || {
-                prepare();
                 let loop_ended = catch_unwind(AssertUnwindSafe(|| serve(&work_in, &questions_in, &sink, &of_thread)));
                 if let Err(payload) = loop_ended {
                     let _ = sink.events.try_send(Event::Broken(from_panic(&*payload)));
@@ -100,21 +90,6 @@ impl Worker {
         })
     }
 }
-
-/// Lowers the priority of this thread and of those that it will start, which are libtorch's.
-#[cfg(target_os = "linux")]
-fn yield_to_others() {
-    const NICENESS: i32 = 10;
-    // SAFETY: takes no pointers; on Linux, process 0 means the calling thread alone.
-    #[expect(unsafe_code, reason = "the standard library has no priorities")]
-    let answer = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) };
-    if answer != 0 {
-        tracing::debug!("the engine keeps its priority: {}", std::io::Error::last_os_error());
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn yield_to_others() {}
 
 impl Engine for Worker {
     fn send(&self, command: Command) -> Result<()> {
