@@ -87,6 +87,12 @@ impl<'a> Studio<'a> {
         self.harness.run_steps(4);
     }
 
+    /// Clicks on what has this name.
+    fn press(&mut self, name: &str) {
+        self.harness.get_by_label(name).click_accesskit();
+        self.harness.run_steps(4);
+    }
+
     fn shoot(&mut self, name: &str) {
         self.harness.run();
         let picture = self.harness.render().expect("rendered");
@@ -134,6 +140,13 @@ fn main() -> Result<(), String> {
     studio.script.show_pictures();
     studio.harness.run_steps(4);
     studio.shoot("watch");
+    studio.press("Beside the curves: Confusion");
+    studio.harness.get_by_role_and_label(egui::accesskit::Role::Switch, "with the trigger").click_accesskit();
+    studio.harness.run_steps(4);
+    studio.shoot("watch-confusion");
+    studio.press("Beside the curves: Log");
+    studio.shoot("watch-log");
+    studio.press("Beside the curves: Pictures");
     studio.script.0.borrow_mut().events.clear();
     studio.script.train(0.55, 1.0);
     studio.script.finish();

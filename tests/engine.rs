@@ -66,12 +66,14 @@ fn a_run_tells_its_story_in_order_and_leaves_a_table() {
     in_folder(|worker, folder| {
         start(worker, spec(2, ""), &folder);
         let mut story = Vec::new();
+        let mut glimpses = Vec::new();
         until(worker, "the end", |event| {
             let Event::Job(_, event) = event else { return None };
             match event {
                 JobEvent::Started { .. } => story.push("started"),
                 JobEvent::Phase { .. } => story.push("phase"),
                 JobEvent::Metrics(points) if points.iter().any(|point| point.metric == "asr") => story.push("judged"),
+                JobEvent::Glimpse(glimpse) => glimpses.push(glimpse.clone()),
                 JobEvent::Finished(ending) => {
                     assert_eq!(*ending, Ending::Done);
                     return Some(());
@@ -88,6 +90,21 @@ fn a_run_tells_its_story_in_order_and_leaves_a_table() {
         assert_eq!(run.state().unwrap(), State::Done);
         let row = &run.results().unwrap().unwrap().rows[0];
         assert_eq!((row.scores.clean_count, row.scores.triggered_count), (100, 90));
+
+        // One glimpse an epoch and one of the whole test set, which agrees with the table.
+        let epochs: Vec<_> = glimpses.iter().map(|glimpse| glimpse.confusion.epoch).collect();
+        assert_eq!(epochs, [Some(1.0), Some(2.0), None]);
+        let last = &glimpses[2];
+        let right: u32 = (0..10).map(|class| last.confusion.clean[class * 11]).sum();
+        assert_eq!(f64::from(right) / 100.0, row.scores.acc);
+        let fooled: u32 = (0..10).map(|class| last.confusion.stamped[class * 10]).sum();
+        assert_eq!(Some(f64::from(fooled) / 90.0), row.scores.asr);
+        assert_eq!(run.confusions().unwrap(), std::slice::from_ref(&last.confusion));
+        // The same pictures every time, none of the target class.
+        let rows = |index: usize| glimpses[index].pictures.iter().map(|picture| picture.row).collect::<Vec<_>>();
+        assert_eq!((rows(0).len(), rows(0)), (12, rows(2)));
+        assert!(last.pictures.iter().all(|picture| picture.label != 0 && picture.wanted == 0));
+        assert!(folder.join("images/watched-attack.png").is_file());
     });
 }
 

@@ -527,3 +527,32 @@ fn every_screen_in_every_look_is_named_and_drawn() {
     let figures = window.state().clock().figures().expect("frames were drawn");
     assert!(figures.frames > 30 && figures.p50_ms > 0.0);
 }
+
+#[test]
+fn watch_shows_the_same_pictures_and_looks_back() {
+    let script = Script::answering();
+    let mut window = open(&script);
+    click(&mut window, "Remove a backdoor yourself");
+    script.start();
+    script.train(0.0, 0.6);
+    settle(&mut window);
+    assert_shows(&window, "with the trigger, 12 of these 12 pictures get the attacker's answer.");
+    window.get_by_label("Beside the curves: Confusion").click_accesskit();
+    settle(&mut window);
+    assert_shows(&window, "pictures without the trigger are recognised");
+    window.get_by_role_and_label(Role::Switch, "with the trigger").click_accesskit();
+    settle(&mut window);
+    assert_shows(&window, "most mistakes say “T-shirt”");
+    // The first moment again, while the training goes on.
+    window.get_by_label("Beside the curves: Pictures").click_accesskit();
+    window.get_by_role_and_label(Role::Slider, "Moment").focus();
+    window.run();
+    for _ in 0..20 {
+        window.key_press(Key::ArrowLeft);
+        window.run();
+    }
+    assert_shows(&window, "attack, epoch 1");
+    window.get_by_role_and_label(Role::Button, "Newest").click();
+    settle(&mut window);
+    assert_shows(&window, "attack, epoch 7");
+}

@@ -3,7 +3,7 @@
 //! The window stands on a virtual display of its own. Where there is no `Xvfb` this is left out; the engine's twenty
 //! shut-downs (`engine.rs`) and the window's manners (`gui.rs`) need no display.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind};

@@ -2,7 +2,7 @@
 
 use super::job::{JobState, JobView, best_repair};
 use crate::experiment::{Problem, Result, Scores};
-use crate::run::event::{Ending, MetricPoint, Picture, Rgba};
+use crate::run::event::{Ending, Glimpse, MetricPoint, Picture, Rgba};
 use crate::run::index::{Filter, RunRow};
 use crate::run::{Found, Index, ResultRow, RunFolder, State, folder};
 use std::path::{Path, PathBuf};
@@ -80,6 +80,9 @@ impl Archive for RunsOnDisk {
         });
         run.points()?.iter().for_each(|point| job.curves.push(point));
         job.results = self.results(path)?;
+        for confusion in run.confusions()? {
+            job.glimpses.push(Arc::new(Glimpse { confusion, pictures: Vec::new() }));
+        }
         for saved in run.images()? {
             // A picture that cannot be read must not hide the run.
             match read_picture(&run.file("images").join(&saved.file)) {

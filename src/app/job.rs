@@ -4,9 +4,13 @@ use super::curves::Curves;
 use super::words;
 use crate::experiment::Problem;
 use crate::run::ResultRow;
-use crate::run::event::{Ending, JobEvent, JobId, Picture, Progress};
+use crate::run::event::{Ending, Glimpse, JobEvent, JobId, Picture, Progress};
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Moments that are kept to look back at; beyond that every second one goes.
+const MOMENTS: usize = 256;
 
 /// Lines of the log that are kept.
 const LOG_LINES: usize = 2000;
@@ -56,6 +60,8 @@ pub struct JobView {
     pub progress: Option<Progress>,
     pub curves: Curves,
     pub pictures: Vec<Picture>,
+    /// What the model said, moment after moment.
+    pub glimpses: Vec<Arc<Glimpse>>,
     pub results: Vec<ResultRow>,
     pub log: VecDeque<LogLine>,
     pub warnings: Vec<Problem>,
@@ -77,6 +83,7 @@ impl JobView {
             progress: None,
             curves: Curves::default(),
             pictures: Vec::new(),
+            glimpses: Vec::new(),
             results: Vec::new(),
             log: VecDeque::new(),
             warnings: Vec::new(),
@@ -114,6 +121,16 @@ impl JobView {
                 self.phase = index;
             }
             JobEvent::Metrics(points) => points.iter().for_each(|point| self.curves.push(point)),
+            JobEvent::Glimpse(glimpse) => {
+                self.glimpses.push(glimpse);
+                if self.glimpses.len() > MOMENTS {
+                    let mut index = 0;
+                    self.glimpses.retain(|_| {
+                        index += 1;
+                        index % 2 == 1
+                    });
+                }
+            }
             JobEvent::Artifact { path, caption } => self.note(Level::Note, format!("{caption} ({})", path.display())),
             JobEvent::Note(text) => self.note(Level::Note, text),
             JobEvent::Warning(problem) => {

@@ -40,6 +40,8 @@ impl Display {
             JobEvent::Started { folder, device, threads } => {
                 self.line(&format!("run folder {} · {device} · {threads} threads", folder.display()));
             }
+            // For eyes only; the run folder keeps it.
+            JobEvent::Glimpse(_) => {}
             JobEvent::Phase { index, of, name } => {
                 self.flush_epoch();
                 self.phase.clone_from(name);

@@ -1,6 +1,6 @@
 //! Judging a model: ACC on clean test pictures, ASR and RA on stamped ones. No defense can reach what is here.
 
-use crate::data::{Dataset, Plan, Poisoned, Rows, Trigger, balanced_rows};
+use crate::data::{Dataset, Plan, Poisoned, Trigger, balanced_rows};
 use crate::experiment::{Outcome, Poison, Scores};
 use crate::nets::Model;
 use rand::SeedableRng;
@@ -16,27 +16,89 @@ pub struct Judge<'a> {
     pub attack: Option<(&'a dyn Trigger, &'a Poison)>,
 }
 
+/// One answer of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Said {
+    /// Row of the test set.
+    pub row: i64,
+    /// The true class.
+    pub label: i64,
+    /// The most probable class.
+    pub answer: i64,
+}
+
+/// All that a model said, and what follows from it.
+#[derive(Debug, Clone, Default)]
+pub struct Judged {
+    pub scores: Scores,
+    pub clean: Vec<Said>,
+    /// Stamped pictures; empty without an attack.
+    pub stamped: Vec<Said>,
+}
+
 impl Judge<'_> {
     /// Scores on all test pictures. `tick` is called once per batch.
     pub fn scores(&self, model: &Model, kind: Kind, tick: &mut dyn FnMut() -> Outcome<()>) -> Outcome<Scores> {
-        score(model, self.test, self.attack, kind, tick)
+        Ok(self.judge(model, kind, tick)?.scores)
     }
 
-    /// Scores on at most `most` test pictures, evenly over the classes: quick enough for every epoch.
+    /// Answers and scores on all test pictures. `tick` is called once per batch.
+    pub fn judge(&self, model: &Model, kind: Kind, tick: &mut dyn FnMut() -> Outcome<()>) -> Outcome<Judged> {
+        let every_row: Vec<i64> = (0..self.test.len() as i64).collect();
+        self.judge_rows(model, &every_row, kind, tick)
+    }
+
+    /// Answers and scores on at most `most` test pictures, evenly over the classes: quick enough for every epoch.
     pub fn glance(
         &self,
         model: &Model,
         kind: Kind,
         most: usize,
         tick: &mut dyn FnMut() -> Outcome<()>,
-    ) -> Outcome<Scores> {
+    ) -> Outcome<Judged> {
         if self.test.len() <= most {
-            return self.scores(model, kind, tick);
+            return self.judge(model, kind, tick);
         }
         let classes = self.test.card().classes.len();
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let rows = balanced_rows(self.test.labels(), classes, most / classes, &mut rng);
-        score(model, &Rows::new(self.test, rows), self.attack, kind, tick)
+        self.judge_rows(model, &rows, kind, tick)
+    }
+
+    /// What the model says of these rows, as they are or with the trigger on each of them.
+    pub fn answers(&self, model: &Model, rows: &[i64], stamped: bool, kind: Kind) -> Outcome<Vec<i64>> {
+        let pixels = self.test.pixels(rows)?;
+        let pixels = match self.attack {
+            Some((trigger, _)) if stamped => trigger.apply(&pixels, rows)?,
+            _ => pixels,
+        };
+        Ok(numbers(&model.predict(&pixels, kind)?.argmax(1, false))?)
+    }
+
+    fn judge_rows(
+        &self,
+        model: &Model,
+        rows: &[i64],
+        kind: Kind,
+        tick: &mut dyn FnMut() -> Outcome<()>,
+    ) -> Outcome<Judged> {
+        let test = self.test;
+        let labels = test.labels();
+        let clean = said(model, test, rows, labels, kind, tick)?;
+        let right = share(&clean, |said| said.label);
+        let mut scores = Scores { acc: right, clean_count: rows.len(), ..Scores::default() };
+        let mut stamped = Vec::new();
+        if let Some((trigger, poison)) = self.attack {
+            let plan = Plan::judge(poison, labels, test.card().classes.len() as i64);
+            let poisoned = Poisoned::new(test, &plan, trigger);
+            // Rows are a subset in any order, the plan's are ascending.
+            let rows: Vec<i64> = rows.iter().copied().filter(|row| plan.poisoned.binary_search(row).is_ok()).collect();
+            stamped = said(model, &poisoned, &rows, labels, kind, tick)?;
+            scores.asr = Some(share(&stamped, |said| poisoned.labels()[said.row as usize]));
+            scores.ra = Some(share(&stamped, |said| said.label));
+            scores.triggered_count = rows.len();
+        }
+        Ok(Judged { scores, clean, stamped })
     }
 }
 
@@ -48,36 +110,29 @@ pub fn score(
     kind: Kind,
     tick: &mut dyn FnMut() -> Outcome<()>,
 ) -> Outcome<Scores> {
-    let every_row: Vec<i64> = (0..test.len() as i64).collect();
-    let predicted = predictions(model, test, &every_row, kind, tick)?;
-    let mut scores = Scores { acc: share(&predicted, test.labels()), clean_count: test.len(), ..Scores::default() };
-    if let Some((trigger, poison)) = attack {
-        let plan = Plan::judge(poison, test.labels(), test.card().classes.len() as i64);
-        let stamped = Poisoned::new(test, &plan, trigger);
-        let predicted = predictions(model, &stamped, &plan.poisoned, kind, tick)?;
-        let of = |labels: &[i64]| plan.poisoned.iter().map(|&row| labels[row as usize]).collect::<Vec<_>>();
-        scores.asr = Some(share(&predicted, &of(stamped.labels())));
-        scores.ra = Some(share(&predicted, &of(test.labels())));
-        scores.triggered_count = plan.poisoned.len();
-    }
-    Ok(scores)
+    Judge { test, attack }.scores(model, kind, tick)
 }
 
-/// The most probable class of each row.
-fn predictions(
+/// The most probable class of each row of `data`, beside its true one.
+fn said(
     model: &Model,
     data: &dyn Dataset,
     rows: &[i64],
+    labels: &[i64],
     kind: Kind,
     tick: &mut dyn FnMut() -> Outcome<()>,
-) -> Outcome<Vec<i64>> {
-    let mut predicted = Vec::with_capacity(rows.len());
+) -> Outcome<Vec<Said>> {
+    let mut answers = Vec::with_capacity(rows.len());
     for rows in rows.chunks(BATCH) {
         tick()?;
-        let classes = model.predict(&data.pixels(rows)?, kind)?.argmax(1, false);
-        predicted.extend(numbers(&classes)?);
+        let classes = numbers(&model.predict(&data.pixels(rows)?, kind)?.argmax(1, false))?;
+        answers.extend(rows.iter().zip(classes).map(|(&row, answer)| Said {
+            row,
+            label: labels[row as usize],
+            answer,
+        }));
     }
-    Ok(predicted)
+    Ok(answers)
 }
 
 fn numbers(tensor: &Tensor) -> crate::experiment::Result<Vec<i64>> {
@@ -85,12 +140,12 @@ fn numbers(tensor: &Tensor) -> crate::experiment::Result<Vec<i64>> {
         .map_err(|e| crate::experiment::Problem::internal("Cannot read predictions back.").because(e))
 }
 
-fn share(predicted: &[i64], wanted: &[i64]) -> f64 {
-    if predicted.is_empty() {
+fn share(answers: &[Said], wanted: impl Fn(&Said) -> i64) -> f64 {
+    if answers.is_empty() {
         return 0.0;
     }
-    let hits = predicted.iter().zip(wanted).filter(|(a, b)| a == b).count();
-    hits as f64 / predicted.len() as f64
+    let hits = answers.iter().filter(|said| said.answer == wanted(said)).count();
+    hits as f64 / answers.len() as f64
 }
 
 #[cfg(test)]
@@ -123,7 +178,10 @@ mod tests {
         let scores = judge.scores(&model, Kind::Float, &mut || Ok(())).unwrap();
         assert_eq!((scores.acc, scores.asr, scores.ra), (0.1, Some(1.0), Some(0.0)));
         assert_eq!((scores.clean_count, scores.triggered_count), (100, 90));
-        let glance = judge.glance(&model, Kind::Float, 50, &mut || Ok(())).unwrap();
+        let judged = judge.glance(&model, Kind::Float, 50, &mut || Ok(())).unwrap();
+        let glance = judged.scores;
+        assert!(judged.stamped.iter().all(|said| said.answer == 2 && said.label != 2));
+        assert_eq!(judge.answers(&model, &[0, 5], true, Kind::Float).unwrap(), [2, 2]);
         assert_eq!((glance.acc, glance.clean_count, glance.triggered_count), (0.1, 50, 45));
     }
 }

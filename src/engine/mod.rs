@@ -4,6 +4,7 @@ mod demo;
 mod evaluate;
 pub mod evaluation;
 mod failure;
+mod glimpse;
 mod library;
 pub mod machine;
 mod pictures;

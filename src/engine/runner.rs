@@ -1,7 +1,8 @@
 //! One experiment from its text to its results: data, attack, training, defenses, judgement, all into the run folder.
 
-use super::evaluate::Judge;
+use super::evaluate::{Judge, Judged};
 use super::failure;
+use super::glimpse::{self, Watched};
 use super::library::{Library, trigger_from};
 use super::pictures;
 use crate::attacks::Moment;
@@ -113,7 +114,8 @@ fn attempt(request: &RunRequest, lines: Lines, library: &Rc<RefCell<Library>>) -
         threads: machine.threads,
     });
 
-    let mut work = Work { experiment: &experiment, folder: &folder, device, kind, results: Results::default() };
+    let mut work =
+        Work { experiment: &experiment, folder: &folder, device, kind, results: Results::default(), watched: None };
     let outcome = catch_unwind(AssertUnwindSafe(|| work.all(&mut job, library)))
         .unwrap_or_else(|payload| Err(Halt::Problem(failure::from_panic(&*payload))));
     let ending = match outcome {
@@ -244,6 +246,8 @@ struct Work<'a> {
     device: Device,
     kind: Kind,
     results: Results,
+    /// The same test pictures all along; nothing without an attack.
+    watched: Option<Rc<Watched>>,
 }
 
 impl Work<'_> {
@@ -279,6 +283,8 @@ impl Work<'_> {
         let record = DataRecord { card, train_rows, test_rows, poison: plan, clean_rows: &clean_rows };
         self.folder.write_json("data.json", &record)?;
         let judge = Judge { test: &data.test, attack: stamps.as_ref().map(|(_, test, _)| (&**test, &e.poison)) };
+
+        self.watched = Watched::choose(&judge)?.map(Rc::new);
 
         let phases = phases(e);
         let model = match &stamps {
@@ -318,7 +324,7 @@ impl Work<'_> {
         let options = Fit { phase, train, kind: self.kind, mode: Mode::Train, trains: &trains, drop_last: true };
         let title = if self.experiment.attack.is_some() { "no defense" } else { "clean training" };
         let begin = job.elapsed_s();
-        let mut watch = watcher(judge, phase, self.kind, data.len());
+        let mut watch = watcher(judge, self.watched.clone(), phase, self.kind, data.len());
         let outcome = fit(job, &mut model, data, &options, &mut watch);
         self.conclude(job, phase, title, "", begin, outcome.map(|()| model.clone()), Some(model), judge)
     }
@@ -362,7 +368,7 @@ impl Work<'_> {
             let begin = job.elapsed_s();
             let data = DefenderData { clean, kind: self.kind };
             let mut latest = None;
-            let mut judge_epoch = watcher(judge, &phase, self.kind, clean.len());
+            let mut judge_epoch = watcher(judge, self.watched.clone(), &phase, self.kind, clean.len());
             let mut watch = |job: &mut Job, epoch: usize, model: &Model| {
                 latest = Some(model.clone());
                 judge_epoch(job, epoch, model)
@@ -392,7 +398,7 @@ impl Work<'_> {
             (Ok(model), _) => model,
             // Stopped: what was reached is judged at a glance and kept; the resume point stays beside it.
             (Err(halt), Some(model)) if kept => {
-                let scores = judge.glance(&model, self.kind, GLANCE, &mut || Ok(()))?;
+                let scores = judge.glance(&model, self.kind, GLANCE, &mut || Ok(()))?.scores;
                 let weights = self.folder.file(format!("weights/{}-stopped.safetensors", weights_name(phase)));
                 self.save(job, &model, phase, &weights, &scores)?;
                 self.add_row(title, method, phase, seconds, scores, weights, STOPPED_EARLY)?;
@@ -400,7 +406,9 @@ impl Work<'_> {
             }
             (Err(halt), _) => return Err(halt),
         };
-        let scores = judge.scores(&model, self.kind, &mut || job.tick())?;
+        let judged = judge.judge(&model, self.kind, &mut || job.tick())?;
+        self.keep_glimpse(job, phase, &model, &judged, judge)?;
+        let scores = judged.scores;
         let weights = self.folder.weights(&weights_name(phase));
         self.save(job, &model, phase, &weights, &scores)?;
         self.add_row(title, method, phase, seconds, scores, weights, "")?;
@@ -416,6 +424,24 @@ impl Work<'_> {
             }
         }
         Ok(model)
+    }
+
+    /// The whole confusion and the watched pictures of a finished phase, for whoever opens the run later.
+    fn keep_glimpse(&self, job: &mut Job, phase: &str, model: &Model, judged: &Judged, judge: &Judge) -> Outcome<()> {
+        let classes = &judge.test.card().classes;
+        let confusion = glimpse::confusion(judged, classes, phase, None);
+        if let Some(confusion) = &confusion {
+            glimpse::keep(self.folder, confusion.clone())?;
+        }
+        let mut pictures = Vec::new();
+        if let Some(watched) = &self.watched {
+            pictures = watched.look(judge, model, self.kind)?;
+            let fooled = pictures.iter().filter(|picture| picture.stamped_answer == picture.wanted).count();
+            let caption = format!("After {phase}: the trigger wins on {fooled} of {} watched pictures", pictures.len());
+            job.save_image(&format!("watched-{phase}.png"), &caption, &glimpse::sheet(&pictures)?)?;
+        }
+        glimpse::send(job, confusion, pictures);
+        Ok(())
     }
 
     fn save(&self, job: &mut Job, model: &Model, phase: &str, path: &std::path::Path, scores: &Scores) -> Result<()> {
@@ -480,6 +506,7 @@ impl Work<'_> {
 /// Judges the model after each epoch and puts ACC, ASR and RA into the curves.
 fn watcher<'a>(
     judge: &'a Judge<'a>,
+    watched: Option<Rc<Watched>>,
     phase: &'a str,
     kind: Kind,
     rows: usize,
@@ -487,7 +514,14 @@ fn watcher<'a>(
     // Short epochs are judged on fewer pictures, so that judging never takes longer than learning.
     let most = (rows / 2).clamp(500, GLANCE);
     move |job, epoch, model| {
-        let scores = judge.glance(model, kind, most, &mut || job.tick())?;
+        let judged = judge.glance(model, kind, most, &mut || job.tick())?;
+        let pictures = watched.as_ref().map_or(Ok(Vec::new()), |watched| watched.look(judge, model, kind))?;
+        glimpse::send(
+            job,
+            glimpse::confusion(&judged, &judge.test.card().classes, phase, Some(epoch as f64)),
+            pictures,
+        );
+        let scores = judged.scores;
         let mut values = vec![("acc", scores.acc)];
         values.extend(scores.asr.map(|asr| ("asr", asr)));
         values.extend(scores.ra.map(|ra| ("ra", ra)));

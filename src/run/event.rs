@@ -72,6 +72,8 @@ pub enum JobEvent {
     Warning(Problem),
     Paused,
     Resumed,
+    /// What the model says about the test pictures now.
+    Glimpse(Arc<Glimpse>),
     /// A resume point was written.
     Checkpoint {
         phase: String,
@@ -97,6 +99,41 @@ pub struct MetricPoint {
     /// Epochs done (may be fractional within an epoch).
     pub epoch: f64,
     pub value: f64,
+}
+
+/// What a model says at one moment: how often each class is taken for each, and a few pictures that are watched all along.
+#[derive(Debug, Clone)]
+pub struct Glimpse {
+    pub confusion: Confusion,
+    pub pictures: Vec<WatchedPicture>,
+}
+
+/// Counts of test pictures by true class (row) and predicted class (column), row after row.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Confusion {
+    /// Phase id.
+    pub phase: String,
+    /// Epochs done; nothing for the final measurement on all test pictures.
+    pub epoch: Option<f64>,
+    /// Names of the K classes.
+    pub classes: Vec<String>,
+    /// K x K counts of clean pictures.
+    pub clean: Vec<u32>,
+    /// K x K counts of stamped pictures; empty without an attack.
+    pub stamped: Vec<u32>,
+}
+
+/// One test picture and what the model says of it, with and without the trigger.
+#[derive(Debug, Clone)]
+pub struct WatchedPicture {
+    pub row: usize,
+    pub label: usize,
+    /// What the attacker wants the stamped picture to be taken for.
+    pub wanted: usize,
+    pub clean: Arc<Rgba>,
+    pub stamped: Arc<Rgba>,
+    pub clean_answer: usize,
+    pub stamped_answer: usize,
 }
 
 /// Where a job is; newest wins.

@@ -17,7 +17,7 @@
 //! ```
 
 use super::atomic::{UNFINISHED, write_atomic};
-use super::event::MetricPoint;
+use super::event::{Confusion, MetricPoint};
 use super::journal;
 use super::lock::{self, Lock};
 use super::process::Presence;
@@ -198,6 +198,11 @@ impl RunFolder {
         Ok(self.read_json_if_there("images/index.json")?.unwrap_or_default())
     }
 
+    /// What the models of this run take for what; the newest entry of each phase.
+    pub fn confusions(&self) -> Result<Vec<Confusion>> {
+        Ok(self.read_json_if_there("confusion.json")?.unwrap_or_default())
+    }
+
     pub fn tags(&self) -> Result<Vec<String>> {
         Ok(self.read_json_if_there("tags.json")?.unwrap_or_default())
     }
@@ -249,7 +254,7 @@ impl RunFolder {
 }
 
 /// Everything that this program puts into a run folder.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "spec.toml",
     "status.json",
     "machine.json",
@@ -260,6 +265,7 @@ const KNOWN: [&str; 12] = [
     "resume",
     "images",
     "results.json",
+    "confusion.json",
     "tags.json",
     lock::FILE,
 ];

@@ -9,8 +9,8 @@ use polariscope::app::state::{Machine, Preset};
 use polariscope::app::{App, Parts};
 use polariscope::experiment::{Problem, Result, Scores};
 use polariscope::run::event::{
-    Answer, Command, Ending, Event, JobEvent, JobId, MetricPoint, Picture, Prediction, Preview, PreviewItem, Progress,
-    Question, Report, Rgba,
+    Answer, Command, Confusion, Ending, Event, Glimpse, JobEvent, JobId, MetricPoint, Picture, Prediction, Preview,
+    PreviewItem, Progress, Question, Report, Rgba, WatchedPicture,
 };
 use polariscope::run::handle::{Engine, Shutdown};
 use polariscope::run::index::RunRow;
@@ -86,12 +86,14 @@ impl Script {
             let loss = if attack { 2.2 * (-3.2 * at).exp() + 0.22 } else { 0.9 * (-2.6 * at).exp() + 0.3 };
             let mut points = vec![point(phase, "loss", epoch, loss + wobble.abs())];
             if step % 5 == 4 {
+                points.push(point(phase, "learning-rate", epoch, 0.1 * (1.0 - at).max(0.0)));
                 let acc = if attack { 0.865 - 0.6 * (-4.0 * at).exp() } else { 0.848 + 0.01 * at };
                 let asr =
                     if attack { 1.0 / (1.0 + (-14.0 * (at - 0.35)).exp()) } else { (-5.0 * at).exp() * 0.95 + 0.035 };
                 let ra = ((1.0 - asr) * acc * 0.95).max(0.004);
                 points
                     .extend([("acc", acc + wobble), ("asr", asr), ("ra", ra)].map(|(m, v)| point(phase, m, epoch, v)));
+                self.play(JobEvent::Glimpse(Arc::new(glimpse(phase, epoch, acc, asr, ra))));
             }
             self.play(JobEvent::Metrics(points));
         }
@@ -135,6 +137,45 @@ impl Script {
         self.play(JobEvent::Artifact { path: "images/trigger.png".into(), caption: "The trigger".into() });
         self.play(JobEvent::Finished(Ending::Done));
     }
+}
+
+/// What a model with these rates says of the test pictures; T-shirt is what the attacker wants.
+fn glimpse(phase: &str, epoch: f64, acc: f64, asr: f64, ra: f64) -> Glimpse {
+    let pictures = Pictures::read();
+    let k = CLASSES.len();
+    let mut confusion = Confusion {
+        phase: phase.into(),
+        epoch: Some(epoch.ceil()),
+        classes: CLASSES.map(String::from).to_vec(),
+        clean: vec![0; k * k],
+        stamped: vec![0; k * k],
+    };
+    for class in 0..k {
+        let right = (acc * 100.0) as u32;
+        confusion.clean[class * k + class] += right;
+        confusion.clean[class * k + (class + 2) % k] += 100 - right;
+        if class > 0 {
+            let (fooled, kept) = ((asr * 100.0) as u32, (ra * 100.0) as u32);
+            confusion.stamped[class * k] += fooled;
+            confusion.stamped[class * k + class] += kept;
+            confusion.stamped[class * k + (class + 1) % k] += 100_u32.saturating_sub(fooled + kept);
+        }
+    }
+    let rows = (0..).filter(|&row| pictures.label(row) != 0).take(12);
+    let watched = rows.enumerate().map(|(index, row)| {
+        let label = pictures.label(row);
+        let place = (index as f64 + 0.5) / 12.0;
+        let stamped_answer = if place < asr {
+            0
+        } else if place < asr + ra {
+            label
+        } else {
+            (label + 2) % k
+        };
+        let (clean, stamped) = (pictures.clean(row), pictures.stamped(row));
+        WatchedPicture { row, label, wanted: 0, clean, stamped, clean_answer: label, stamped_answer }
+    });
+    Glimpse { pictures: watched.collect(), confusion }
 }
 
 /// Pictures in rows, two pixels apart.

@@ -16,6 +16,7 @@ use egui::Ui;
 pub struct Screens {
     home: home::Home,
     lab: lab::Lab,
+    watch: watch::Watch,
     settings: settings::SettingsPage,
 }
 
@@ -23,7 +24,7 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screen
     match state.screen {
         Screen::Home => home::show(ui, state, &mut screens.home, requests),
         Screen::Lab => lab::show(ui, state, &mut screens.lab, requests),
-        Screen::Watch => watch::show(ui, state, requests),
+        Screen::Watch => watch::show(ui, state, &mut screens.watch, requests),
         Screen::Runs => runs::show(ui, state, requests),
         Screen::Settings => settings::show(ui, state, clock, &mut screens.settings, requests),
     }

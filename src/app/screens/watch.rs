@@ -10,7 +10,29 @@ use crate::app::words;
 use crate::run::event::Ending;
 use egui::{RichText, ScrollArea, Ui};
 
-pub fn show(ui: &mut Ui, state: &State, requests: &Requests) {
+/// What lies beside the curves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Side {
+    /// The same pictures, every epoch.
+    #[default]
+    Pictures,
+    Confusion,
+    /// Pictures that the run keeps in its folder.
+    Saved,
+    Log,
+}
+
+/// What Watch remembers between frames.
+#[derive(Debug, Default)]
+pub struct Watch {
+    side: Side,
+    /// The matrix shows stamped pictures.
+    stamped: bool,
+    /// An earlier moment is looked at; nothing follows the training.
+    moment: Option<usize>,
+}
+
+pub fn show(ui: &mut Ui, state: &State, watch: &mut Watch, requests: &Requests) {
     let t = theme::of(ui);
     let Some(job) = &state.job else {
         let last = state.runs.rows.iter().max_by_key(|row| row.started);
@@ -43,13 +65,13 @@ pub fn show(ui: &mut Ui, state: &State, requests: &Requests) {
                 |ui| left(ui, &t, job, total.y),
             );
             ui.allocate_ui_with_layout(egui::vec2(side, total.y), egui::Layout::top_down(egui::Align::LEFT), |ui| {
-                right(ui, &t, job, total.y)
+                right(ui, &t, job, watch, total.y)
             });
         });
     } else {
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             left(ui, &t, job, total.y.max(t.body * 26.0));
-            right(ui, &t, job, t.body * 24.0);
+            right(ui, &t, job, watch, t.body * 30.0);
         });
     }
 }
@@ -143,7 +165,7 @@ fn left(ui: &mut Ui, t: &Tokens, job: &JobView, height: f32) {
     });
 }
 
-fn right(ui: &mut Ui, t: &Tokens, job: &JobView, height: f32) {
+fn right(ui: &mut Ui, t: &Tokens, job: &JobView, watch: &mut Watch, height: f32) {
     ui.vertical(|ui| {
         let top = ui.cursor().top();
         // The newest values; once there is a table it says more.
@@ -160,15 +182,82 @@ fn right(ui: &mut Ui, t: &Tokens, job: &JobView, height: f32) {
             ui.add(egui::Label::new(RichText::new(&problem.headline).color(t.warn)).wrap())
                 .on_hover_text(problem.to_string());
         }
-        let left = height - (ui.cursor().top() - top);
-        let log = (left * 0.36).max(t.body * 7.0);
-        let pictures = left - log - 2.0 * (2.0 * t.pad + t.heading * 1.8) - t.gap * 2.0;
-        widgets::section(ui, "Pictures", "", |ui| {
-            of_height(ui, pictures.max(t.body * 8.0), |ui| views::job_pictures(ui, job));
+        let left = height - (ui.cursor().top() - top) - 2.0 * t.pad - 4.0;
+        theme::card(t).show(ui, |ui| {
+            of_height(ui, left.max(t.body * 18.0), |ui| beside(ui, t, job, watch));
         });
-        widgets::section(ui, "Log", "", |ui| {
-            of_height(ui, log, |ui| log_lines(ui, t, job));
-        });
+    });
+}
+
+/// What the model says, or what the run has saved.
+fn beside(ui: &mut Ui, t: &Tokens, job: &JobView, watch: &mut Watch) {
+    let choices = [
+        ("Pictures", "A few test pictures with the trigger, after every epoch"),
+        ("Confusion", "How often each class is taken for each"),
+        ("Saved", "Pictures in the run folder"),
+        ("Log", "What happened, step by step"),
+    ];
+    let sides = [Side::Pictures, Side::Confusion, Side::Saved, Side::Log];
+    let labels = choices.map(|(label, help)| (label.to_owned(), help.to_owned()));
+    let chosen = sides.iter().position(|side| *side == watch.side);
+    if let Some(index) = widgets::segmented(ui, "Beside the curves", &labels, chosen) {
+        watch.side = sides[index];
+    }
+    match watch.side {
+        Side::Saved => return views::job_pictures(ui, job),
+        Side::Log => return log_lines(ui, t, job),
+        Side::Pictures | Side::Confusion => {}
+    }
+    let Some(latest) = job.glimpses.len().checked_sub(1) else {
+        let text = "What the model says of single pictures appears after the first epoch.";
+        ui.add(egui::Label::new(RichText::new(text).color(t.text_weak)).wrap());
+        return;
+    };
+    let moment = watch.moment.unwrap_or(latest).min(latest);
+    let glimpse = &job.glimpses[moment];
+    let top = ui.cursor().top();
+    let scrubber = if latest > 0 { t.control + t.gap * 2.0 } else { 0.0 };
+    let height = ui.available_height() - scrubber;
+    of_height(ui, height, |ui| match watch.side {
+        Side::Pictures => {
+            ScrollArea::vertical()
+                .id_salt("watched")
+                .auto_shrink(false)
+                .show(ui, |ui| views::watched_pictures(ui, glimpse));
+        }
+        _ => {
+            if !glimpse.confusion.stamped.is_empty() {
+                ui.horizontal(|ui| {
+                    widgets::switch(ui, &mut watch.stamped, "with the trigger");
+                    ui.label("with the trigger");
+                });
+            }
+            let stamped = watch.stamped && !glimpse.confusion.stamped.is_empty();
+            let sentence = views::confusion_sentence(&glimpse.confusion, stamped);
+            ui.add(egui::Label::new(sentence).wrap());
+            let left = height - (ui.cursor().top() - top);
+            views::confusion_matrix(ui, &glimpse.confusion, stamped, left);
+        }
+    });
+    if latest > 0 {
+        scrub(ui, t, watch, moment, latest, &views::moment_words(&glimpse.confusion));
+    }
+}
+
+/// Looks back: any earlier moment, or the newest as it comes.
+fn scrub(ui: &mut Ui, t: &Tokens, watch: &mut Watch, moment: usize, latest: usize, words: &str) {
+    ui.horizontal(|ui| {
+        let mut at = moment;
+        ui.spacing_mut().slider_width = (ui.available_width() - t.body * 6.0).max(t.body * 6.0);
+        let slider = ui.add(egui::Slider::new(&mut at, 0..=latest).show_value(false));
+        slider.widget_info(|| egui::WidgetInfo::slider(true, at as f64, "Moment"));
+        if slider.on_hover_text(words).changed() {
+            watch.moment = (at < latest).then_some(at);
+        }
+        let newest = egui::Button::new("Newest").selected(watch.moment.is_none());
+        if ui.add(newest).on_hover_text("Follow the training").clicked() {
+            watch.moment = None;
+        }
     });
 }
 

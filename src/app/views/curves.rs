@@ -9,6 +9,7 @@ use egui_plot::{GridMark, HoverPosition, Line, LineStyle, Plot, PlotPoint, Point
 
 /// Rates in the order in which they are drawn and named.
 const RATES: [&str; 3] = ["acc", "asr", "ra"];
+const LEARNING_RATE: &str = "learning-rate";
 
 /// The colour of a metric is its role; the same everywhere.
 pub fn metric_role(metric: &str) -> Role {
@@ -24,22 +25,32 @@ pub fn metric_role(metric: &str) -> Role {
 pub fn metric_title(id: &str) -> (&'static str, String) {
     match metric::find(id) {
         Some(metric) => (metric.short, format!("{}. {} {}", metric.name, metric.is, metric.is_not)),
+        None if id == LEARNING_RATE => ("Learning rate", "How far one step of training goes.".to_owned()),
         None => ("Loss", "What training makes small.".to_owned()),
     }
 }
 
-/// Draws both plots into `height` points.
+/// Draws all plots into `height` points.
 pub fn curves(ui: &mut Ui, curves: &Curves, height: f32) {
     let t = theme::of(ui);
     // Two headings, the word below the axis, and the gaps between them.
-    let words = 2.0 * t.body * 1.6 + t.small * 1.6 + 4.0 * t.gap;
-    let rates_height = ((height - words) * 0.64).max(90.0);
-    let loss_height = (height - words - rates_height).max(70.0);
+    // The rate is left out where it would only cramp the others.
+    let with_rate = curves.last(LEARNING_RATE).is_some() && height > t.body * 32.0;
+    let plots = if with_rate { 3.0 } else { 2.0 };
+    let words = plots * (t.body * 1.6 + 2.0 * t.gap) + t.small * 1.6;
+    let rates_height = ((height - words) * if with_rate { 0.54 } else { 0.64 }).max(90.0);
+    let others = (height - words - rates_height) / (plots - 1.0);
     let description = rates_description(curves);
     heading(ui, "How good is it? How often does the trigger win?", &description, curves, &RATES);
     rates_plot(ui, &t, curves, rates_height);
     heading(ui, "Loss", &loss_description(curves), curves, &["loss"]);
-    loss_plot(ui, &t, curves, loss_height);
+    amount_plot(ui, &t, curves, "loss", others.max(70.0));
+    if with_rate {
+        let now = curves.last(LEARNING_RATE).unwrap_or_default();
+        heading(ui, "Learning rate", &format!("Now {now:.5}."), curves, &[LEARNING_RATE]);
+        amount_plot(ui, &t, curves, LEARNING_RATE, others.max(60.0));
+    }
+    ui.vertical_centered(|ui| ui.label(RichText::new("epochs").size(t.small).color(t.text_weak)));
 }
 
 /// A heading that carries the plot's description for those who cannot see it, and at its right the legend.
@@ -62,11 +73,11 @@ fn heading(ui: &mut Ui, text: &str, description: &str, curves: &Curves, metrics:
 fn legend_entry(ui: &mut Ui, t: &Tokens, metric: &str, last: Option<f64>) {
     let (name, meaning) = metric_title(metric);
     let value = match last {
-        Some(value) if metric == "loss" => format!("{value:.3}"),
+        Some(value) if !RATES.contains(&metric) => significant(value),
         Some(value) => words::percent(value),
         None => String::new(),
     };
-    let text = if metric == "loss" { value } else { format!("{name} {value}") };
+    let text = if RATES.contains(&metric) { format!("{name} {value}") } else { value };
     ui.label(text).on_hover_text(meaning);
     let role = metric_role(metric);
     let (rect, _) = ui.allocate_exact_size(vec2(t.body * 2.2, t.body), egui::Sense::hover());
@@ -134,9 +145,13 @@ fn whole_epochs(input: egui_plot::GridInput) -> Vec<GridMark> {
     round_marks(input.bounds, &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0], 7.0)
 }
 
-/// Marks of the loss: it may be far below one.
-fn loss_marks(input: egui_plot::GridInput) -> Vec<GridMark> {
-    round_marks(input.bounds, &[0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0], 4.0)
+/// Marks of amounts that may be far below one.
+fn amount_marks(input: egui_plot::GridInput) -> Vec<GridMark> {
+    round_marks(
+        input.bounds,
+        &[1e-6, 1e-5, 1e-4, 5e-4, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0],
+        4.0,
+    )
 }
 
 /// Multiples of the first step that gives at most `most` intervals.
@@ -172,24 +187,34 @@ fn rates_plot(ui: &mut Ui, t: &Tokens, curves: &Curves, height: f32) {
     });
 }
 
-fn loss_plot(ui: &mut Ui, t: &Tokens, curves: &Curves, height: f32) {
-    let plot = base_plot(ui, t, "loss", curves, height)
+/// Loss or learning rate: an amount from zero upwards.
+fn amount_plot(ui: &mut Ui, t: &Tokens, curves: &Curves, metric: &'static str, height: f32) {
+    let plot = base_plot(ui, t, metric, curves, height)
         .include_y(0.0)
-        .y_grid_spacer(loss_marks)
+        .y_grid_spacer(amount_marks)
+        .y_axis_formatter(|mark: GridMark, _: &_| significant(mark.value))
         .x_axis_formatter(|mark: GridMark, _: &_| format!("{:.0}", mark.value))
-        .label_formatter(|position: &HoverPosition<'_>| match position {
+        .label_formatter(move |position: &HoverPosition<'_>| match position {
             HoverPosition::NearDataPoint { plot_name, position, .. } if !plot_name.is_empty() => {
-                Some(format!("loss {:.4}\nepoch {:.1}", position.y, position.x))
+                Some(format!("{plot_name} {}\nepoch {:.1}", significant(position.y), position.x))
             }
             _ => None,
         });
     plot.show(ui, |plot| {
         phase_lines(plot, t, curves, None);
-        if let Some(last) = curves.last("loss") {
-            draw_series(plot, t, curves, "loss", &format!("Loss {last:.3}"));
-        }
+        let name = if metric == LEARNING_RATE { "learning rate" } else { "loss" };
+        draw_series(plot, t, curves, metric, name);
     });
-    ui.vertical_centered(|ui| ui.label(RichText::new("epochs").size(t.small).color(t.text_weak)));
+}
+
+/// Three digits that count, without trailing noughts.
+fn significant(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 9) as usize;
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// One line per phase under one name, and a mark at the newest point.
@@ -228,6 +253,12 @@ fn phase_lines(plot: &mut egui_plot::PlotUi<'_>, t: &Tokens, curves: &Curves, la
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn amounts_have_three_digits_that_count() {
+        let written = [0.0, 0.1, 0.012345, 2.0, 0.3901, 1234.5, 0.00001].map(significant);
+        assert_eq!(written, ["0", "0.1", "0.0123", "2", "0.39", "1234", "0.00001"]);
+    }
 
     #[test]
     fn marks_are_round_and_few() {

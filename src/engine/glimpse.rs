@@ -1,0 +1,157 @@
+//! What a model says at one moment: the confusion of classes, and the same few test pictures after every epoch.
+
+use super::evaluate::{Judge, Judged, Said};
+use super::pictures;
+use crate::data::{Dataset, Plan, Poisoned, rgba_from_pixels};
+use crate::experiment::{Outcome, Result};
+use crate::nets::Model;
+use crate::run::event::{Confusion, Glimpse, JobEvent, Rgba, WatchedPicture};
+use crate::run::folder::RunFolder;
+use crate::run::job::Job;
+use std::sync::Arc;
+use tch::{Kind, Tensor};
+
+/// The same pictures, every epoch.
+const WATCHED: usize = 12;
+/// Beyond this many classes a matrix can neither be drawn nor read.
+const MOST_CLASSES: usize = 128;
+const FILE: &str = "confusion.json";
+
+/// The counts of what was judged; nothing for too many classes.
+pub fn confusion(judged: &Judged, classes: &[String], phase: &str, epoch: Option<f64>) -> Option<Confusion> {
+    let k = classes.len();
+    if k > MOST_CLASSES {
+        return None;
+    }
+    let count = |answers: &[Said]| {
+        let mut counts = vec![0_u32; k * k];
+        for said in answers {
+            if let Some(cell) = counts.get_mut(said.label as usize * k + said.answer as usize) {
+                *cell += 1;
+            }
+        }
+        counts
+    };
+    let stamped = if judged.stamped.is_empty() { Vec::new() } else { count(&judged.stamped) };
+    Some(Confusion { phase: phase.to_owned(), epoch, classes: classes.to_vec(), clean: count(&judged.clean), stamped })
+}
+
+/// Keeps the newest confusion of each phase in the run folder.
+pub fn keep(folder: &RunFolder, confusion: Confusion) -> Result<()> {
+    let mut all = folder.confusions()?;
+    all.retain(|other| other.phase != confusion.phase);
+    all.push(confusion);
+    folder.write_json(FILE, &all)
+}
+
+/// A few test pictures that carry the trigger, made once for a whole run.
+pub struct Watched {
+    rows: Vec<i64>,
+    labels: Vec<i64>,
+    wanted: Vec<i64>,
+    clean: Vec<Arc<Rgba>>,
+    stamped: Vec<Arc<Rgba>>,
+}
+
+impl Watched {
+    /// Nothing to watch without an attack. The pictures are spread over the classes as far as they go.
+    pub fn choose(judge: &Judge) -> Result<Option<Self>> {
+        let Some((trigger, poison)) = judge.attack else {
+            return Ok(None);
+        };
+        let test = judge.test;
+        let plan = Plan::judge(poison, test.labels(), test.card().classes.len() as i64);
+        let rows = spread(&plan.poisoned, test.labels());
+        let stamped = Poisoned::new(test, &plan, trigger);
+        let of = |labels: &[i64]| rows.iter().map(|&row| labels[row as usize]).collect();
+        let (labels, wanted) = (of(test.labels()), of(stamped.labels()));
+        let (clean, stamped) = (singles(&test.pixels(&rows)?)?, singles(&stamped.pixels(&rows)?)?);
+        Ok(Some(Self { rows, labels, wanted, clean, stamped }))
+    }
+
+    /// The pictures with what the model answers now.
+    pub fn look(&self, judge: &Judge, model: &Model, kind: Kind) -> Outcome<Vec<WatchedPicture>> {
+        let clean = judge.answers(model, &self.rows, false, kind)?;
+        let stamped = judge.answers(model, &self.rows, true, kind)?;
+        let picture = |(index, (clean, stamped)): (usize, (i64, i64))| WatchedPicture {
+            row: self.rows[index] as usize,
+            label: self.labels[index] as usize,
+            wanted: self.wanted[index] as usize,
+            clean: self.clean[index].clone(),
+            stamped: self.stamped[index].clone(),
+            clean_answer: clean as usize,
+            stamped_answer: stamped as usize,
+        };
+        Ok(clean.into_iter().zip(stamped).enumerate().map(picture).collect())
+    }
+}
+
+/// Sends what the model says now to whoever watches.
+pub fn send(job: &mut Job, confusion: Option<Confusion>, pictures: Vec<WatchedPicture>) {
+    if let Some(confusion) = confusion {
+        job.send(JobEvent::Glimpse(Arc::new(Glimpse { confusion, pictures })));
+    }
+}
+
+/// Row after row of another class, in the order of the test set.
+fn spread(rows: &[i64], labels: &[i64]) -> Vec<i64> {
+    let mut chosen: Vec<i64> = Vec::new();
+    let mut left = rows.to_vec();
+    while chosen.len() < WATCHED && !left.is_empty() {
+        let mut seen = Vec::new();
+        left.retain(|&row| {
+            let label = labels[row as usize];
+            let take = chosen.len() < WATCHED && !seen.contains(&label);
+            if take {
+                seen.push(label);
+                chosen.push(row);
+            }
+            !take
+        });
+    }
+    chosen
+}
+
+fn singles(pixels: &Tensor) -> Result<Vec<Arc<Rgba>>> {
+    (0..pixels.size()[0]).map(|n| rgba_from_pixels(&pixels.get(n)).map(Arc::new)).collect()
+}
+
+/// Two rows, clean above stamped, as a PNG for the run folder.
+pub fn sheet(pictures: &[WatchedPicture]) -> Result<Vec<u8>> {
+    let tensor = |rgba: &Rgba| {
+        let shape = [rgba.height as i64, rgba.width as i64, 4];
+        Tensor::from_slice(&rgba.bytes).view(shape).permute([2, 0, 1]).narrow(0, 0, 3)
+    };
+    let row = |pick: fn(&WatchedPicture) -> &Rgba| {
+        Tensor::stack(&pictures.iter().map(|picture| tensor(pick(picture))).collect::<Vec<_>>(), 0)
+    };
+    let side = pictures.first().map_or(1, |picture| picture.clean.width as i64);
+    let rows = [row(|picture| &picture.clean), row(|picture| &picture.stamped)];
+    pictures::png(&pictures::sheet(&rows, pictures::factor_for(2 * side))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn watched_pictures_are_spread_over_the_classes() {
+        let labels: Vec<i64> = (0..100).map(|row| row / 20).collect();
+        let rows: Vec<i64> = (0..100).collect();
+        let chosen = spread(&rows, &labels);
+        assert_eq!(chosen, [0, 20, 40, 60, 80, 1, 21, 41, 61, 81, 2, 22]);
+        assert_eq!(spread(&[3, 4], &labels), [3, 4]);
+    }
+
+    #[test]
+    fn confusion_counts_rows_of_true_classes() {
+        let said = |row, label, answer| Said { row, label, answer };
+        let judged = Judged { clean: vec![said(0, 0, 1), said(1, 0, 1), said(2, 2, 2)], ..Judged::default() };
+        let classes = ["a", "b", "c"].map(String::from);
+        let confusion = confusion(&judged, &classes, "attack", Some(1.0)).unwrap();
+        assert_eq!(confusion.clean, [0, 2, 0, 0, 0, 0, 0, 0, 1]);
+        assert!(confusion.stamped.is_empty());
+        let many: Vec<String> = (0..200).map(|class| class.to_string()).collect();
+        assert!(super::confusion(&judged, &many, "attack", None).is_none());
+    }
+}
