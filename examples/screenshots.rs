@@ -140,13 +140,13 @@ fn main() -> Result<(), String> {
     studio.script.show_pictures();
     studio.harness.run_steps(4);
     studio.shoot("watch");
-    studio.press("Beside the curves: Confusion");
+    studio.press("Show: Confusion");
     studio.harness.get_by_role_and_label(egui::accesskit::Role::Switch, "with the trigger").click_accesskit();
     studio.harness.run_steps(4);
     studio.shoot("watch-confusion");
-    studio.press("Beside the curves: Log");
+    studio.press("Show: Log");
     studio.shoot("watch-log");
-    studio.press("Beside the curves: Pictures");
+    studio.press("Show: Pictures");
     studio.script.0.borrow_mut().events.clear();
     studio.script.train(0.55, 1.0);
     studio.script.finish();

@@ -537,14 +537,14 @@ fn watch_shows_the_same_pictures_and_looks_back() {
     script.train(0.0, 0.6);
     settle(&mut window);
     assert_shows(&window, "with the trigger, 12 of these 12 pictures get the attacker's answer.");
-    window.get_by_label("Beside the curves: Confusion").click_accesskit();
+    window.get_by_label("Show: Confusion").click_accesskit();
     settle(&mut window);
     assert_shows(&window, "pictures without the trigger are recognised");
     window.get_by_role_and_label(Role::Switch, "with the trigger").click_accesskit();
     settle(&mut window);
     assert_shows(&window, "most mistakes say “T-shirt”");
     // The first moment again, while the training goes on.
-    window.get_by_label("Beside the curves: Pictures").click_accesskit();
+    window.get_by_label("Show: Pictures").click_accesskit();
     window.get_by_role_and_label(Role::Slider, "Moment").focus();
     window.run();
     for _ in 0..20 {

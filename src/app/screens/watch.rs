@@ -13,8 +13,10 @@ use egui::{RichText, ScrollArea, Ui};
 /// What lies beside the curves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Side {
-    /// The same pictures, every epoch.
+    /// The curves themselves, where there is no room for anything beside them; else the pictures.
     #[default]
+    Curves,
+    /// The same pictures, every epoch.
     Pictures,
     Confusion,
     /// Pictures that the run keeps in its folder.
@@ -56,8 +58,8 @@ pub fn show(ui: &mut Ui, state: &State, watch: &mut Watch, requests: &Requests) 
     }
     let total = ui.available_size();
     let wide = total.x > t.body * 58.0;
-    let side = if wide { (total.x * 0.34).min(t.body * 34.0) } else { total.x };
     if wide {
+        let side = (total.x * 0.34).min(t.body * 34.0);
         ui.horizontal_top(|ui| {
             ui.allocate_ui_with_layout(
                 egui::vec2(total.x - side - t.pad, total.y),
@@ -69,10 +71,15 @@ pub fn show(ui: &mut Ui, state: &State, watch: &mut Watch, requests: &Requests) 
             });
         });
     } else {
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            left(ui, &t, job, total.y.max(t.body * 26.0));
-            right(ui, &t, job, watch, t.body * 30.0);
-        });
+        // No room for both: one at a time, the curves first.
+        choose_side(ui, watch, true);
+        ui.add_space(t.gap * 0.5);
+        let height = ui.available_height();
+        if watch.side == Side::Curves {
+            left(ui, &t, job, height);
+        } else {
+            theme::card(&t).show(ui, |ui| of_height(ui, height - 2.0 * t.pad - 4.0, |ui| beside(ui, &t, job, watch)));
+        }
     }
 }
 
@@ -159,7 +166,7 @@ fn left(ui: &mut Ui, t: &Tokens, job: &JobView, height: f32) {
             if job.curves.is_empty() && !job.is_live() {
                 widgets::empty_state(ui, "No curves", "This run ended before its first measurement.", |_| {});
             } else {
-                views::curves(ui, &job.curves, inner.max(t.body * 22.0));
+                views::curves(ui, &job.curves, inner.max(t.body * 17.0));
             }
         });
     });
@@ -184,29 +191,36 @@ fn right(ui: &mut Ui, t: &Tokens, job: &JobView, watch: &mut Watch, height: f32)
         }
         let left = height - (ui.cursor().top() - top) - 2.0 * t.pad - 4.0;
         theme::card(t).show(ui, |ui| {
-            of_height(ui, left.max(t.body * 18.0), |ui| beside(ui, t, job, watch));
+            of_height(ui, left.max(t.body * 18.0), |ui| {
+                choose_side(ui, watch, false);
+                beside(ui, t, job, watch);
+            });
         });
     });
 }
 
+fn choose_side(ui: &mut Ui, watch: &mut Watch, with_curves: bool) {
+    let choices = [
+        (Side::Curves, "Curves", "How good the model is, and how often the trigger wins"),
+        (Side::Pictures, "Pictures", "A few test pictures with the trigger, after every epoch"),
+        (Side::Confusion, "Confusion", "How often each class is taken for each"),
+        (Side::Saved, "Saved", "Pictures in the run folder"),
+        (Side::Log, "Log", "What happened, step by step"),
+    ];
+    let choices = &choices[usize::from(!with_curves)..];
+    let chosen = choices.iter().position(|(side, _, _)| *side == watch.side).or(Some(0));
+    let labels: Vec<_> = choices.iter().map(|(_, label, help)| ((*label).to_owned(), (*help).to_owned())).collect();
+    if let Some(index) = widgets::segmented(ui, "Show", &labels, chosen) {
+        watch.side = choices[index].0;
+    }
+}
+
 /// What the model says, or what the run has saved.
 fn beside(ui: &mut Ui, t: &Tokens, job: &JobView, watch: &mut Watch) {
-    let choices = [
-        ("Pictures", "A few test pictures with the trigger, after every epoch"),
-        ("Confusion", "How often each class is taken for each"),
-        ("Saved", "Pictures in the run folder"),
-        ("Log", "What happened, step by step"),
-    ];
-    let sides = [Side::Pictures, Side::Confusion, Side::Saved, Side::Log];
-    let labels = choices.map(|(label, help)| (label.to_owned(), help.to_owned()));
-    let chosen = sides.iter().position(|side| *side == watch.side);
-    if let Some(index) = widgets::segmented(ui, "Beside the curves", &labels, chosen) {
-        watch.side = sides[index];
-    }
     match watch.side {
         Side::Saved => return views::job_pictures(ui, job),
         Side::Log => return log_lines(ui, t, job),
-        Side::Pictures | Side::Confusion => {}
+        Side::Curves | Side::Pictures | Side::Confusion => {}
     }
     let Some(latest) = job.glimpses.len().checked_sub(1) else {
         let text = "What the model says of single pictures appears after the first epoch.";
@@ -219,7 +233,7 @@ fn beside(ui: &mut Ui, t: &Tokens, job: &JobView, watch: &mut Watch) {
     let scrubber = if latest > 0 { t.control + t.gap * 2.0 } else { 0.0 };
     let height = ui.available_height() - scrubber;
     of_height(ui, height, |ui| match watch.side {
-        Side::Pictures => {
+        Side::Curves | Side::Pictures => {
             ScrollArea::vertical()
                 .id_salt("watched")
                 .auto_shrink(false)

@@ -140,6 +140,7 @@ pub fn confusion_matrix(ui: &mut Ui, confusion: &Confusion, stamped: bool, heigh
     let painter = ui.painter_at(rect.expand(2.0));
     let origin = rect.left_top() + vec2(names, t.small * 1.6);
     painter.text(rect.left_top(), Align2::LEFT_TOP, "true classes down, answers across", font.clone(), t.text_weak);
+    let edge = if named { Stroke::new(0.5, t.line) } else { Stroke::NONE };
     for row in 0..k {
         let of_row: u32 = counts[row * k..(row + 1) * k].iter().sum();
         let y = origin.y + (row as f32 + 0.5) * cell;
@@ -155,7 +156,7 @@ pub fn confusion_matrix(ui: &mut Ui, confusion: &Confusion, stamped: bool, heigh
             let full = if row == column { t.clean } else { t.attacked };
             // The root keeps rare mistakes visible.
             let fill = t.field.lerp_to_gamma(full, share.sqrt());
-            painter.rect_filled(area, CornerRadius::same(2), fill);
+            painter.rect(area, CornerRadius::same(2), fill, edge, egui::StrokeKind::Inside);
             if named && count > 0 && cell > t.small * 1.7 {
                 let ink = if share.sqrt() > 0.55 { t.on_accent } else { t.text };
                 let font = FontId::proportional(t.small.min(cell * 0.42));
