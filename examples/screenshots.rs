@@ -8,13 +8,18 @@
 mod common;
 
 use common::{Script, Shelf};
+use egui::accesskit::Role;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use polariscope::app::App;
 use polariscope::app::command::{Change, Screen, UserCommand};
 use polariscope::app::config::{LookChoice, Settings};
+use polariscope::app::{App, gpu};
+use polariscope::engine::{self, Library};
 use polariscope::experiment::{Code, Problem};
+use polariscope::run::event::Question;
+use std::cell::RefCell;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
 struct Wish {
@@ -65,12 +70,13 @@ impl<'a> Studio<'a> {
             *shelf.results.lock().expect("shelf") = common::results();
         }
         let parts = common::parts(&script, Arc::new(shelf));
-        let harness = Harness::builder()
-            .with_size(wish.size)
-            .with_max_steps(30)
-            .with_render_cursor(false)
-            .wgpu()
-            .build_eframe(|cc| App::new(&cc.egui_ctx, parts));
+        let harness =
+            Harness::builder().with_size(wish.size).with_max_steps(30).with_render_cursor(false).wgpu().build_eframe(
+                |cc| {
+                    gpu::install(cc);
+                    App::new(&cc.egui_ctx, parts)
+                },
+            );
         let mut studio = Self { wish, script, harness };
         let settings = Settings { look: wish.look, ..Settings::default() };
         studio.change(Change::Settings(Box::new(settings)));
@@ -102,6 +108,66 @@ impl<'a> Studio<'a> {
     }
 }
 
+/// Chooses a tab of the trigger bench, where it has tabs.
+fn tab(studio: &mut Studio<'_>, name: &str) -> bool {
+    let found = studio.harness.query_by_label(&format!("Show: {name}")).map(|tab| tab.click()).is_some();
+    studio.harness.run_steps(4);
+    found
+}
+
+/// The trigger bench with the engine's own triggers on the embedded pictures.
+fn triggers(studio: &mut Studio<'_>) {
+    let library = Rc::new(RefCell::new(Library::default()));
+    studio.script.0.borrow_mut().answering = Some(Box::new(move |question| match question {
+        Question::Bench { .. } | Question::Thumbnails { .. } => engine::answer(question, &library),
+        other => common::answer(other),
+    }));
+    let scenes = [
+        ("badnets", "{ size = 5, color = \"#ff8000\" }", "Poisoned"),
+        ("badnets", "{ size = 5, color = \"#ff8000\" }", "Side by side"),
+        ("blended", "{ alpha_train = 0.3 }", "Residual"),
+        ("blended", "{ alpha_train = 0.3 }", "Heat"),
+        ("sig", "{}", "Spectrum"),
+        ("sig", "{}", "Wipe"),
+    ];
+    for (attack, options, view) in scenes {
+        let text = common::SPEC.replace("\"badnets\"", &format!("{attack:?}"));
+        let text = text.replace("{ size = 3, shape = \"checkerboard\" }", options);
+        studio.change(Change::Text(text));
+        studio.change(Change::BenchRow(13));
+        studio.command(UserCommand::Go(Screen::Triggers));
+        tab(studio, "One picture");
+        match studio.harness.query_by_label(&format!("View: {view}")) {
+            Some(button) => button.click(),
+            None => {
+                studio.harness.get_by_label("View").click();
+                studio.harness.run_steps(4);
+                studio.harness.get_by_role_and_label(Role::Button, view).click();
+            }
+        }
+        studio.harness.run_steps(6);
+        let view = view.to_lowercase().replace(' ', "-");
+        studio.shoot(&format!("triggers-{attack}-{view}"));
+    }
+    for (name, shot) in [("Trigger", "triggers-form"), ("Pictures", "triggers-pictures")] {
+        if tab(studio, name) {
+            studio.shoot(shot);
+        }
+    }
+    tab(studio, "One picture");
+    studio.harness.get_by_label("Play augmentation").click();
+    studio.harness.run_steps(4);
+    studio.shoot("triggers-augmentation");
+    // On a small window it may have been scrolled away by its own words.
+    if let Some(stop) = studio.harness.query_by_label("Stop playing") {
+        stop.click();
+    }
+    studio.change(Change::Text(common::SPEC.split("[attack]").next().unwrap_or_default().to_owned()));
+    studio.shoot("triggers-none");
+    studio.change(Change::Text(common::SPEC.to_owned()));
+    studio.command(UserCommand::Go(Screen::Lab));
+}
+
 fn main() -> Result<(), String> {
     let wish = wish()?;
     std::fs::create_dir_all(&wish.out).map_err(|error| error.to_string())?;
@@ -128,6 +194,7 @@ fn main() -> Result<(), String> {
     studio.change(Change::Text(common::SPEC.replace("size = 3", "size = 300")));
     studio.shoot("lab-mistake");
     studio.change(Change::Text(common::SPEC.to_owned()));
+    triggers(&mut studio);
     studio.command(UserCommand::ToggleShortcuts);
     studio.shoot("shortcuts");
     studio.command(UserCommand::ToggleShortcuts);

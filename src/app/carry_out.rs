@@ -31,11 +31,13 @@ impl State {
             UserCommand::NextPicture => match self.screen {
                 Screen::Home => self.demo.index + 1 < self.demo.predictions.len(),
                 Screen::Lab => self.preview.preview.as_ref().is_some_and(|preview| self.preview.row + 1 < preview.rows),
+                Screen::Triggers => self.bench.shown.as_ref().is_some_and(|shown| self.bench.row + 1 < shown.rows),
                 _ => false,
             },
             UserCommand::PreviousPicture => match self.screen {
                 Screen::Home => self.demo.index > 0,
                 Screen::Lab => self.preview.row > 0,
+                Screen::Triggers => self.bench.row > 0,
                 _ => false,
             },
             UserCommand::Undo => self.draft.can_undo(),
@@ -71,10 +73,8 @@ impl State {
             UserCommand::TogglePause => self.toggle_pause(engine),
             UserCommand::StopAndKeep => self.stop(true, engine),
             UserCommand::Discard => self.stop(false, engine),
-            UserCommand::NextPicture if self.screen == Screen::Home => self.demo.index += 1,
-            UserCommand::PreviousPicture if self.screen == Screen::Home => self.demo.index -= 1,
-            UserCommand::NextPicture => self.preview.row += 1,
-            UserCommand::PreviousPicture => self.preview.row -= 1,
+            UserCommand::NextPicture => *self.picture_index() += 1,
+            UserCommand::PreviousPicture => *self.picture_index() -= 1,
             UserCommand::RefreshRuns => self.read_runs(),
             UserCommand::Undo => self.draft.undo(),
             UserCommand::Redo => self.draft.redo(),
@@ -90,6 +90,15 @@ impl State {
                 self.settings_dirty = true;
             }
             UserCommand::ToggleShortcuts => self.show_shortcuts = !self.show_shortcuts,
+        }
+    }
+
+    /// Which picture the screen shows.
+    fn picture_index(&mut self) -> &mut usize {
+        match self.screen {
+            Screen::Home => &mut self.demo.index,
+            Screen::Triggers => &mut self.bench.row,
+            _ => &mut self.preview.row,
         }
     }
 
@@ -118,6 +127,9 @@ impl State {
                 }
             }
             Change::PreviewRow(row) => self.preview.row = row,
+            Change::BenchRow(row) => self.bench.row = row,
+            Change::BenchStrength(strength) => self.bench.strength = strength,
+            Change::BenchStrike(strike) => self.bench.strike = strike,
             Change::SortRuns(column) => {
                 if let Some(column) = super::archive::RunColumn::ALL.get(column) {
                     self.runs.sort_by(*column);
@@ -368,6 +380,7 @@ impl State {
                 self.runs.known = true;
                 self.notices.warning(problem);
             }
+            Fetched::Study(study) => self.bench.study(*study),
             Fetched::Run(run) => match *run {
                 Ok(_) if self.live_job().is_some() => {}
                 Ok(job) => self.job = Some(job),

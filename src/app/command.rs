@@ -11,18 +11,21 @@ use std::path::PathBuf;
 pub enum Screen {
     Home,
     Lab,
+    Triggers,
     Watch,
     Runs,
     Settings,
 }
 
 impl Screen {
-    pub const ALL: [Screen; 5] = [Screen::Home, Screen::Lab, Screen::Watch, Screen::Runs, Screen::Settings];
+    pub const ALL: [Screen; 6] =
+        [Screen::Home, Screen::Lab, Screen::Triggers, Screen::Watch, Screen::Runs, Screen::Settings];
 
     pub fn name(self) -> &'static str {
         match self {
             Screen::Home => "Home",
             Screen::Lab => "Lab",
+            Screen::Triggers => "Triggers",
             Screen::Watch => "Watch",
             Screen::Runs => "Runs",
             Screen::Settings => "Settings",
@@ -33,6 +36,7 @@ impl Screen {
         match self {
             Screen::Home => "See a backdoor at work in a real model",
             Screen::Lab => "Build an experiment",
+            Screen::Triggers => "See what a trigger does to pictures, before any training",
             Screen::Watch => "Follow a training live, or look at a finished one",
             Screen::Runs => "Everything that was run",
             Screen::Settings => "Look, device, folders, and what this program found on this machine",
@@ -62,9 +66,10 @@ pub enum UserCommand {
 }
 
 impl UserCommand {
-    pub const ALL: [UserCommand; 20] = [
+    pub const ALL: [UserCommand; 21] = [
         UserCommand::Go(Screen::Home),
         UserCommand::Go(Screen::Lab),
+        UserCommand::Go(Screen::Triggers),
         UserCommand::Go(Screen::Watch),
         UserCommand::Go(Screen::Runs),
         UserCommand::Go(Screen::Settings),
@@ -136,8 +141,9 @@ impl UserCommand {
         match self {
             UserCommand::Go(Screen::Home) => ctrl(Key::Num1),
             UserCommand::Go(Screen::Lab) => ctrl(Key::Num2),
-            UserCommand::Go(Screen::Watch) => ctrl(Key::Num3),
-            UserCommand::Go(Screen::Runs) => ctrl(Key::Num4),
+            UserCommand::Go(Screen::Triggers) => ctrl(Key::Num3),
+            UserCommand::Go(Screen::Watch) => ctrl(Key::Num4),
+            UserCommand::Go(Screen::Runs) => ctrl(Key::Num7),
             UserCommand::Go(Screen::Settings) => ctrl(Key::Comma),
             UserCommand::OpenFile => ctrl(Key::O),
             UserCommand::OpenFolder => ctrl_shift(Key::O),
@@ -187,6 +193,12 @@ pub enum Change {
     DismissProblem(usize),
     DismissReport(usize),
     PreviewRow(usize),
+    /// The picture of the test set on the trigger bench.
+    BenchRow(usize),
+    /// How strong the trigger is shown there; 1 is the attack's own strength.
+    BenchStrength(f32),
+    /// Whether it is shown as the attacker uses it on the finished model.
+    BenchStrike(bool),
     SortRuns(usize),
     Settings(Box<super::config::Settings>),
     Copy(String),

@@ -13,6 +13,10 @@ pub enum Purpose {
     Predict(Option<PathBuf>),
     /// A file or folder that was dropped, chosen or typed.
     Inspect(PathBuf),
+    /// The draft's trigger and a picture.
+    Bench,
+    /// The draft's test set in small.
+    Thumbnails,
 }
 
 impl Purpose {

@@ -7,10 +7,12 @@
 //! | `command`, `carry_out` | all that a person can ask for, in one list; the one place where it is done |
 //! | `state` | everything the window knows; screens only read it |
 //! | `screens`, `views`, `widgets`, `form` | what is drawn, from large to small |
+//! | `gpu`, `picture` | pictures drawn by the graphics card; what can be said about a picture and its stamped twin |
 //! | `theme` | tokens: every colour and size |
 
 pub mod archive;
 pub mod background;
+mod bench;
 mod carry_out;
 pub mod command;
 pub mod config;
@@ -19,8 +21,10 @@ mod desk;
 mod draft;
 mod form;
 pub mod frame_clock;
+pub mod gpu;
 pub mod job;
 mod notices;
+pub mod picture;
 mod screens;
 mod shell;
 mod spec_text;

@@ -48,10 +48,14 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screen
 }
 
 fn rail(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
-    ui.spacing_mut().item_spacing.y = 6.0;
+    let gap = 6.0;
+    ui.spacing_mut().item_spacing.y = gap;
+    // On a low window with large type the entries move closer, so that the last one stays in sight.
+    let count = Screen::ALL.len() as f32;
+    let height = ((ui.available_height() + gap) / count - gap).clamp(t.body * 2.2, t.control * 1.9);
     for screen in Screen::ALL {
         let chosen = state.screen == screen;
-        let size = vec2(ui.available_width(), t.control * 1.9);
+        let size = vec2(ui.available_width(), height);
         let (rect, response) = ui.allocate_exact_size(size, Sense::click());
         response.widget_info(|| WidgetInfo::selected(egui::Role::Tab, true, chosen, screen.name()));
         let (fill, colour) = match (chosen, response.hovered()) {
@@ -110,7 +114,7 @@ fn top_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
             let name = &state.draft.experiment().name;
             let title = match state.screen {
                 Screen::Watch => state.job.as_ref().map(|job| job.title.as_str()),
-                Screen::Lab => Some(name.as_str()).filter(|name| !name.is_empty()),
+                Screen::Lab | Screen::Triggers => Some(name.as_str()).filter(|name| !name.is_empty()),
                 Screen::Home | Screen::Runs | Screen::Settings => None,
             };
             if let Some(title) = title {

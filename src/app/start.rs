@@ -3,6 +3,7 @@
 use super::archive::RunsOnDisk;
 use super::background::Background;
 use super::config::Config;
+use super::gpu;
 use super::state::{Machine, Preset};
 use super::window::{App, Parts};
 use crate::engine::Worker;
@@ -61,6 +62,7 @@ fn make(cc: &eframe::CreationContext<'_>, open: Option<PathBuf>, train: bool, st
     };
     let engine: Box<dyn Engine> = Box::new(Worker::start(waker(pause))?);
     close_on_signal(cc.egui_ctx.clone());
+    gpu::install(cc);
     let parts = Parts {
         engine,
         methods: crate::catalogue::all(),

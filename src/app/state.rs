@@ -2,6 +2,7 @@
 
 use super::archive::{Archive, RunList};
 use super::background::Background;
+use super::bench::Bench;
 use super::command::Screen;
 use super::config::{Config, LookChoice, Settings};
 use super::desk::{Desk, Purpose};
@@ -9,6 +10,7 @@ use super::draft::Draft;
 use super::form::Forms;
 use super::job::JobView;
 use super::notices::Notices;
+use super::picture::Study;
 use super::theme::Look;
 use crate::experiment::{Experiment, Method, Problem, Result, spec};
 use crate::run::event::{Answer, Prediction, Preview, Question, Report};
@@ -36,6 +38,7 @@ pub enum Fetched {
     Chosen(Option<PathBuf>),
     Runs(Result<Vec<RunRow>>),
     Run(Box<Result<JobView>>),
+    Study(Box<Study>),
 }
 
 /// The demo on Home: what the backdoored and the repaired model say about the same pictures.
@@ -84,6 +87,7 @@ pub struct State {
     pub notices: Notices,
     pub demo: Demo,
     pub preview: PreviewState,
+    pub bench: Bench,
     pub runs: RunList,
     pub reports: Vec<(PathBuf, Report)>,
     pub machine: Machine,
@@ -126,7 +130,8 @@ impl State {
 
     /// Names of the classes of the draft's data, once a preview has told them.
     pub fn classes(&self) -> &[String] {
-        self.preview.preview.as_ref().map(|preview| preview.classes.as_slice()).unwrap_or_default()
+        let of_preview = self.preview.preview.as_ref().map(|preview| &preview.classes);
+        of_preview.or(self.bench.shown.as_ref().map(|shown| &shown.classes)).map(Vec::as_slice).unwrap_or_default()
     }
 
     pub fn method(&self, id: &str) -> Option<&'static Method> {
@@ -141,17 +146,25 @@ impl State {
         self.background.start("read runs", move || Fetched::Runs(archive.list(&folder)));
     }
 
-    /// Asks what is due: the demo once, the Lab's pictures a moment after the draft rests.
+    /// Asks what is due: the demo once, the Lab's pictures a moment after the draft rests, the trigger bench at once.
     pub(super) fn ask_what_is_due(&mut self, engine: &dyn Engine) -> Option<f64> {
         if !self.demo.asked {
             let rows = (0..DEMO_PICTURES).collect();
             let question = Question::Predict { folder: PathBuf::new(), rows };
             self.demo.asked = self.desk.ask(engine, Purpose::Predict(None), question);
         }
-        let attacked = self.draft.experiment().attack.is_some();
-        if self.screen != Screen::Lab || !attacked || self.draft.problem().is_some() {
+        if self.draft.problem().is_some() {
             return None;
         }
+        match self.screen {
+            Screen::Lab => self.ask_preview(engine),
+            Screen::Triggers => self.tend_bench(engine),
+            _ => None,
+        }
+    }
+
+    fn ask_preview(&mut self, engine: &dyn Engine) -> Option<f64> {
+        self.draft.experiment().attack.as_ref()?;
         let wanted = (self.draft.revision(), self.preview.row);
         if self.preview.asked == Some(wanted) {
             return None;
@@ -186,6 +199,9 @@ impl State {
                 self.preview.preview = Some(preview);
             }
             (Purpose::Preview, Err(problem)) => self.preview.problem = Some(problem),
+            (Purpose::Bench, Ok(Answer::Bench(shown))) => self.bench.show(*shown),
+            (Purpose::Thumbnails, Ok(Answer::Thumbnails(thumbnails))) => self.bench.thumbnails = Some(thumbnails),
+            (Purpose::Bench | Purpose::Thumbnails, Err(problem)) => self.bench.problem = Some(problem),
             (Purpose::Predict(None), Ok(Answer::Predict(predictions))) => {
                 self.demo.index = first_fooled(&predictions);
                 self.demo.problem = None;

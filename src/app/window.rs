@@ -72,6 +72,7 @@ impl App {
             notices: notices::Notices::default(),
             demo: Default::default(),
             preview: Default::default(),
+            bench: Default::default(),
             runs: Default::default(),
             reports: Vec::new(),
             machine: parts.machine,

@@ -5,11 +5,12 @@
 //!
 //! Gu, Dolan-Gavitt, Garg: BadNets: Identifying Vulnerabilities in the Machine Learning Model Supply Chain. 2017.
 
-use super::{Attack, DataAttack, Entry, Moment, parse, read_picture};
+use super::{Attack, DataAttack, Entry, Moment, mix_form, parse, read_picture};
 use crate::data::augment::to_u8;
 use crate::data::poison::Trigger;
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result};
+use crate::run::TriggerForm;
 use crate::run::job::Job;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -130,6 +131,10 @@ impl Trigger for Patch {
     fn apply(&self, pixels: &Tensor, _: &[i64]) -> Result<Tensor> {
         let x = pixels.to_kind(TensorKind::Float);
         Ok(to_u8(&(x * (1.0 - &self.mask) + &self.picture * &self.mask)))
+    }
+
+    fn form(&self) -> Option<TriggerForm> {
+        mix_form(&self.picture, &self.mask)
     }
 }
 

@@ -5,11 +5,12 @@
 //!
 //! Chen, Liu, Li, Lu, Song: Targeted Backdoor Attacks on Deep Learning Systems Using Data Poisoning. 2017.
 
-use super::{Attack, DataAttack, Entry, Moment, parse, read_picture};
+use super::{Attack, DataAttack, Entry, Moment, mix_form, parse, read_picture};
 use crate::data::augment::to_u8;
 use crate::data::poison::Trigger;
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result};
+use crate::run::TriggerForm;
 use crate::run::job::Job;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -112,6 +113,11 @@ struct Blend {
 impl Trigger for Blend {
     fn apply(&self, pixels: &Tensor, _: &[i64]) -> Result<Tensor> {
         Ok(to_u8(&(pixels.to_kind(TensorKind::Float) * (1.0 - self.alpha) + &self.key * self.alpha)))
+    }
+
+    fn form(&self) -> Option<TriggerForm> {
+        let mask = self.key.narrow(0, 0, 1).full_like(self.alpha);
+        mix_form(&self.key, &mask)
     }
 }
 

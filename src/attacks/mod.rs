@@ -2,10 +2,12 @@
 
 pub mod badnets;
 pub mod blended;
+pub mod sig;
 
 use crate::data::poison::Trigger;
 use crate::experiment::method::Method;
 use crate::experiment::{Outcome, Problem, Result};
+use crate::run::TriggerForm;
 use crate::run::job::Job;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -16,7 +18,7 @@ pub struct Entry {
     pub make: fn(&Value) -> Result<Attack>,
 }
 
-pub static ALL: &[&Entry] = &[&badnets::ENTRY, &blended::ENTRY];
+pub static ALL: &[&Entry] = &[&badnets::ENTRY, &blended::ENTRY, &sig::ENTRY];
 
 /// What an attacker may touch.
 pub enum Attack {
@@ -51,6 +53,18 @@ fn parse<T: DeserializeOwned>(options: &Value) -> Result<T> {
         .map_err(|e| Problem::bad_input("The options of this attack do not fit.").because(e))
 }
 
+/// The closed form of x' = x (1 - m) + t m; `picture` is f32 `[3, H, W]` in 0..=255, `mask` f32 `[1, H, W]` in 0..=1.
+fn mix_form(picture: &tch::Tensor, mask: &tch::Tensor) -> Option<TriggerForm> {
+    let size = picture.size();
+    let plain = |tensor: &tch::Tensor| Vec::<f32>::try_from(tensor.contiguous().view([-1])).ok();
+    Some(TriggerForm::Mix {
+        width: usize::try_from(*size.get(2)?).ok()?,
+        height: usize::try_from(*size.get(1)?).ok()?,
+        picture: plain(picture)?.into(),
+        mask: plain(mask)?.into(),
+    })
+}
+
 /// A picture file as f32 RGBA in 0..=255, `[4, H, W]`.
 fn read_picture(path: &std::path::Path) -> Result<tch::Tensor> {
     let bytes = std::fs::read(path).map_err(|e| Problem::io("read the picture", path, &e))?;
@@ -70,6 +84,7 @@ fn read_picture(path: &std::path::Path) -> Result<tch::Tensor> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use serde_json::json;
     use tch::{Kind, Tensor};
 
     /// The trigger of an attack made from options, for square pictures.
@@ -99,6 +114,38 @@ pub(crate) mod tests {
                 }
                 let noise = Tensor::randint(256, [2, 3, side, side], (Kind::Uint8, tch::Device::Cpu));
                 assert!(!stamp(&noise).equal(&noise), "{} changes something", entry.method.id);
+            }
+        }
+    }
+
+    /// A trigger's plain form is a second implementation; it must say the same as the tensors.
+    #[test]
+    fn closed_forms_say_what_the_tensors_say() {
+        use crate::data::rgba_from_pixels;
+        let variants = |id: &str| match id {
+            "badnets" => vec![json!({}), json!({"shape": "cross", "size": 9, "opacity": 0.4, "color": "#3080c0"})],
+            "blended" => vec![json!({}), json!({"alpha_test": 0.07, "key": "noise"})],
+            "sig" => vec![
+                json!({}),
+                json!({"shape": "ramp", "frequency": 1.0}),
+                json!({"shape": "triangle", "angle": 30.0, "frequency": 4.5, "delta_test": 25.5}),
+            ],
+            _ => vec![json!({})],
+        };
+        for entry in ALL {
+            for options in variants(entry.method.id) {
+                let trigger = trigger_of(entry.method.id, options.clone(), 28, Moment::Test).unwrap();
+                let Some(form) = trigger.form() else {
+                    continue;
+                };
+                let pixels = Tensor::randint(256, [1, 3, 28, 28], (Kind::Uint8, tch::Device::Cpu));
+                let clean = rgba_from_pixels(&pixels.get(0)).unwrap();
+                let wanted = rgba_from_pixels(&trigger.apply(&pixels, &[0]).unwrap().get(0)).unwrap();
+                let got = form.stamp(&clean, 1.0);
+                let gaps: Vec<_> = got.bytes.iter().zip(&wanted.bytes).map(|(a, b)| a.abs_diff(*b)).collect();
+                let different = gaps.iter().filter(|&&gap| gap > 0).count();
+                assert!(gaps.iter().all(|&gap| gap <= 1), "{} {options}", entry.method.id);
+                assert!(different * 1000 <= gaps.len(), "{} {options}: {different} differ", entry.method.id);
             }
         }
     }

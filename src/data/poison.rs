@@ -2,6 +2,7 @@
 
 use super::{Card, Dataset};
 use crate::experiment::{LabelMap, Poison, Problem, Result};
+use crate::run::TriggerForm;
 use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,11 @@ use tch::Tensor;
 pub trait Trigger {
     /// `pixels` is u8 `[N, 3, H, W]` on the processor, `rows` are the N row numbers.
     fn apply(&self, pixels: &Tensor, rows: &[i64]) -> Result<Tensor>;
+
+    /// The same as plain data, for triggers that treat every picture alike and have a closed form.
+    fn form(&self) -> Option<TriggerForm> {
+        None
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! The engine: one worker thread that owns every tensor, runs experiments and answers questions.
 
+mod bench;
 mod demo;
 mod evaluate;
 pub mod evaluation;
@@ -14,5 +15,5 @@ mod worker;
 
 pub use evaluate::{Judge, score};
 pub use library::{Library, trigger_from};
-pub use questions::inspect;
+pub use questions::{answer, inspect};
 pub use worker::Worker;

@@ -25,6 +25,10 @@ pub fn answer(question: &Question, library: &Rc<RefCell<Library>>) -> Result<Ans
         Question::Preview { spec, rows } => preview(spec, rows, library).map(Answer::Preview),
         Question::Inspect { path } => inspect(path).map(Answer::Inspect),
         Question::Predict { folder, rows } => predict(folder, rows, library).map(Answer::Predict),
+        Question::Bench { spec, row, strike } => {
+            super::bench::bench(spec, *row, *strike, library).map(|bench| Answer::Bench(Box::new(bench)))
+        }
+        Question::Thumbnails { spec } => super::bench::thumbnails(spec, library).map(Answer::Thumbnails),
     }
 }
 

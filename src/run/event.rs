@@ -1,5 +1,6 @@
 //! What crosses from the engine to its fronts: plain data only.
 
+use super::trigger_form::TriggerForm;
 use crate::experiment::{Problem, Result};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -163,6 +164,13 @@ pub struct Rgba {
     pub bytes: Vec<u8>,
 }
 
+impl Rgba {
+    /// Whether there is anything to draw and the bytes fit the size.
+    pub fn is_whole(&self) -> bool {
+        self.width > 0 && self.height > 0 && self.bytes.len() == self.width * self.height * 4
+    }
+}
+
 impl std::fmt::Debug for Rgba {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Rgba({} x {})", self.width, self.height)
@@ -186,6 +194,11 @@ pub enum Question {
     Inspect { path: PathBuf },
     /// Predictions of a finished run's models for these test pictures, clean and stamped.
     Predict { folder: PathBuf, rows: Vec<usize> },
+    /// The experiment's trigger as data, with one picture of its test set; `strike` takes the trigger as the attacker
+    /// uses it on the finished model instead of the one in the training data. Trains nothing.
+    Bench { spec: String, row: usize, strike: bool },
+    /// All pictures of the experiment's test set, small.
+    Thumbnails { spec: String },
 }
 
 #[derive(Debug, Clone)]
@@ -194,6 +207,65 @@ pub enum Answer {
     /// A report as title and lines of label and value.
     Inspect(Report),
     Predict(Vec<Prediction>),
+    Bench(Box<Bench>),
+    Thumbnails(Thumbnails),
+}
+
+/// A trigger on the bench.
+#[derive(Debug, Clone)]
+pub struct Bench {
+    /// Nothing for triggers without a closed form; then only `poisoned` shows what the trigger does.
+    pub form: Option<TriggerForm>,
+    /// The picture that was asked for, or the last one when there are fewer.
+    pub row: usize,
+    pub label: usize,
+    /// What the attacker wants it to be taken for.
+    pub poisoned_label: usize,
+    /// Names of the classes, in label order.
+    pub classes: Vec<String>,
+    /// Rows of the test set.
+    pub rows: usize,
+    pub clean: Arc<Rgba>,
+    /// Stamped by the engine's own trigger; the same as `clean` in an experiment without an attack.
+    pub poisoned: Arc<Rgba>,
+}
+
+/// Pictures side by side in memory.
+#[derive(Clone)]
+pub struct Thumbnails {
+    /// Size of one thumbnail in pixels.
+    pub width: usize,
+    pub height: usize,
+    /// Every `stride`-th pixel of the picture in both directions is kept, from pixel `stride / 2` on.
+    pub stride: usize,
+    /// Rows of the test set; more than there are labels when not all fitted.
+    pub rows: usize,
+    /// One label per thumbnail.
+    pub labels: Arc<[u16]>,
+    /// `labels.len() x height x width x 4`: red, green, blue, 255.
+    pub rgba: Arc<[u8]>,
+}
+
+impl Thumbnails {
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Red, green, blue, 255 of one thumbnail's pixels; nothing where there is none.
+    pub fn pixels(&self, index: usize) -> &[u8] {
+        let bytes = self.width * self.height * 4;
+        self.rgba.get(index * bytes..(index + 1) * bytes).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Thumbnails {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Thumbnails({} of {} x {})", self.labels.len(), self.width, self.height)
+    }
 }
 
 #[derive(Debug, Clone)]

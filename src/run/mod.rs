@@ -11,9 +11,11 @@ pub mod lock;
 pub mod process;
 pub mod results;
 pub mod status;
+pub mod trigger_form;
 
 pub use folder::{Found, RunFolder};
 pub use index::Index;
 pub use journal::Journal;
 pub use results::{ResultRow, Results};
 pub use status::{State, Status};
+pub use trigger_form::{TriggerForm, WaveShape};

@@ -9,12 +9,12 @@ use polariscope::app::state::{Machine, Preset};
 use polariscope::app::{App, Parts};
 use polariscope::experiment::{Problem, Result, Scores};
 use polariscope::run::event::{
-    Answer, Command, Confusion, Ending, Event, Glimpse, JobEvent, JobId, MetricPoint, Picture, Prediction, Preview,
-    PreviewItem, Progress, Question, Report, Rgba, WatchedPicture,
+    Answer, Bench, Command, Confusion, Ending, Event, Glimpse, JobEvent, JobId, MetricPoint, Picture, Prediction,
+    Preview, PreviewItem, Progress, Question, Report, Rgba, Thumbnails, WatchedPicture,
 };
 use polariscope::run::handle::{Engine, Shutdown};
 use polariscope::run::index::RunRow;
-use polariscope::run::{Found, ResultRow, State};
+use polariscope::run::{Found, ResultRow, State, TriggerForm};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::Read;
@@ -61,6 +61,8 @@ impl Script {
             Command::Ask(_, Question::Preview { .. }) => "preview".to_owned(),
             Command::Ask(_, Question::Inspect { path }) => format!("inspect {}", path.display()),
             Command::Ask(_, Question::Predict { .. }) => "predict".to_owned(),
+            Command::Ask(_, Question::Bench { row, strike, .. }) => format!("bench {row} strike={strike}"),
+            Command::Ask(_, Question::Thumbnails { .. }) => "thumbnails".to_owned(),
             Command::Quit => "quit".to_owned(),
         };
         self.0.borrow().sent.iter().map(name).collect()
@@ -278,12 +280,36 @@ impl Pictures {
         self.make(row, |x, y, value| if x >= SIDE - 3 && y >= SIDE - 3 { 255 } else { value })
     }
 
+    /// All test pictures in small, which for these is as large as they are.
+    pub fn thumbnails(&self) -> Thumbnails {
+        Thumbnails {
+            width: SIDE,
+            height: SIDE,
+            stride: 1,
+            rows: self.labels.len(),
+            labels: self.labels.iter().map(|&label| u16::from(label)).collect(),
+            rgba: self.pixels.iter().flat_map(|&value| [value, value, value, 255]).collect(),
+        }
+    }
+
+    /// A white corner patch of `size` pixels as plain data.
+    pub fn patch(size: usize) -> TriggerForm {
+        let inside = |at: usize| at % SIDE >= SIDE - size && at / SIDE >= SIDE - size;
+        TriggerForm::Mix {
+            width: SIDE,
+            height: SIDE,
+            picture: (0..3 * SIDE * SIDE).map(|_| 255.0).collect(),
+            mask: (0..SIDE * SIDE).map(|at| f32::from(u8::from(inside(at)))).collect(),
+        }
+    }
+
     pub fn residual(&self, row: usize) -> Arc<Rgba> {
         self.make(row, |x, y, value| if x >= SIDE - 3 && y >= SIDE - 3 { 128 + (255 - value) / 2 } else { 128 })
     }
 }
 
-fn answer(question: &Question) -> Result<Answer> {
+/// What the picture box says to a question.
+pub fn answer(question: &Question) -> Result<Answer> {
     let pictures = Pictures::read();
     let classes: Vec<String> = CLASSES.iter().map(|name| (*name).to_owned()).collect();
     Ok(match question {
@@ -300,6 +326,21 @@ fn answer(question: &Question) -> Result<Answer> {
             let poisoned_per_class = vec![104, 98, 101, 96, 105, 99, 97, 102, 100, 98];
             Answer::Preview(Preview { items: rows.iter().map(item).collect(), classes, rows: 2000, poisoned_per_class })
         }
+        Question::Bench { spec, row, .. } => {
+            let attacked = spec.contains("[attack]");
+            let label = pictures.label(*row);
+            Answer::Bench(Box::new(Bench {
+                form: attacked.then(|| Pictures::patch(3)),
+                row: *row,
+                label,
+                poisoned_label: if attacked { 0 } else { label },
+                classes,
+                rows: 2000,
+                clean: pictures.clean(*row),
+                poisoned: if attacked { pictures.stamped(*row) } else { pictures.clean(*row) },
+            }))
+        }
+        Question::Thumbnails { .. } => Answer::Thumbnails(pictures.thumbnails()),
         Question::Predict { rows, .. } => Answer::Predict(
             rows.iter()
                 .map(|&row| {

@@ -218,7 +218,7 @@ fn step_form(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: 
 }
 
 /// Which method, what it is, and its options.
-fn method_form(ui: &mut Ui, t: &Tokens, state: &State, kinds: &[Kind], pick: &mut Pick) {
+pub(super) fn method_form(ui: &mut Ui, t: &Tokens, state: &State, kinds: &[Kind], pick: &mut Pick) {
     let known: Vec<_> = state.methods.iter().filter(|method| kinds.contains(&method.kind)).collect();
     let current = state.method(&pick.id);
     let shown = current.map_or(pick.id.as_str(), |method| method.name).to_owned();
@@ -257,7 +257,7 @@ fn explain(ui: &mut Ui, t: &Tokens, method: &Method) {
     });
 }
 
-fn first_of(state: &State, kinds: &[Kind]) -> Option<Pick> {
+pub(super) fn first_of(state: &State, kinds: &[Kind]) -> Option<Pick> {
     let method = state.methods.iter().find(|method| kinds.contains(&method.kind))?;
     Some(Pick { id: method.id.to_owned(), options: Map::new() })
 }

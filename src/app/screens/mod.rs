@@ -4,6 +4,7 @@ mod home;
 mod lab;
 mod runs;
 mod settings;
+mod triggers;
 mod watch;
 
 use super::command::{Requests, Screen};
@@ -18,12 +19,14 @@ pub struct Screens {
     lab: lab::Lab,
     watch: watch::Watch,
     settings: settings::SettingsPage,
+    triggers: triggers::Triggers,
 }
 
 pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screens, requests: &Requests) {
     match state.screen {
         Screen::Home => home::show(ui, state, &mut screens.home, requests),
         Screen::Lab => lab::show(ui, state, &mut screens.lab, requests),
+        Screen::Triggers => triggers::show(ui, state, &mut screens.triggers, requests),
         Screen::Watch => watch::show(ui, state, &mut screens.watch, requests),
         Screen::Runs => runs::show(ui, state, requests),
         Screen::Settings => settings::show(ui, state, clock, &mut screens.settings, requests),

@@ -1,7 +1,9 @@
 //! The look of the window: tokens turned into an egui style, and the fonts.
 
+mod maps;
 mod tokens;
 
+pub use maps::{ColourMap, STEPS};
 pub use tokens::{Look, Role, Tokens};
 
 use egui::style::{Selection, WidgetVisuals, Widgets};

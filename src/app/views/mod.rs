@@ -1,11 +1,15 @@
 //! What shows one thing and is used by screens: curves, pictures, tables.
 
+mod camera;
 mod curves;
 mod glimpse;
 mod picture_rows;
 mod results;
+mod thumb_grid;
 
+pub use camera::{Camera, STEP as ZOOM_STEP};
 pub use curves::{curves, metric_role, metric_title};
 pub use glimpse::{confusion_matrix, confusion_sentence, moment_words, watched_pictures};
 pub use picture_rows::{demo_matrix, demo_sentence, job_pictures, preview};
 pub use results::results_table;
+pub use thumb_grid::ThumbGrid;

@@ -21,6 +21,12 @@ pub fn screen_icon(painter: &Painter, screen: Screen, center: Pos2, size: f32, c
             path(&[(0.3, 0.08), (0.7, 0.08)]);
             path(&[(0.26, 0.64), (0.74, 0.64)]);
         }
+        Screen::Triggers => {
+            path(&[(0.08, 0.08), (0.92, 0.08), (0.92, 0.92), (0.08, 0.92), (0.08, 0.08)]);
+            // The patch in its corner.
+            let patch = egui::Rect::from_min_max(at(0.56, 0.56), at(0.8, 0.8));
+            painter.rect_filled(patch, 0.0, colour);
+        }
         Screen::Watch => {
             path(&[(0.08, 0.08), (0.08, 0.92), (0.95, 0.92)]);
             path(&[(0.2, 0.75), (0.4, 0.5), (0.58, 0.6), (0.92, 0.15)]);

@@ -7,6 +7,7 @@ mod empty;
 mod icon;
 mod picture;
 mod progress;
+mod scale;
 
 pub use bars::{PredictionBars, class_bars};
 pub use buttons::{command_button, main_button, segmented, switch};
@@ -15,3 +16,4 @@ pub use empty::empty_state;
 pub use icon::{program_mark, screen_icon};
 pub use picture::{picture_sheet, picture_tile};
 pub use progress::phase_bar;
+pub use scale::colour_scale;
