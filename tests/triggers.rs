@@ -148,6 +148,8 @@ fn every_view_has_its_controls_and_blinking_ends_with_the_view() {
         window.get_by_role_and_label(Role::RadioButton, &format!("View: {view}")).click();
         settle(&mut window);
         assert_shows(&window, words);
+        let by_hand = window.query_by_role_and_label(Role::Button, "Auto");
+        assert!(by_hand.is_none(), "the amplification follows the picture until somebody moves it");
     }
     window.run_steps(4);
     let delay = window.output().viewport_output[&egui::ViewportId::ROOT].repaint_delay;

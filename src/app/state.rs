@@ -131,7 +131,13 @@ impl State {
     /// Names of the classes of the draft's data, once a preview has told them.
     pub fn classes(&self) -> &[String] {
         let of_preview = self.preview.preview.as_ref().map(|preview| &preview.classes);
-        of_preview.or(self.bench.shown.as_ref().map(|shown| &shown.classes)).map(Vec::as_slice).unwrap_or_default()
+        let of_bench = self.bench.shown.as_ref().map(|shown| &shown.classes);
+        // The screen in use knows the newest data.
+        let classes = match self.screen {
+            Screen::Triggers => of_bench.or(of_preview),
+            _ => of_preview.or(of_bench),
+        };
+        classes.map(Vec::as_slice).unwrap_or_default()
     }
 
     pub fn method(&self, id: &str) -> Option<&'static Method> {
