@@ -13,6 +13,7 @@ use crate::experiment::Kind;
 use egui::{Align, Layout, RichText, ScrollArea, Slider, Ui, vec2};
 
 mod picture;
+mod planes;
 mod speech;
 
 /// The strongest trigger that can be looked at, as a multiple of the attack's own.
