@@ -83,6 +83,16 @@ impl<'a> Studio<'a> {
         studio
     }
 
+    /// Lets the real engine look through the demo's polarizer: numbers worth looking at cannot be made up.
+    fn real_polarizer(&self) {
+        let library = Rc::new(RefCell::new(Library::default()));
+        let answering = move |question: &Question| match question {
+            Question::Polarizer { .. } | Question::Dial { .. } => engine::answer(question, &library),
+            question => common::answer(question),
+        };
+        self.script.0.borrow_mut().answering = Some(Box::new(answering));
+    }
+
     fn change(&mut self, change: Change) {
         self.harness.state().requests().change(change);
         self.harness.run_steps(4);
@@ -216,6 +226,7 @@ fn main() -> Result<(), String> {
     studio.press("Show: Pictures");
     studio.script.0.borrow_mut().events.clear();
     studio.script.train(0.55, 1.0);
+    studio.script.show_heat_map();
     studio.script.finish();
     studio.harness.run_steps(4);
     studio.shoot("watch-done");
@@ -230,6 +241,21 @@ fn main() -> Result<(), String> {
     studio.shoot("watch-failed");
     studio.command(UserCommand::Go(Screen::Runs));
     studio.shoot("runs");
+    studio.real_polarizer();
+    studio.command(UserCommand::LookThrough);
+    studio.harness.run_steps(60);
+    studio.shoot("polarizer");
+    let layer = studio.harness.get_by(|node| node.label().is_some_and(|label| label.starts_with("The layer's")));
+    let cell = layer.rect().left_top() + layer.rect().size() * egui::vec2(0.3, 0.5);
+    studio.harness.hover_at(cell);
+    studio.harness.run_steps(4);
+    studio.shoot("polarizer-cell");
+    studio.harness.hover_at(egui::Pos2::ZERO);
+    studio.change(Change::Dial(0));
+    studio.shoot("polarizer-off");
+    studio.change(Change::Dial(12));
+    studio.harness.get_by_label("Bars: All light").click();
+    studio.shoot("polarizer-energy");
     studio.command(UserCommand::Go(Screen::Settings));
     studio.shoot("settings");
     Ok(())

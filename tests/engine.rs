@@ -6,6 +6,7 @@ use polariscope::experiment::Code;
 use polariscope::run::event::{Answer, Command, Ending, Event, JobEvent, JobId, Question, QuestionId, RunRequest};
 use polariscope::run::folder::RunFolder;
 use polariscope::run::handle::{Engine, Shutdown};
+use polariscope::run::polarizer::Place;
 use polariscope::run::status::State;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -200,6 +201,57 @@ fn the_demo_shows_what_the_program_is_about() {
         assert!(count(0, true, Some(0)) >= 36, "and answers the target class to the trigger");
         assert!(count(1, false, None) >= 28, "the repaired model sees clean pictures well");
         assert!(count(1, true, None) >= 26, "and stamped ones too");
+    });
+}
+
+#[test]
+fn a_finished_run_can_be_looked_through_at_every_strength() {
+    in_folder(|worker, folder| {
+        let npd = "[[defense]]\nid = \"npd\"\noptions = { epochs = 1, warm_up = 1 }\n";
+        start(worker, format!("{}[defender]\nclean_ratio = 0.5\n{npd}", spec(2, "")), &folder);
+        assert_eq!(ending(worker), Ending::Done);
+        let rows = vec![0, 3];
+        worker
+            .send(Command::Ask(QuestionId(1), Question::Predict { folder: folder.clone(), rows: rows.clone() }))
+            .unwrap();
+        let question = Question::Polarizer { folder: folder.clone(), rows: rows.clone() };
+        worker.send(Command::Ask(QuestionId(2), question)).unwrap();
+        let mut predictions = Vec::new();
+        let view = until(worker, "the polarizer", |event| match event {
+            Event::Answer(_, Ok(Answer::Predict(answer))) => {
+                predictions.clone_from(answer);
+                None
+            }
+            Event::Answer(_, Ok(Answer::Polarizer(view))) => Some(view.clone()),
+            Event::Answer(_, answer) => panic!("{answer:?}"),
+            _ => None,
+        });
+        // The default place is inside the last block, whose shortcut goes around the layer.
+        assert_eq!((view.place, view.site.as_str()), (Place::Inside(4), "layer3.1.conv1.in"));
+        assert_eq!((view.model.as_str(), view.matrix.channels, view.pictures.len()), ("Neural polarizer (NPD)", 16, 2));
+        for (strength, title) in [(0.0, "no defense"), (1.0, "NPD")] {
+            let question = Question::Dial { folder: folder.clone(), rows: rows.clone(), strength };
+            worker.send(Command::Ask(QuestionId(3), question)).unwrap();
+            let point = until(worker, "a strength", |event| match event {
+                Event::Answer(QuestionId(3), Ok(Answer::Dial(point))) => Some(point.clone()),
+                Event::Answer(_, answer) => panic!("{answer:?}"),
+                _ => None,
+            });
+            for (prediction, answer) in predictions.iter().zip(&point.answers) {
+                let (_, clean, stamped) = prediction.models.iter().find(|(name, ..)| name.contains(title)).unwrap();
+                let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
+                assert!(near(clean, &answer[0]) && near(stamped, &answer[1]), "strength {strength}");
+            }
+        }
+        let plain = folder.with_file_name("plain");
+        start(worker, spec(1, ""), &plain);
+        assert_eq!(ending(worker), Ending::Done);
+        worker.send(Command::Ask(QuestionId(4), Question::Polarizer { folder: plain, rows })).unwrap();
+        let problem = until(worker, "a refusal", |event| match event {
+            Event::Answer(QuestionId(4), answer) => answer.as_ref().err().cloned(),
+            _ => None,
+        });
+        assert!(problem.headline.contains("no neural polarizer"), "{problem}");
     });
 }
 

@@ -13,7 +13,7 @@ use polariscope::app::App;
 use polariscope::app::command::{Change, Screen, UserCommand};
 use polariscope::app::config::{Config, LookChoice, Settings};
 use polariscope::experiment::{Code, Problem, check};
-use polariscope::run::event::{Command, Ending, Event, JobEvent};
+use polariscope::run::event::{Command, Ending, Event, JobEvent, Question};
 use polariscope::run::folder::folder_name;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -489,6 +489,123 @@ fn a_continued_run_joins_its_earlier_curve() {
     script.play(JobEvent::Metrics(vec![point("attack", "acc", 5.0, 0.9)]));
     settle(&mut window);
     assert_shows(&window, "ACC from 50.0 % to 90.0 % over 5.0 epochs.");
+}
+
+/// Where the dial stands, in per cent.
+fn dial(window: &Window) -> Option<f64> {
+    let dial = window.get_by_role_and_label(Role::Slider, "Polarizer strength");
+    dial.accesskit_node().numeric_value()
+}
+
+#[test]
+fn one_click_on_home_looks_through_the_polarizer() {
+    let script = Script::answering();
+    let mut window = open(&script);
+    click(&mut window, "Next picture");
+    click(&mut window, "Look through the polarizer");
+    settle(&mut window);
+    window.run_steps(30);
+    assert_eq!(window.state().state().screen, Screen::Polarizer);
+    // Where the dial stands is measured first, then both ends, then its neighbours, and each step once.
+    assert_eq!(script.sent()[1..5], ["polarizer ", "dial 1.00", "dial 0.00", "dial 0.95"]);
+    assert_eq!(script.sent().iter().filter(|sent| sent.starts_with("dial")).count(), 21);
+    assert_shows(&window, "At 100 % the trigger still wins in 9 of 450 stamped pictures, without the polarizer in 441");
+    assert_shows(&window, "conv1 with 4 channels of 28 × 28; layer1.0 with 8 channels of 7 × 7, then the polarizer");
+    assert_shows(&window, "The channel that it dims most is 5.");
+    assert_shows(&window, "Feature maps of channels 0, 1, 2");
+    // Home's picture is looked at further.
+    assert_shows(&window, "2 of 24");
+    assert_shows(&window, "With the trigger: Pullover 90.0 %");
+}
+
+#[test]
+fn the_dial_turns_by_hand_keys_and_screen_reader() {
+    let mut window = open(&Script::answering());
+    click(&mut window, "Look through the polarizer");
+    window.run_steps(30);
+    assert_eq!(dial(&window), Some(100.0));
+    window.key_press(Key::P);
+    window.run();
+    assert_eq!(dial(&window), Some(0.0));
+    assert_shows(&window, "Without the polarizer the trigger wins in 441 of 450 stamped pictures");
+    assert_shows(&window, "With the trigger: T-shirt 99.0 %");
+    window.key_press(Key::ArrowUp);
+    window.run();
+    assert_eq!(dial(&window), Some(5.0));
+    window.key_press(Key::ArrowDown);
+    window.key_press(Key::ArrowDown);
+    window.run();
+    assert_eq!(dial(&window), Some(0.0));
+    window.get_by_role_and_label(Role::Slider, "Polarizer strength").set_value_accesskit(61.0);
+    window.run();
+    assert_eq!(dial(&window), Some(60.0));
+    assert_shows(&window, "At 60 % the trigger still wins in 9 of 450");
+    // With the focus on it the dial has all arrow keys for itself.
+    window.get_by_role_and_label(Role::Slider, "Polarizer strength").focus();
+    window.run();
+    let picture = window.state().state().polarizer.index;
+    window.key_press(Key::ArrowLeft);
+    window.run();
+    assert_eq!((dial(&window), window.state().state().polarizer.index), (Some(55.0), picture));
+    // A hand on the scale, at its top.
+    let rect = window.get_by_role_and_label(Role::Slider, "Polarizer strength").rect();
+    window.drag_at(rect.center_top() + egui::vec2(0.0, rect.height() * 0.08));
+    window.run();
+    window.drop_at(rect.center_top() + egui::vec2(0.0, rect.height() * 0.08));
+    window.run();
+    assert_eq!(dial(&window), Some(50.0));
+}
+
+#[test]
+fn a_channel_that_is_pointed_at_is_marked_everywhere() {
+    let mut window = open(&Script::answering());
+    click(&mut window, "Look through the polarizer");
+    window.run_steps(30);
+    let figure = window.get_by(|node| node.label().is_some_and(|label| label.starts_with("The layer's 8 × 8")));
+    let rect = figure.rect();
+    // The most dimmed channel comes first: its bar is the leftmost above the matrix.
+    window.hover_at(rect.left_top() + egui::vec2(4.0, 60.0));
+    window.run_steps(4);
+    assert_shows(&window, "Channel 5. The trigger moves it by 1.41 standard deviations before the polarizer");
+    window.get_by_role_and_label(Role::RadioButton, "Bars: All light").click();
+    window.run();
+    window.hover_at(rect.left_top() + egui::vec2(4.0, 60.0));
+    window.run_steps(4);
+    assert_shows(&window, "Channel 5. Before the polarizer: clean 2.00, stamped 6.00; behind it, at 100 %: clean 0.0");
+}
+
+#[test]
+fn a_finished_run_shows_its_own_polarizer() {
+    let shelf = Shelf::default();
+    *shelf.rows.lock().unwrap() = common::runs(1_000_000);
+    *shelf.results.lock().unwrap() = common::results();
+    let script = Script::answering();
+    let mut window = open_with(&script, shelf, Config::nowhere());
+    go(&mut window, Screen::Runs);
+    click(&mut window, "Show Blended noise 10 %");
+    click(&mut window, "Look through the polarizer");
+    window.run_steps(30);
+    let folder = common::runs(1_000_000)[1].path.display().to_string();
+    assert!(script.sent().contains(&format!("polarizer {folder}")), "{:?}", script.sent());
+    assert_shows(&window, "At 100 % the trigger still wins");
+}
+
+#[test]
+fn a_run_without_a_polarizer_offers_the_demo() {
+    let script = Script::default();
+    script.0.borrow_mut().answering = Some(Box::new(|question| match question {
+        Question::Polarizer { folder, .. } if !folder.as_os_str().is_empty() => {
+            Err(Problem::bad_input("There is no neural polarizer in this run."))
+        }
+        question => common::answer(question),
+    }));
+    let mut window = open(&script);
+    window.state().requests().change(Change::LookThrough("/runs/plain".into()));
+    settle(&mut window);
+    assert_shows(&window, "There is no neural polarizer in this run.");
+    click(&mut window, "Look through the polarizer");
+    window.run_steps(30);
+    assert_shows(&window, "At 100 % the trigger still wins");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::command::{Change, Screen, UserCommand};
 use super::config::LookChoice;
 use super::desk::Purpose;
 use super::job::{JobState, JobView, Level};
+use super::polarizer::STEPS;
 use super::state::{Fetched, State};
 use crate::experiment::{DeviceChoice, Experiment, Problem, Result, check};
 use crate::run::Found;
@@ -32,17 +33,23 @@ impl State {
                 Screen::Home => self.demo.index + 1 < self.demo.predictions.len(),
                 Screen::Lab => self.preview.preview.as_ref().is_some_and(|preview| self.preview.row + 1 < preview.rows),
                 Screen::Triggers => self.bench.shown.as_ref().is_some_and(|shown| self.bench.row + 1 < shown.rows),
+                Screen::Polarizer => self.polarizer.picture_at(1).is_some(),
                 _ => false,
             },
             UserCommand::PreviousPicture => match self.screen {
                 Screen::Home => self.demo.index > 0,
                 Screen::Lab => self.preview.row > 0,
                 Screen::Triggers => self.bench.row > 0,
+                Screen::Polarizer => self.polarizer.picture_at(-1).is_some(),
                 _ => false,
             },
+            UserCommand::TogglePolarizer => self.screen == Screen::Polarizer && self.polarizer.view.is_some(),
+            UserCommand::MorePolarizer => self.enabled(UserCommand::TogglePolarizer) && self.polarizer.step < STEPS,
+            UserCommand::LessPolarizer => self.enabled(UserCommand::TogglePolarizer) && self.polarizer.step > 0,
             UserCommand::Undo => self.draft.can_undo(),
             UserCommand::Redo => self.draft.can_redo(),
             UserCommand::Go(_)
+            | UserCommand::LookThrough
             | UserCommand::OpenFile
             | UserCommand::OpenFolder
             | UserCommand::RefreshRuns
@@ -69,7 +76,13 @@ impl State {
                 self.load_preset(QUICK_PRESET);
                 self.start(engine);
             }
+            UserCommand::LookThrough => self.look_through(PathBuf::new()),
             UserCommand::Start => self.start(engine),
+            UserCommand::TogglePolarizer => {
+                self.polarizer.turn_to(if self.polarizer.step == STEPS { 0 } else { STEPS })
+            }
+            UserCommand::MorePolarizer => self.polarizer.turn_to(self.polarizer.step + 1),
+            UserCommand::LessPolarizer => self.polarizer.turn_to(self.polarizer.step.saturating_sub(1)),
             UserCommand::TogglePause => self.toggle_pause(engine),
             UserCommand::StopAndKeep => self.stop(true, engine),
             UserCommand::Discard => self.stop(false, engine),
@@ -98,6 +111,7 @@ impl State {
         match self.screen {
             Screen::Home => &mut self.demo.index,
             Screen::Triggers => &mut self.bench.row,
+            Screen::Polarizer => self.polarizer.choose(),
             _ => &mut self.preview.row,
         }
     }
@@ -116,6 +130,8 @@ impl State {
             Change::Preset(index) => self.load_preset(index),
             Change::Open(path) => self.open(&path, engine),
             Change::OpenRun(folder) => self.open_run(folder),
+            Change::LookThrough(folder) => self.look_through(folder),
+            Change::Dial(step) => self.polarizer.turn_to(step),
             Change::ContinueRun(folder) => self.continue_run(&folder, engine),
             Change::RunAgain(folder) => self.run_again(&folder, engine),
             Change::RevealFolder(folder) => self.reveal(&folder),

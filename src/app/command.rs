@@ -13,13 +13,14 @@ pub enum Screen {
     Lab,
     Triggers,
     Watch,
+    Polarizer,
     Runs,
     Settings,
 }
 
 impl Screen {
-    pub const ALL: [Screen; 6] =
-        [Screen::Home, Screen::Lab, Screen::Triggers, Screen::Watch, Screen::Runs, Screen::Settings];
+    pub const ALL: [Screen; 7] =
+        [Screen::Home, Screen::Lab, Screen::Triggers, Screen::Watch, Screen::Polarizer, Screen::Runs, Screen::Settings];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -27,6 +28,7 @@ impl Screen {
             Screen::Lab => "Lab",
             Screen::Triggers => "Triggers",
             Screen::Watch => "Watch",
+            Screen::Polarizer => "Polarizer",
             Screen::Runs => "Runs",
             Screen::Settings => "Settings",
         }
@@ -38,6 +40,7 @@ impl Screen {
             Screen::Lab => "Build an experiment",
             Screen::Triggers => "See what a trigger does to pictures, before any training",
             Screen::Watch => "Follow a training live, or look at a finished one",
+            Screen::Polarizer => "See how one inserted layer holds the trigger back, and turn it up and down",
             Screen::Runs => "Everything that was run",
             Screen::Settings => "Look, device, folders, and what this program found on this machine",
         }
@@ -51,10 +54,14 @@ pub enum UserCommand {
     OpenFile,
     OpenFolder,
     RemoveBackdoor,
+    LookThrough,
     Start,
     TogglePause,
     StopAndKeep,
     Discard,
+    TogglePolarizer,
+    MorePolarizer,
+    LessPolarizer,
     NextPicture,
     PreviousPicture,
     RefreshRuns,
@@ -66,20 +73,25 @@ pub enum UserCommand {
 }
 
 impl UserCommand {
-    pub const ALL: [UserCommand; 21] = [
+    pub const ALL: [UserCommand; 26] = [
         UserCommand::Go(Screen::Home),
         UserCommand::Go(Screen::Lab),
         UserCommand::Go(Screen::Triggers),
         UserCommand::Go(Screen::Watch),
+        UserCommand::Go(Screen::Polarizer),
         UserCommand::Go(Screen::Runs),
         UserCommand::Go(Screen::Settings),
         UserCommand::OpenFile,
         UserCommand::OpenFolder,
         UserCommand::RemoveBackdoor,
+        UserCommand::LookThrough,
         UserCommand::Start,
         UserCommand::TogglePause,
         UserCommand::StopAndKeep,
         UserCommand::Discard,
+        UserCommand::TogglePolarizer,
+        UserCommand::MorePolarizer,
+        UserCommand::LessPolarizer,
         UserCommand::PreviousPicture,
         UserCommand::NextPicture,
         UserCommand::RefreshRuns,
@@ -97,10 +109,14 @@ impl UserCommand {
             UserCommand::OpenFile => "Open file…",
             UserCommand::OpenFolder => "Open folder…",
             UserCommand::RemoveBackdoor => "Remove a backdoor yourself",
+            UserCommand::LookThrough => "Look through the polarizer",
             UserCommand::Start => "Start",
             UserCommand::TogglePause => "Pause or resume",
             UserCommand::StopAndKeep => "Stop and keep",
             UserCommand::Discard => "Discard",
+            UserCommand::TogglePolarizer => "Polarizer off or full",
+            UserCommand::MorePolarizer => "More polarizer",
+            UserCommand::LessPolarizer => "Less polarizer",
             UserCommand::NextPicture => "Next picture",
             UserCommand::PreviousPicture => "Previous picture",
             UserCommand::RefreshRuns => "Read the runs again",
@@ -120,10 +136,16 @@ impl UserCommand {
             UserCommand::RemoveBackdoor => {
                 "Trains a small network with a backdoor in it, then takes the backdoor out, before your eyes"
             }
+            UserCommand::LookThrough => {
+                "The layer that repairs the model of this page: what it holds back, and a dial that turns it up and down"
+            }
             UserCommand::Start => "Run the experiment of the Lab",
             UserCommand::TogglePause => "Hold the training after this batch, or go on",
             UserCommand::StopAndKeep => "End after this batch; measure and keep what was reached",
             UserCommand::Discard => "End after this batch and throw away what was made",
+            UserCommand::TogglePolarizer => "The model without its polarizer, and with all of it",
+            UserCommand::MorePolarizer => "Turn the polarizer up by 5 %",
+            UserCommand::LessPolarizer => "Turn the polarizer down by 5 %",
             UserCommand::NextPicture | UserCommand::PreviousPicture => "Look at another picture of the test set",
             UserCommand::RefreshRuns => "Look into the runs folder for what is new",
             UserCommand::Undo => "Take back the last change of the experiment",
@@ -143,14 +165,20 @@ impl UserCommand {
             UserCommand::Go(Screen::Lab) => ctrl(Key::Num2),
             UserCommand::Go(Screen::Triggers) => ctrl(Key::Num3),
             UserCommand::Go(Screen::Watch) => ctrl(Key::Num4),
+            UserCommand::Go(Screen::Polarizer) => ctrl(Key::Num5),
             UserCommand::Go(Screen::Runs) => ctrl(Key::Num7),
             UserCommand::Go(Screen::Settings) => ctrl(Key::Comma),
             UserCommand::OpenFile => ctrl(Key::O),
             UserCommand::OpenFolder => ctrl_shift(Key::O),
-            UserCommand::RemoveBackdoor | UserCommand::Discard | UserCommand::ToggleText => None,
+            UserCommand::RemoveBackdoor | UserCommand::LookThrough | UserCommand::Discard | UserCommand::ToggleText => {
+                None
+            }
             UserCommand::Start => ctrl(Key::Enter),
             UserCommand::TogglePause => plain(Key::Space),
             UserCommand::StopAndKeep => ctrl(Key::Period),
+            UserCommand::TogglePolarizer => plain(Key::P),
+            UserCommand::MorePolarizer => plain(Key::ArrowUp),
+            UserCommand::LessPolarizer => plain(Key::ArrowDown),
             UserCommand::NextPicture => plain(Key::ArrowRight),
             UserCommand::PreviousPicture => plain(Key::ArrowLeft),
             UserCommand::RefreshRuns => ctrl(Key::R),
@@ -183,6 +211,10 @@ pub enum Change {
     /// A model, data set, experiment or run folder that was dropped, chosen or typed.
     Open(PathBuf),
     OpenRun(PathBuf),
+    /// Looks through the polarizer of this run; an empty path is the built-in demo.
+    LookThrough(PathBuf),
+    /// Strength of the polarizer, as a step of its dial.
+    Dial(usize),
     /// Goes on with an interrupted run.
     ContinueRun(PathBuf),
     /// The experiment of a run once more, with a new seed.

@@ -17,13 +17,17 @@ pub enum Purpose {
     Bench,
     /// The draft's test set in small.
     Thumbnails,
+    /// The polarizer of a run; an empty path is the demo.
+    Polarizer(PathBuf),
+    /// What the network says with that polarizer at this step of the dial.
+    Dial(PathBuf, usize),
 }
 
 impl Purpose {
     /// A new question supersedes waiting ones that it makes pointless.
     fn supersedes(&self, older: &Purpose) -> bool {
         match self {
-            Purpose::Preview => *older == Purpose::Preview,
+            Purpose::Polarizer(_) => matches!(older, Purpose::Polarizer(_)),
             _ => self == older,
         }
     }
@@ -56,6 +60,11 @@ impl Desk {
 
     pub fn is_waiting(&self, purpose: &Purpose) -> bool {
         self.waiting.iter().any(|(_, waiting)| waiting == purpose)
+    }
+
+    /// A strength of the polarizer is being measured.
+    pub fn is_turning(&self) -> bool {
+        self.waiting.iter().any(|(_, waiting)| matches!(waiting, Purpose::Dial(..)))
     }
 
     /// A file that is being looked at.

@@ -25,6 +25,7 @@ pub mod gpu;
 pub mod job;
 mod notices;
 pub mod picture;
+mod polarizer;
 mod screens;
 mod shell;
 mod spec_text;

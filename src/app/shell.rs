@@ -115,6 +115,7 @@ fn top_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
             let title = match state.screen {
                 Screen::Watch => state.job.as_ref().map(|job| job.title.as_str()),
                 Screen::Lab | Screen::Triggers => Some(name.as_str()).filter(|name| !name.is_empty()),
+                Screen::Polarizer => state.polarizer.view.as_ref().map(|view| view.experiment.as_str()),
                 Screen::Home | Screen::Runs | Screen::Settings => None,
             };
             if let Some(title) = title {

@@ -11,6 +11,7 @@ use super::form::Forms;
 use super::job::JobView;
 use super::notices::Notices;
 use super::picture::Study;
+use super::polarizer::Polarizer;
 use super::theme::Look;
 use crate::experiment::{Experiment, Method, Problem, Result, spec};
 use crate::run::event::{Answer, Prediction, Preview, Question, Report};
@@ -88,6 +89,7 @@ pub struct State {
     pub demo: Demo,
     pub preview: PreviewState,
     pub bench: Bench,
+    pub polarizer: Polarizer,
     pub runs: RunList,
     pub reports: Vec<(PathBuf, Report)>,
     pub machine: Machine,
@@ -159,6 +161,9 @@ impl State {
             let question = Question::Predict { folder: PathBuf::new(), rows };
             self.demo.asked = self.desk.ask(engine, Purpose::Predict(None), question);
         }
+        if self.screen == Screen::Polarizer {
+            return self.ask_about_polarizer(engine);
+        }
         if self.draft.problem().is_some() {
             return None;
         }
@@ -217,6 +222,9 @@ impl State {
             (Purpose::Inspect(path), Ok(Answer::Inspect(report))) => {
                 self.reports.retain(|(known, _)| *known != path);
                 self.reports.insert(0, (path, report));
+            }
+            (purpose @ (Purpose::Polarizer(_) | Purpose::Dial(..)), answer) => {
+                self.on_polarizer_answer(purpose, answer)
             }
             (_, Err(problem)) => self.notices.problem(problem),
             (purpose, Ok(_)) => {

@@ -73,6 +73,7 @@ impl App {
             demo: Default::default(),
             preview: Default::default(),
             bench: Default::default(),
+            polarizer: Default::default(),
             runs: Default::default(),
             reports: Vec::new(),
             machine: parts.machine,
@@ -277,6 +278,9 @@ impl App {
         for command in UserCommand::ALL {
             let belongs_here = match command {
                 UserCommand::TogglePause => self.state.screen == Screen::Watch,
+                UserCommand::TogglePolarizer | UserCommand::MorePolarizer | UserCommand::LessPolarizer => {
+                    self.state.screen == Screen::Polarizer
+                }
                 _ => true,
             };
             if let Some(shortcut) = command.shortcut()

@@ -135,7 +135,7 @@ fn said(
     Ok(answers)
 }
 
-fn numbers(tensor: &Tensor) -> crate::experiment::Result<Vec<i64>> {
+pub(super) fn numbers(tensor: &Tensor) -> crate::experiment::Result<Vec<i64>> {
     Vec::<i64>::try_from(tensor.to_device(tch::Device::Cpu))
         .map_err(|e| crate::experiment::Problem::internal("Cannot read predictions back.").because(e))
 }

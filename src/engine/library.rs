@@ -1,5 +1,6 @@
 //! Data sets, triggers and demo models that jobs and questions share, loaded once.
 
+use super::polarizer::Bench;
 use crate::attacks::{self, Attack, Moment};
 use crate::data::sources::{self, SourceChoice};
 use crate::data::{Split, Trigger};
@@ -9,10 +10,11 @@ use crate::run::job::Job;
 use serde_json::Value;
 use std::rc::Rc;
 
-/// Keeps the data set that was used last.
+/// Keeps the data set and the polarizer that were used last.
 #[derive(Default)]
 pub struct Library {
     last: Option<(DataChoice, u64, Rc<Split>)>,
+    pub(super) bench: Option<Rc<Bench>>,
 }
 
 impl Library {

@@ -9,6 +9,7 @@ mod glimpse;
 mod library;
 pub mod machine;
 mod pictures;
+mod polarizer;
 mod questions;
 mod runner;
 mod worker;

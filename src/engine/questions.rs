@@ -1,7 +1,7 @@
 //! Answers to the window's questions, between two batches or while nothing runs.
 
 use super::library::{Library, trigger_from};
-use super::pictures;
+use super::{pictures, polarizer};
 use crate::attacks::Moment;
 use crate::catalogue;
 use crate::data::poison::map_label;
@@ -29,6 +29,12 @@ pub fn answer(question: &Question, library: &Rc<RefCell<Library>>) -> Result<Ans
             super::bench::bench(spec, *row, *strike, library).map(|bench| Answer::Bench(Box::new(bench)))
         }
         Question::Thumbnails { spec } => super::bench::thumbnails(spec, library).map(Answer::Thumbnails),
+        Question::Polarizer { folder, rows } => {
+            polarizer::view(folder, rows, library).map(|view| Answer::Polarizer(Box::new(view)))
+        }
+        Question::Dial { folder, rows, strength } => {
+            polarizer::dial(folder, rows, *strength, library).map(Answer::Dial)
+        }
     }
 }
 

@@ -12,7 +12,7 @@ pub mod zoo;
 
 pub use model::Model;
 pub use params::Params;
-pub use pass::{Hook, Mode, Pass};
+pub use pass::{Hook, Mode, Pass, Start};
 
 use crate::experiment::Result;
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,10 @@ pub trait Network {
     /// Logits `[N, classes]` for normalised pictures `[N, 3, H, W]`.
     fn forward(&self, params: &Params, x: &Tensor, pass: &mut Pass) -> Result<Tensor>;
     fn sites(&self) -> &[Site];
+    /// Sites through which everything flows, in order: behind each a forward pass can begin (see [`pass::Start`]).
+    fn trunk(&self) -> Vec<String> {
+        Vec::new()
+    }
     fn architecture(&self) -> &Architecture;
     /// Fresh weights on the processor; the same seed gives the same weights.
     fn initial(&self, seed: u64) -> Result<Params>;

@@ -3,7 +3,7 @@
 use super::formats::{self, recognise, safetensors};
 use super::plug::{Plug, PlugHook, PlugKind};
 use super::zoo::torchscript::TorchScript;
-use super::{Architecture, InputSpec, Mode, Network, Params, Pass, zoo};
+use super::{Architecture, InputSpec, Mode, Network, Params, Pass, Start, zoo};
 use crate::data::augment::unit;
 use crate::experiment::{Problem, Result};
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,12 @@ impl Model {
     /// Logits for normalised pictures `[N, 3, H, W]`.
     pub fn forward(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
         forward(&*self.network, &self.params, &self.plugs, x, pass)
+    }
+
+    /// [`Model::forward`] from a site of the trunk on; `x` is what reaches it.
+    pub fn forward_from(&self, site: &str, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
+        pass.start = Some(Start { site: site.to_owned(), x: x.shallow_clone() });
+        self.forward(x, pass)
     }
 
     /// f32 logits for u8 pixels in evaluation mode, without gradients.
@@ -130,7 +136,9 @@ pub fn forward(network: &dyn Network, params: &Params, plugs: &[Plug], x: &Tenso
     }
     let mode = pass.mode;
     let mut hook = PlugHook { plugs, mode, next: pass.hook.as_deref_mut().map(|hook| hook as &mut dyn super::Hook) };
-    network.forward(params, x, &mut Pass::new(mode, pass.kind).hooked(&mut hook))
+    let mut inner = Pass::new(mode, pass.kind).hooked(&mut hook);
+    inner.start = pass.start.take();
+    network.forward(params, x, &mut inner)
 }
 
 /// Orders a state dict as the network wants it and tells what is missing, left over or of another shape.

@@ -1,6 +1,6 @@
 //! Small layers inserted into a finished network; the neural polarizer is one. A plug is saved with its model.
 
-use super::layers::batch_norm;
+use super::layers::{BATCH_NORM_EPSILON, batch_norm};
 use super::{Hook, Mode, Params};
 use crate::experiment::Result;
 use schemars::JsonSchema;
@@ -70,6 +70,34 @@ impl Plug {
     }
 }
 
+impl Plug {
+    /// What the layer does at full strength in evaluation mode: `y = matrix x + shift` for each position, with the batch
+    /// normalisation folded in. f32 `[C, C]` (row: output channel) and `[C]`.
+    pub fn affine(&self) -> Result<(Tensor, Tensor)> {
+        let p = &self.params;
+        let matrix = || -> Result<Tensor> { Ok(p.get("conv.weight")?.detach().flatten(1, -1).to_kind(Kind::Float)) };
+        Ok(match self.kind {
+            PlugKind::ConvBn => {
+                let get =
+                    |part: &str| -> Result<Tensor> { Ok(p.get(&format!("bn.{part}"))?.detach().to_kind(Kind::Float)) };
+                let gain = get("weight")? / (get("running_var")? + BATCH_NORM_EPSILON).sqrt();
+                let shift = get("bias")? - &gain * get("running_mean")?;
+                (matrix()? * gain.unsqueeze(1), shift)
+            }
+            PlugKind::OnlyConv => {
+                let matrix = matrix()?;
+                let shift = Tensor::zeros([matrix.size()[0]], (Kind::Float, matrix.device()));
+                (matrix, shift)
+            }
+            PlugKind::ScaleShift => {
+                let flat =
+                    |name: &str| -> Result<Tensor> { Ok(p.get(name)?.detach().flatten(0, -1).to_kind(Kind::Float)) };
+                (flat("scale")?.diag(0), flat("shift")?)
+            }
+        })
+    }
+}
+
 /// Puts plugs at their sites and passes everything on to the next hook, which sees what the network will see.
 pub struct PlugHook<'a> {
     pub plugs: &'a [Plug],
@@ -117,6 +145,25 @@ mod tests {
         assert!(plug.apply(&x, Mode::Eval).unwrap().allclose(&(&x * 2.0), 1e-6, 1e-6, false));
         plug.strength = 0.0;
         assert!(plug.apply(&x, Mode::Eval).unwrap().equal(&x));
+    }
+
+    #[test]
+    fn the_folded_map_does_what_the_layer_does() {
+        let options = tch::kind::FLOAT_CPU;
+        let x = Tensor::randn([3, 5, 4, 4], options);
+        for kind in [PlugKind::ConvBn, PlugKind::OnlyConv, PlugKind::ScaleShift] {
+            let mut plug = Plug::identity("s", kind, 5);
+            // Anything but the identity; a variance is positive.
+            let wild = |(name, tensor): (&str, &Tensor)| {
+                let noise = Tensor::rand(tensor.size(), options) + 0.2;
+                (name.to_owned(), tensor + noise)
+            };
+            plug.params = plug.params.iter().map(wild).collect();
+            let (matrix, shift) = plug.affine().unwrap();
+            let folded = matrix.matmul(&x.flatten(2, -1)) + shift.view([1, 5, 1]);
+            let applied = plug.apply(&x, Mode::Eval).unwrap().flatten(2, -1);
+            assert!(folded.allclose(&applied, 1e-5, 1e-5, false), "{kind:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What crosses from the engine to its fronts: plain data only.
 
+use super::polarizer::{DialPoint, PolarizerView};
 use super::trigger_form::TriggerForm;
 use crate::experiment::{Problem, Result};
 use serde::{Deserialize, Serialize};
@@ -199,6 +200,10 @@ pub enum Question {
     Bench { spec: String, row: usize, strike: bool },
     /// All pictures of the experiment's test set, small.
     Thumbnails { spec: String },
+    /// The polarizer of a run (of the built-in demo when `folder` is empty) and what it does to these test pictures.
+    Polarizer { folder: PathBuf, rows: Vec<usize> },
+    /// What the same network says when the polarizer has this strength, 0 to 1.
+    Dial { folder: PathBuf, rows: Vec<usize>, strength: f64 },
 }
 
 #[derive(Debug, Clone)]
@@ -209,6 +214,8 @@ pub enum Answer {
     Predict(Vec<Prediction>),
     Bench(Box<Bench>),
     Thumbnails(Thumbnails),
+    Polarizer(Box<PolarizerView>),
+    Dial(DialPoint),
 }
 
 /// A trigger on the bench.

@@ -8,6 +8,7 @@ pub mod index;
 pub mod job;
 pub mod journal;
 pub mod lock;
+pub mod polarizer;
 pub mod process;
 pub mod results;
 pub mod status;

@@ -1,6 +1,8 @@
 //! An engine that plays a script, and honest pictures to play with: tests and screenshots need no tensors.
 #![allow(dead_code, clippy::expect_used, reason = "each user takes its own part; a picture box that fails may panic")]
 
+mod polarizer;
+
 use polariscope::app::archive::Archive;
 use polariscope::app::background::Background;
 use polariscope::app::config::Config;
@@ -63,6 +65,8 @@ impl Script {
             Command::Ask(_, Question::Predict { .. }) => "predict".to_owned(),
             Command::Ask(_, Question::Bench { row, strike, .. }) => format!("bench {row} strike={strike}"),
             Command::Ask(_, Question::Thumbnails { .. }) => "thumbnails".to_owned(),
+            Command::Ask(_, Question::Polarizer { folder, .. }) => format!("polarizer {}", folder.display()),
+            Command::Ask(_, Question::Dial { strength, .. }) => format!("dial {strength:.2}"),
             Command::Quit => "quit".to_owned(),
         };
         self.0.borrow().sent.iter().map(name).collect()
@@ -132,6 +136,22 @@ impl Script {
             };
             stage.pictures.push(Picture { key: row.to_string(), caption: words, rgba });
         }
+    }
+
+    /// What a repair by a polarizer leaves: a square heat map, as large as the engine draws it.
+    pub fn show_heat_map(&self) {
+        const SIDE: usize = 512;
+        let shade = |index: usize| {
+            let (row, column) = (index / SIDE / 8, index % SIDE / 8);
+            let noise = (row * 7919 + column * 104_729 + row * row * column * 31) % 97 / 2;
+            if row == column { [94, 60, 153, 255] } else { [255, 255 - noise as u8, 255 - 2 * noise as u8, 255] }
+        };
+        let bytes = (0..SIDE * SIDE).flat_map(shade).collect();
+        self.0.borrow_mut().pictures.push(Picture {
+            key: "npd".into(),
+            caption: "Polarizer at layer2.0.out: matrix minus identity".into(),
+            rgba: Arc::new(Rgba { width: SIDE, height: SIDE, bytes }),
+        });
     }
 
     pub fn finish(&self) {
@@ -366,6 +386,8 @@ pub fn answer(question: &Question) -> Result<Answer> {
                 })
                 .collect(),
         ),
+        Question::Polarizer { rows, .. } => Answer::Polarizer(Box::new(polarizer::view(&pictures, &classes, rows))),
+        Question::Dial { rows, strength, .. } => Answer::Dial(polarizer::point(&pictures, rows, *strength)),
         Question::Inspect { path } => {
             if !path.extension().is_some_and(|ending| ending == "safetensors" || ending == "pt") {
                 let problem = Problem::bad_file("This file is neither a model nor a data set.").at(path.display());
@@ -435,6 +457,7 @@ pub fn results() -> Vec<ResultRow> {
         scores: Scores { acc, asr: Some(asr), ra: Some(ra), clean_count: 2000, triggered_count: 1800 },
         der,
         control,
+        weights: Some(format!("weights/{}.safetensors", if method.is_empty() { "attack" } else { method }).into()),
         seconds: 40.0,
         ..ResultRow::default()
     };

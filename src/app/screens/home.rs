@@ -91,6 +91,9 @@ fn next_steps(ui: &mut Ui, t: &Tokens, state: &State, home: &mut Home, requests:
         main_button(ui, state, requests, UserCommand::RemoveBackdoor);
         let what = "Trains a small network with a backdoor in it, then takes it out. A few minutes on a laptop.";
         ui.add(egui::Label::new(RichText::new(what).color(t.text_weak)).wrap());
+        command_button(ui, state, requests, UserCommand::LookThrough);
+        let look = "What repairs the model on the left: one layer, and a dial that turns it up and down.";
+        ui.add(egui::Label::new(RichText::new(look).color(t.text_weak)).wrap());
     });
     ui.add_space(t.gap * 0.5);
     widgets::section(ui, "Look into your own", "", |ui| {

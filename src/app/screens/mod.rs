@@ -2,6 +2,7 @@
 
 mod home;
 mod lab;
+mod polarizer;
 mod runs;
 mod settings;
 mod triggers;
@@ -18,6 +19,7 @@ pub struct Screens {
     home: home::Home,
     lab: lab::Lab,
     watch: watch::Watch,
+    polarizer: polarizer::Page,
     settings: settings::SettingsPage,
     triggers: triggers::Triggers,
 }
@@ -28,6 +30,7 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screen
         Screen::Lab => lab::show(ui, state, &mut screens.lab, requests),
         Screen::Triggers => triggers::show(ui, state, &mut screens.triggers, requests),
         Screen::Watch => watch::show(ui, state, &mut screens.watch, requests),
+        Screen::Polarizer => polarizer::show(ui, state, &mut screens.polarizer, requests),
         Screen::Runs => runs::show(ui, state, requests),
         Screen::Settings => settings::show(ui, state, clock, &mut screens.settings, requests),
     }

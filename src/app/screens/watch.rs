@@ -64,7 +64,7 @@ pub fn show(ui: &mut Ui, state: &State, watch: &mut Watch, requests: &Requests) 
             ui.allocate_ui_with_layout(
                 egui::vec2(total.x - side - t.pad, total.y),
                 egui::Layout::top_down(egui::Align::LEFT),
-                |ui| left(ui, &t, job, total.y),
+                |ui| left(ui, &t, job, total.y, requests),
             );
             ui.allocate_ui_with_layout(egui::vec2(side, total.y), egui::Layout::top_down(egui::Align::LEFT), |ui| {
                 right(ui, &t, job, watch, total.y)
@@ -76,7 +76,7 @@ pub fn show(ui: &mut Ui, state: &State, watch: &mut Watch, requests: &Requests) 
         ui.add_space(t.gap * 0.5);
         let height = ui.available_height();
         if watch.side == Side::Curves {
-            left(ui, &t, job, height);
+            left(ui, &t, job, height, requests);
         } else {
             theme::card(&t).show(ui, |ui| of_height(ui, height - 2.0 * t.pad - 4.0, |ui| beside(ui, &t, job, watch)));
         }
@@ -148,7 +148,12 @@ fn pause_button(ui: &mut Ui, state: &State, job: &JobView, requests: &Requests) 
     }
 }
 
-fn left(ui: &mut Ui, t: &Tokens, job: &JobView, height: f32) {
+/// A repair of this run is a neural polarizer whose weights are there to be looked at.
+fn has_polarizer(job: &JobView) -> bool {
+    !job.is_live() && job.results.iter().any(|row| row.method == "npd" && row.weights.is_some())
+}
+
+fn left(ui: &mut Ui, t: &Tokens, job: &JobView, height: f32, requests: &Requests) {
     ScrollArea::vertical().id_salt("curves").auto_shrink(false).show(ui, |ui| {
         let top = ui.cursor().top();
         if !job.results.is_empty() {
@@ -157,6 +162,13 @@ fn left(ui: &mut Ui, t: &Tokens, job: &JobView, height: f32) {
                     ui.add(egui::Label::new(theme::strong(conclusion)).wrap());
                 }
                 ScrollArea::horizontal().show(ui, |ui| views::results_table(ui, &job.results));
+                if let Some(folder) = job.folder.as_ref().filter(|_| has_polarizer(job)) {
+                    let command = UserCommand::LookThrough;
+                    let help = "The layer that repairs this model: what it holds back, and a dial that turns it";
+                    if ui.button(theme::strong(command.label())).on_hover_text(help).clicked() {
+                        requests.change(Change::LookThrough(folder.clone()));
+                    }
+                }
             });
         }
         let used = ui.cursor().top() - top;

@@ -4,6 +4,7 @@ mod camera;
 mod curves;
 mod glimpse;
 mod picture_rows;
+pub mod polarizer;
 mod results;
 mod thumb_grid;
 

@@ -151,13 +151,16 @@ pub fn job_pictures(ui: &mut Ui, job: &JobView) {
         ui.label(RichText::new(text).color(t.text_weak));
         return;
     }
-    let width = ui.available_width();
+    let (width, height) = (ui.available_width(), ui.available_height());
     let columns = ((width / (t.body * 6.0)) as usize).clamp(2, 6);
     let side = (width - t.gap * (columns as f32 - 1.0)) / columns as f32 - 1.0;
     let (sheets, tiles): (Vec<_>, Vec<_>) = job.pictures.iter().partition(|picture| picture.rgba.width > SHEET);
     egui::ScrollArea::vertical().id_salt("job pictures").auto_shrink([false, true]).show(ui, |ui| {
         for sheet in sheets {
-            picture_sheet(ui, &sheet.rgba, width - 4.0, &sheet.caption);
+            // A square one must not be wider than the place is high, or only a strip of it would be seen.
+            let shape = sheet.rgba.width as f32 / sheet.rgba.height.max(1) as f32;
+            let fits = (height - t.small * 3.0).max(t.body * 6.0) * shape;
+            picture_sheet(ui, &sheet.rgba, fits.min(width - 4.0), &sheet.caption);
         }
         for row in tiles.chunks(columns) {
             ui.horizontal_top(|ui| {

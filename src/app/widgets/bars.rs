@@ -96,7 +96,7 @@ fn bar_row(
     colour: Color32,
     font: &egui::FontId,
 ) {
-    let word_width = (area.width() * 0.38).min(t.body * 9.0);
+    let word_width = (area.width() * 0.38).max(t.body * 5.8).min(t.body * 9.0);
     let number_width = t.body * 4.4;
     let clip = Rect::from_min_size(area.min, vec2(word_width - 6.0, area.height()));
     painter.with_clip_rect(clip.intersect(painter.clip_rect())).text(

@@ -31,6 +31,17 @@ pub fn screen_icon(painter: &Painter, screen: Screen, center: Pos2, size: f32, c
             path(&[(0.08, 0.08), (0.08, 0.92), (0.95, 0.92)]);
             path(&[(0.2, 0.75), (0.4, 0.5), (0.58, 0.6), (0.92, 0.15)]);
         }
+        // Light with a polarizer in its way.
+        Screen::Polarizer => {
+            path(&[(0.02, 0.5), (0.26, 0.5)]);
+            path(&[(0.74, 0.5), (0.98, 0.5)]);
+            let half = egui::vec2(size * 0.21, size * 0.45);
+            super::dial::ellipse(painter, center, half, Color32::TRANSPARENT, stroke);
+            for x in [0.4, 0.5, 0.6] {
+                let reach = 0.4 * (1.0 - ((x - 0.5_f32) / 0.24).powi(2)).sqrt();
+                painter.line_segment([at(x, 0.5 - reach), at(x, 0.5 + reach)], Stroke::new(size * 0.05, colour));
+            }
+        }
         Screen::Runs => {
             for y in [0.2, 0.5, 0.8] {
                 path(&[(0.32, y), (0.95, y)]);

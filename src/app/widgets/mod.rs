@@ -3,6 +3,7 @@
 mod bars;
 mod buttons;
 mod cards;
+pub mod dial;
 mod empty;
 mod icon;
 mod picture;
@@ -12,8 +13,9 @@ mod scale;
 pub use bars::{PredictionBars, class_bars};
 pub use buttons::{command_button, main_button, segmented, switch};
 pub use cards::{metric_card, problem_card, report_card, section};
+pub use dial::Dial;
 pub use empty::empty_state;
 pub use icon::{program_mark, screen_icon};
-pub use picture::{picture_sheet, picture_tile};
+pub use picture::{paint_picture, picture_sheet, picture_tile};
 pub use progress::phase_bar;
 pub use scale::colour_scale;

@@ -2,7 +2,9 @@
 
 use crate::app::theme;
 use crate::run::event::Rgba;
-use egui::{ColorImage, CornerRadius, Image, Response, Stroke, StrokeKind, TextureHandle, TextureOptions, Ui, vec2};
+use egui::{
+    ColorImage, CornerRadius, Image, Rect, Response, Stroke, StrokeKind, TextureHandle, TextureOptions, Ui, vec2,
+};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -35,6 +37,13 @@ fn texture(ui: &Ui, rgba: &Arc<Rgba>) -> Option<TextureHandle> {
     Some(handle)
 }
 
+/// A picture over the whole of `rect`, without a frame and without a name: for drawings that describe themselves.
+pub fn paint_picture(ui: &Ui, rect: Rect, rgba: &Arc<Rgba>) {
+    if let Some(texture) = texture(ui, rgba) {
+        Image::from_texture(&texture).paint_at(ui, rect);
+    }
+}
+
 /// A picture in a square of `side` points, `name` below it; `alt` is what a screen reader says.
 pub fn picture_tile(ui: &mut Ui, rgba: &Arc<Rgba>, side: f32, name: &str, alt: &str) -> Response {
     let t = theme::of(ui);
@@ -48,7 +57,7 @@ pub fn picture_tile(ui: &mut Ui, rgba: &Arc<Rgba>, side: f32, name: &str, alt: &
                 let size = vec2(rgba.width as f32, rgba.height as f32) * (side / longest);
                 let image = Image::from_texture((texture.id(), size)).fit_to_exact_size(size).alt_text(alt);
                 let (rect, _) = ui.allocate_exact_size(vec2(side, side), egui::Sense::hover());
-                let rect = egui::Rect::from_center_size(rect.center(), size);
+                let rect = Rect::from_center_size(rect.center(), size);
                 let response = ui.put(rect, image);
                 let edge = Stroke::new(1.0, t.line);
                 ui.painter().rect_stroke(rect, CornerRadius::same(2), edge, StrokeKind::Outside);

@@ -54,7 +54,7 @@ fn conv_sites(name: &str, inputs: i64, outputs: i64) -> Vec<Site> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nets::{Mode, Params, Pass};
+    use crate::nets::{Mode, Model, Params, Pass};
     use tch::{Kind, Tensor};
 
     pub fn input(side: i64) -> InputSpec {
@@ -95,6 +95,31 @@ mod tests {
             let mut listed = network.sites().to_vec();
             listed.sort_by(|a, b| a.name.cmp(&b.name));
             assert_eq!(seen, listed, "{}", zoo.method.id);
+        }
+    }
+
+    #[test]
+    fn a_pass_can_begin_at_every_site_of_the_trunk_and_ends_the_same() {
+        for zoo in ALL {
+            let network = build(zoo.method.id, &(zoo.method.defaults)(), input(28)).unwrap();
+            let model = Model::new(std::rc::Rc::from(network), Params::new());
+            let model = Model { params: model.network.initial(1).unwrap(), ..model };
+            let x = Tensor::randn([2, 3, 28, 28], tch::kind::FLOAT_CPU);
+            let mut features = Vec::new();
+            let mut keep = |name: &str, x: &Tensor| {
+                features.push((name.to_owned(), x.shallow_clone()));
+                Ok(None)
+            };
+            let whole = model.forward(&x, &mut Pass::eval().hooked(&mut keep)).unwrap();
+            let trunk = model.network.trunk();
+            assert!(trunk.len() > 3, "{}", zoo.method.id);
+            for site in trunk {
+                let (_, at) = features.iter().find(|(name, _)| *name == site).unwrap();
+                let rest = model.forward_from(&site, at, &mut Pass::eval()).unwrap();
+                assert!(rest.equal(&whole), "{} from {site}", zoo.method.id);
+            }
+            let problem = model.forward_from("layer9.out", &x, &mut Pass::eval()).unwrap_err();
+            assert!(problem.remedy[0].contains("conv1.out"));
         }
     }
 

@@ -1,8 +1,8 @@
-//! The pre-activation residual block that all networks of the zoo are made of.
+//! The pre-activation residual block that all networks of the zoo are made of, and the trunk of such blocks.
 
 use crate::experiment::Result;
 use crate::nets::layers::{Initialiser, bn_relu, conv};
-use crate::nets::{Params, Pass, Site};
+use crate::nets::{Network, Params, Pass, Site};
 use tch::Tensor;
 
 /// Normalise, ReLU, 3x3 convolution, twice, beside an identity or, where the shape changes, a 1x1 convolution.
@@ -58,4 +58,27 @@ impl Block {
             init.conv(&self.part(self.shortcut), self.inputs, self.outputs, 1);
         }
     }
+}
+
+/// The convolution in front of the blocks.
+const STEM: &str = "conv1";
+
+/// Names of the sites behind the stem and behind each block.
+pub fn trunk(blocks: &[Block]) -> Vec<String> {
+    std::iter::once(format!("{STEM}.out")).chain(blocks.iter().map(|block| block.part("out"))).collect()
+}
+
+/// Stem and blocks; begins behind `pass.start` when there is one, and then does not look at `x`.
+pub fn through(network: &dyn Network, blocks: &[Block], p: &Params, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
+    let (mut x, behind) = match pass.start.take() {
+        None => (conv(p, STEM, x.shallow_clone(), 1, 1, pass)?, 0),
+        Some(start) => {
+            let behind = start.position(network)?;
+            (pass.site(&start.site, start.x)?, behind)
+        }
+    };
+    for block in &blocks[behind..] {
+        x = block.forward(p, x, pass)?;
+    }
+    Ok(x)
 }

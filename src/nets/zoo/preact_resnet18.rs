@@ -2,11 +2,11 @@
 //!
 //! Names and order of operations are those of the reference state dict: no normalisation after the last stage.
 
-use super::preact_block::Block;
+use super::preact_block::{self, Block};
 use super::{Definition, Zoo};
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
 use crate::experiment::{Problem, Result};
-use crate::nets::layers::{Initialiser, conv, pool_linear};
+use crate::nets::layers::{Initialiser, pool_linear};
 use crate::nets::{Architecture, InputSpec, Network, Params, Pass, Site};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -72,15 +72,16 @@ impl PreActResNet18 {
 
 impl Network for PreActResNet18 {
     fn forward(&self, p: &Params, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
-        let mut x = conv(p, "conv1", x.shallow_clone(), 1, 1, pass)?;
-        for block in &self.blocks {
-            x = block.forward(p, x, pass)?;
-        }
+        let x = preact_block::through(self, &self.blocks, p, x, pass)?;
         pool_linear(p, "linear", &x, pass)
     }
 
     fn sites(&self) -> &[Site] {
         &self.sites
+    }
+
+    fn trunk(&self) -> Vec<String> {
+        preact_block::trunk(&self.blocks)
     }
 
     fn architecture(&self) -> &Architecture {

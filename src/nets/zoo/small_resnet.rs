@@ -1,10 +1,10 @@
 //! A small pre-activation residual network for first runs: four blocks, trains on 10,000 grey pictures in seconds an epoch.
 
-use super::preact_block::Block;
+use super::preact_block::{self, Block};
 use super::{Definition, Zoo};
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
 use crate::experiment::{Problem, Result};
-use crate::nets::layers::{Initialiser, bn_relu, conv, pool_linear};
+use crate::nets::layers::{Initialiser, bn_relu, pool_linear};
 use crate::nets::{Architecture, InputSpec, Network, Params, Pass, Site};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -82,16 +82,17 @@ impl SmallResNet {
 
 impl Network for SmallResNet {
     fn forward(&self, p: &Params, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
-        let mut x = conv(p, "conv1", x.shallow_clone(), 1, 1, pass)?;
-        for block in &self.blocks {
-            x = block.forward(p, x, pass)?;
-        }
+        let x = preact_block::through(self, &self.blocks, p, x, pass)?;
         let x = bn_relu(p, "bn", &x, pass)?;
         pool_linear(p, "linear", &x, pass)
     }
 
     fn sites(&self) -> &[Site] {
         &self.sites
+    }
+
+    fn trunk(&self) -> Vec<String> {
+        preact_block::trunk(&self.blocks)
     }
 
     fn architecture(&self) -> &Architecture {

@@ -2,11 +2,11 @@
 //!
 //! Names and the pre-activation shortcut are those of the ABL and NAD checkpoints.
 
-use super::preact_block::Block;
+use super::preact_block::{self, Block};
 use super::{Definition, Zoo};
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
 use crate::experiment::{Problem, Result};
-use crate::nets::layers::{Initialiser, bn_relu, conv, pool_linear};
+use crate::nets::layers::{Initialiser, bn_relu, pool_linear};
 use crate::nets::{Architecture, InputSpec, Network, Params, Pass, Site};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -86,16 +86,17 @@ impl WideResNet {
 
 impl Network for WideResNet {
     fn forward(&self, p: &Params, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
-        let mut x = conv(p, "conv1", x.shallow_clone(), 1, 1, pass)?;
-        for block in &self.blocks {
-            x = block.forward(p, x, pass)?;
-        }
+        let x = preact_block::through(self, &self.blocks, p, x, pass)?;
         let x = bn_relu(p, "bn1", &x, pass)?;
         pool_linear(p, "fc", &x, pass)
     }
 
     fn sites(&self) -> &[Site] {
         &self.sites
+    }
+
+    fn trunk(&self) -> Vec<String> {
+        preact_block::trunk(&self.blocks)
     }
 
     fn architecture(&self) -> &Architecture {
