@@ -198,7 +198,7 @@ pub fn matrix(
             };
             Rect::from_min_size(min, size)
         };
-        let edge = Stroke::new(1.5, t.text);
+        let edge = Stroke::new(2.0, t.accent);
         painter.rect_stroke(strip(true, row), CornerRadius::ZERO, edge, StrokeKind::Outside);
         painter.rect_stroke(strip(false, column), CornerRadius::ZERO, edge, StrokeKind::Outside);
     }
