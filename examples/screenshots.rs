@@ -1,6 +1,6 @@
 //! Draws every screen off-screen, without a display and without training: scripted numbers, real pictures.
 //!
-//! `cargo run --example screenshots -- [--out DIR] [--theme light|dark|projector] [--size 1280x800]`
+//! `cargo run --example screenshots -- [--out DIR] [--theme light|dark|projector|high-contrast] [--size 1280x800]`
 
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a tool for the terminal")]
 
@@ -12,7 +12,10 @@ use egui::accesskit::Role;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use polariscope::app::command::{Change, Screen, UserCommand};
+use polariscope::app::comparison::CompareChange;
 use polariscope::app::config::{LookChoice, Settings};
+use polariscope::app::export::ExportChange;
+use polariscope::app::run_list::RunChange;
 use polariscope::app::{App, gpu};
 use polariscope::engine::{self, Library};
 use polariscope::experiment::{Code, Problem};
@@ -40,7 +43,10 @@ fn wish() -> Result<Wish, String> {
                     "light" => LookChoice::Light,
                     "dark" => LookChoice::Dark,
                     "projector" => LookChoice::Projector,
-                    other => return Err(format!("unknown theme {other}; known are light, dark, projector")),
+                    "high-contrast" => LookChoice::HighContrast,
+                    other => {
+                        return Err(format!("unknown theme {other}; known are light, dark, projector, high-contrast"));
+                    }
                 }
             }
             "--size" => {
@@ -107,6 +113,20 @@ impl<'a> Studio<'a> {
     fn press(&mut self, name: &str) {
         self.harness.get_by_label(name).click_accesskit();
         self.harness.run_steps(4);
+    }
+
+    /// Scrolls what lies in the middle of the window, in points.
+    fn scroll(&mut self, by: f32) {
+        let middle = egui::pos2(self.wish.size.0 * 0.5, self.wish.size.1 * 0.6);
+        self.harness.event(egui::Event::PointerMoved(middle));
+        self.harness.event(egui::Event::MouseWheel {
+            unit: egui::MouseWheelUnit::Point,
+            delta: egui::vec2(0.0, -by),
+            phase: egui::TouchPhase::Move,
+            source: egui::MouseWheelSource::Wheel,
+            modifiers: egui::Modifiers::NONE,
+        });
+        self.harness.run_steps(12);
     }
 
     fn shoot(&mut self, name: &str) {
@@ -239,8 +259,7 @@ fn main() -> Result<(), String> {
     studio.script.0.borrow_mut().events.push_back(event);
     studio.harness.run_steps(4);
     studio.shoot("watch-failed");
-    studio.command(UserCommand::Go(Screen::Runs));
-    studio.shoot("runs");
+    manage(&mut studio);
     studio.real_polarizer();
     studio.command(UserCommand::LookThrough);
     studio.harness.run_steps(60);
@@ -256,7 +275,48 @@ fn main() -> Result<(), String> {
     studio.change(Change::Dial(12));
     studio.harness.get_by_label("Bars: All light").click();
     studio.shoot("polarizer-energy");
+    Ok(())
+}
+
+/// Runs, their comparison, the palette, the export dialog and Settings.
+fn manage(studio: &mut Studio<'_>) {
+    studio.command(UserCommand::Go(Screen::Runs));
+    studio.shoot("runs");
+    let runs: Vec<PathBuf> = common::runs(0).into_iter().map(|row| row.path).collect();
+    studio.change(Change::Runs(RunChange::Select(Some(runs[0].clone()))));
+    studio.shoot("runs-details");
+    studio.change(Change::Runs(RunChange::Select(None)));
+    studio.change(Change::Runs(RunChange::MoveToBin(runs[2].clone())));
+    studio.change(Change::Runs(RunChange::Filter("noise".to_owned())));
+    studio.shoot("runs-bin");
+    studio.command(UserCommand::EmptyBin);
+    studio.change(Change::Runs(RunChange::Filter("wanet".to_owned())));
+    studio.shoot("runs-nothing");
+    studio.change(Change::Runs(RunChange::KeepBin));
+    studio.command(UserCommand::Undo);
+    studio.command(UserCommand::Go(Screen::Compare));
+    studio.shoot("compare-empty");
+    for run in &runs[..2] {
+        studio.change(Change::Compare(CompareChange::Add(run.clone())));
+    }
+    studio.shoot("compare");
+    studio.scroll(10_000.0);
+    studio.shoot("compare-pictures");
+    studio.change(Change::Compare(CompareChange::Add(runs[2].clone())));
+    studio.change(Change::Compare(CompareChange::AddModel(0, 0)));
+    studio.scroll(-10_000.0);
+    studio.shoot("compare-four");
+    studio.command(UserCommand::Export);
+    studio.shoot("export-plot");
+    studio.change(Change::Export(ExportChange::Choose(2)));
+    studio.shoot("export-table");
+    studio.change(Change::Export(ExportChange::Close));
+    studio.command(UserCommand::TogglePalette);
+    studio.shoot("palette");
+    studio.command(UserCommand::TogglePalette);
     studio.command(UserCommand::Go(Screen::Settings));
     studio.shoot("settings");
-    Ok(())
+    studio.command(UserCommand::ResetSettings);
+    let look = studio.wish.look;
+    studio.change(Change::Settings(Box::new(Settings { look, ..Settings::default() })));
 }

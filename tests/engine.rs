@@ -204,6 +204,37 @@ fn the_demo_shows_what_the_program_is_about() {
     });
 }
 
+/// What Compare asks: two runs at once, many pictures. Neither question may push the other out.
+#[test]
+fn runs_that_are_compared_all_get_their_answer() {
+    let place = tempfile::tempdir().unwrap();
+    let mut worker = worker();
+    let folders = [place.path().join("one"), place.path().join("two")];
+    for (seed, folder) in folders.iter().enumerate() {
+        start(&worker, spec(1, &format!("seed = {seed}")), folder);
+        assert_eq!(ending(&mut worker), Ending::Done);
+    }
+    for (id, folder) in folders.iter().enumerate() {
+        let question = Question::Predict { folder: folder.clone(), rows: (0..80).chain([1000]).collect() };
+        worker.send(Command::Ask(QuestionId(id as u64), question)).unwrap();
+    }
+    for id in 0..2 {
+        let predictions = until(&mut worker, "predictions", |event| match event {
+            Event::Answer(QuestionId(asked), Ok(Answer::Predict(predictions))) if *asked == id => {
+                Some(predictions.clone())
+            }
+            _ => None,
+        });
+        assert_eq!(predictions.len(), 80, "rows that the test set does not have are left out");
+        for (row, prediction) in predictions.iter().enumerate() {
+            let (_, clean, stamped) = &prediction.models[0];
+            assert_eq!((prediction.row, clean.len(), stamped.len()), (row, 10, 10));
+            assert!((clean.iter().sum::<f32>() - 1.0).abs() < 1e-4 && prediction.clean != prediction.poisoned);
+        }
+    }
+    assert_eq!(worker.shutdown(Duration::from_secs(10)), Shutdown::Clean);
+}
+
 #[test]
 fn a_finished_run_can_be_looked_through_at_every_strength() {
     in_folder(|worker, folder| {

@@ -4,12 +4,11 @@
 
 mod common;
 
-use common::{SPEC, Script, Shelf, parts, point};
+use common::hand::{Window, assert_shows, click, go, open, open_with, settle, shows};
+use common::{SPEC, Script, Shelf, point};
 use egui::accesskit::Role;
 use egui::{Key, Modifiers, ViewportCommand, ViewportEvent, ViewportId};
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
-use polariscope::app::App;
 use polariscope::app::command::{Change, Screen, UserCommand};
 use polariscope::app::config::{Config, LookChoice, Settings};
 use polariscope::experiment::{Code, Problem, check};
@@ -18,50 +17,6 @@ use polariscope::run::folder::folder_name;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-
-type Window = Harness<'static, App>;
-
-fn open_with(script: &Script, shelf: Shelf, config: Config) -> Window {
-    let mut parts = parts(script, Arc::new(shelf));
-    parts.config = config;
-    let builder = Harness::builder().with_size((1280.0, 800.0)).with_max_steps(20);
-    let mut window = builder.build_eframe(|cc| App::new(&cc.egui_ctx, parts));
-    window.run();
-    window
-}
-
-fn open(script: &Script) -> Window {
-    open_with(script, Shelf::default(), Config::nowhere())
-}
-
-/// Lets the debounced preview and the like come due: a step is a quarter of a second.
-fn settle(window: &mut Window) {
-    window.run_steps(3);
-    window.run();
-}
-
-fn click(window: &mut Window, name: &str) {
-    window.get_by_role_and_label(Role::Button, name).click();
-    window.run();
-}
-
-fn go(window: &mut Window, screen: Screen) {
-    window.get_by_role_and_label(Role::Tab, screen.name()).click();
-    settle(window);
-}
-
-fn shows(window: &Window, words: &str) -> bool {
-    let has = |text: Option<String>| text.is_some_and(|text| text.contains(words));
-    window.root().children_recursive().any(|node| {
-        let node = node.accesskit_node();
-        has(node.label()) || has(node.value())
-    })
-}
-
-#[track_caller]
-fn assert_shows(window: &Window, words: &str) {
-    assert!(shows(window, words), "nowhere on the screen: {words:?}");
-}
 
 /// The text that the last `Start` carried.
 fn started_spec(script: &Script) -> String {
@@ -340,7 +295,7 @@ fn runs_sort_and_open() {
     assert!(names(&window).is_sorted() && names(&window) != newest_first);
     click(&mut window, "Show Blended noise 10 %");
     assert_eq!(window.state().state().screen, Screen::Watch);
-    assert_shows(&window, "after NPD it wins 3.5 %");
+    assert_shows(&window, "after NPD it wins 8.1 %");
 }
 
 #[test]
@@ -630,7 +585,7 @@ fn every_screen_in_every_look_is_named_and_drawn() {
     script.show_pictures();
     script.play(JobEvent::Metrics(vec![point("npd", "loss", 5.0, f64::NAN)]));
     script.0.borrow_mut().events.push_back(Event::Broken(Problem::internal("For the picture.").because("a\nb")));
-    for look in [LookChoice::Light, LookChoice::Dark, LookChoice::Projector] {
+    for look in [LookChoice::Light, LookChoice::Dark, LookChoice::Projector, LookChoice::HighContrast] {
         let settings = Settings { look, ..Settings::default() };
         window.state().requests().change(Change::Settings(Box::new(settings)));
         for size in [(1280.0, 800.0), (1024.0, 768.0)] {

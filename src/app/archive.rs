@@ -2,6 +2,7 @@
 
 use super::job::{JobState, JobView, best_repair};
 use crate::experiment::{Problem, Result, Scores};
+use crate::run::bin::{self, Binned};
 use crate::run::event::{Ending, Glimpse, MetricPoint, Picture, Rgba};
 use crate::run::index::{Filter, RunRow};
 use crate::run::{Found, Index, ResultRow, RunFolder, State, folder};
@@ -50,6 +51,25 @@ pub trait Archive: Send + Sync {
 
     /// Is this the folder of a run?
     fn is_run(&self, folder: &Path) -> bool;
+
+    /// Words that people put on a run.
+    fn set_tags(&self, folder: &Path, tags: &[String]) -> Result<()>;
+
+    /// What people write about a run.
+    fn set_note(&self, folder: &Path, note: &str) -> Result<()>;
+
+    /// A picture of a run, small enough for a list.
+    fn thumbnail(&self, picture: &Path) -> Result<Rgba>;
+
+    /// How many runs lie in the bin of this folder of runs.
+    fn in_bin(&self, runs: &Path) -> usize;
+
+    fn throw_away(&self, folder: &Path) -> Result<Binned>;
+
+    fn bring_back(&self, binned: &Binned) -> Result<()>;
+
+    /// Deletes what is in the bin for ever, and says how many runs that were.
+    fn empty_bin(&self, runs: &Path) -> Result<usize>;
 }
 
 /// The runs of this user, on disk.
@@ -71,6 +91,7 @@ impl Archive for RunsOnDisk {
         let run = RunFolder::open(path)?;
         let experiment = run.experiment()?;
         let mut job = JobView::new(None, super::carry_out::title_of(&experiment));
+        job.experiment = Some(Box::new(experiment));
         job.folder = Some(path.to_owned());
         let problem = run.status()?.problem;
         job.state = JobState::Ended(match (run.state()?, problem) {
@@ -110,6 +131,51 @@ impl Archive for RunsOnDisk {
     fn is_run(&self, path: &Path) -> bool {
         RunFolder::open(path).is_ok()
     }
+
+    fn set_tags(&self, path: &Path, tags: &[String]) -> Result<()> {
+        RunFolder::open(path)?.set_tags(tags)
+    }
+
+    fn set_note(&self, path: &Path, note: &str) -> Result<()> {
+        RunFolder::open(path)?.set_note(note)
+    }
+
+    fn thumbnail(&self, picture: &Path) -> Result<Rgba> {
+        read_picture(picture).map(|rgba| corner_of(&rgba, THUMBNAIL))
+    }
+
+    fn in_bin(&self, runs: &Path) -> usize {
+        bin::count(runs)
+    }
+
+    fn throw_away(&self, path: &Path) -> Result<Binned> {
+        bin::throw_away(path)
+    }
+
+    fn bring_back(&self, binned: &Binned) -> Result<()> {
+        bin::bring_back(binned)
+    }
+
+    fn empty_bin(&self, runs: &Path) -> Result<usize> {
+        bin::empty(runs)
+    }
+}
+
+/// Side of the pictures in lists, in pixels.
+const THUMBNAIL: usize = 96;
+
+/// The square at the left of a sheet, at most `most` pixels wide: enough to recognise it by.
+fn corner_of(rgba: &Rgba, most: usize) -> Rgba {
+    let square = rgba.width.min(rgba.height);
+    let side = square.min(most);
+    let mut bytes = Vec::with_capacity(side * side * 4);
+    for y in 0..side {
+        for x in 0..side {
+            let at = (y * square / side * rgba.width + x * square / side) * 4;
+            bytes.extend_from_slice(&rgba.bytes[at..at + 4]);
+        }
+    }
+    Rgba { width: side, height: side, bytes }
 }
 
 fn read_picture(path: &Path) -> Result<Rgba> {
@@ -123,149 +189,18 @@ fn read_picture(path: &Path) -> Result<Rgba> {
     Ok(Rgba { width, height, bytes: picture.into_raw() })
 }
 
-/// The columns by which the list can be sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunColumn {
-    Name,
-    State,
-    Started,
-    AsrBefore,
-    AsrAfter,
-    AccBefore,
-    AccAfter,
-}
-
-impl RunColumn {
-    pub const ALL: [RunColumn; 7] = [
-        RunColumn::Name,
-        RunColumn::State,
-        RunColumn::Started,
-        RunColumn::AccBefore,
-        RunColumn::AsrBefore,
-        RunColumn::AccAfter,
-        RunColumn::AsrAfter,
-    ];
-
-    pub fn title(self) -> &'static str {
-        match self {
-            RunColumn::Name => "Run",
-            RunColumn::State => "State",
-            RunColumn::Started => "Started",
-            RunColumn::AccBefore => "ACC before",
-            RunColumn::AsrBefore => "ASR before",
-            RunColumn::AccAfter => "ACC after",
-            RunColumn::AsrAfter => "ASR after",
-        }
-    }
-
-    pub fn explanation(self) -> &'static str {
-        match self {
-            RunColumn::Name => "Title of the experiment",
-            RunColumn::State => "How the run ended, or that it has not",
-            RunColumn::Started => "When it was started",
-            RunColumn::AccBefore => "Accuracy on normal pictures before the repair",
-            RunColumn::AsrBefore => "How often the trigger won before the repair",
-            RunColumn::AccAfter => "Accuracy on normal pictures after the repair",
-            RunColumn::AsrAfter => "How often the trigger wins after the repair",
-        }
-    }
-
-    fn value(self, row: &RunRow) -> Option<f64> {
-        match self {
-            RunColumn::AccBefore => before(row).map(|scores| scores.acc),
-            RunColumn::AsrBefore => before(row).and_then(|scores| scores.asr),
-            RunColumn::AccAfter => after(row).map(|scores| scores.acc),
-            RunColumn::AsrAfter => after(row).and_then(|scores| scores.asr),
-            RunColumn::Name | RunColumn::State | RunColumn::Started => None,
-        }
-    }
-}
-
-/// The run list with its order.
-#[derive(Debug)]
-pub struct RunList {
-    pub rows: Vec<RunRow>,
-    /// False until the folder was read once.
-    pub known: bool,
-    pub sort: RunColumn,
-    pub descending: bool,
-}
-
-impl Default for RunList {
-    fn default() -> Self {
-        Self { rows: Vec::new(), known: false, sort: RunColumn::Started, descending: true }
-    }
-}
-
-impl RunList {
-    pub fn set(&mut self, rows: Vec<RunRow>) {
-        (self.rows, self.known) = (rows, true);
-        self.order();
-    }
-
-    /// A second click on a column turns the order around.
-    pub fn sort_by(&mut self, column: RunColumn) {
-        self.descending = if self.sort == column { !self.descending } else { column != RunColumn::Name };
-        self.sort = column;
-        self.order();
-    }
-
-    fn order(&mut self) {
-        let (column, descending) = (self.sort, self.descending);
-        self.rows.sort_by(|a, b| {
-            let order = match column {
-                RunColumn::Name => a.name.to_lowercase().cmp(&b.name.to_lowercase()),
-                RunColumn::State => state_word(a).cmp(state_word(b)),
-                RunColumn::Started => a.started.cmp(&b.started),
-                _ => {
-                    // Runs without the number stay at the end, whichever way the column is sorted.
-                    let (a, b) = (column.value(a), column.value(b));
-                    if a.is_none() || b.is_none() {
-                        return a.is_none().cmp(&b.is_none());
-                    }
-                    a.partial_cmp(&b).unwrap_or(std::cmp::Ordering::Equal)
-                }
-            };
-            if descending { order.reverse() } else { order }
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(name: &str, started: u64, asr_after: Option<f64>) -> RunRow {
-        let result = |asr| ResultRow { scores: Scores { asr, ..Scores::default() }, ..ResultRow::default() };
-        RunRow {
-            path: name.into(),
-            name: name.into(),
-            hash: String::new(),
-            state: Some(State::Done),
-            data: String::new(),
-            network: String::new(),
-            attack: None,
-            defenses: Vec::new(),
-            seed: 0,
-            started: Some(started),
-            ended: None,
-            trouble: None,
-            tags: Vec::new(),
-            results: vec![result(Some(1.0)), result(asr_after)],
-        }
-    }
-
     #[test]
-    fn sorting_turns_around_and_keeps_gaps_last() {
-        let mut list = RunList::default();
-        list.set(vec![row("b", 1, Some(0.1)), row("A", 3, None), row("c", 2, Some(0.9))]);
-        let names = |list: &RunList| list.rows.iter().map(|row| row.name.clone()).collect::<String>();
-        assert_eq!(names(&list), "Acb", "newest first");
-        list.sort_by(RunColumn::Name);
-        assert_eq!(names(&list), "Abc");
-        list.sort_by(RunColumn::AsrAfter);
-        assert_eq!(names(&list), "cbA");
-        list.sort_by(RunColumn::AsrAfter);
-        assert_eq!(names(&list), "bcA");
+    fn thumbnails_are_the_corner_of_a_sheet() {
+        // Two pixels high, four wide; each pixel carries its number.
+        let bytes = (0..8_u8).flat_map(|number| [number, 0, 0, 255]).collect();
+        let sheet = Rgba { width: 4, height: 2, bytes };
+        let red = |rgba: &Rgba| rgba.bytes.chunks(4).map(|pixel| pixel[0]).collect::<Vec<_>>();
+        let corner = corner_of(&sheet, 96);
+        assert_eq!((corner.width, corner.height, red(&corner)), (2, 2, vec![0, 1, 4, 5]));
+        assert_eq!(red(&corner_of(&sheet, 1)), [0]);
     }
 }

@@ -1,8 +1,10 @@
 //! Carries out what was asked for: the only place where commands change the window's state or go to the engine.
 
 use super::command::{Change, Screen, UserCommand};
+use super::comparison::CompareChange;
 use super::config::LookChoice;
 use super::desk::Purpose;
+use super::export::ExportChange;
 use super::job::{JobState, JobView, Level};
 use super::polarizer::STEPS;
 use super::state::{Fetched, State};
@@ -12,6 +14,9 @@ use crate::run::event::{Command, JobId, Question, RunRequest};
 use crate::run::folder::folder_name;
 use crate::run::handle::Engine;
 use std::path::{Path, PathBuf};
+
+mod export;
+mod runs;
 
 /// The preset behind "Remove a backdoor yourself": the first one, made for small machines.
 const QUICK_PRESET: usize = 0;
@@ -34,6 +39,7 @@ impl State {
                 Screen::Lab => self.preview.preview.as_ref().is_some_and(|preview| self.preview.row + 1 < preview.rows),
                 Screen::Triggers => self.bench.shown.as_ref().is_some_and(|shown| self.bench.row + 1 < shown.rows),
                 Screen::Polarizer => self.polarizer.picture_at(1).is_some(),
+                Screen::Compare => self.comparison.can_turn(1),
                 _ => false,
             },
             UserCommand::PreviousPicture => match self.screen {
@@ -41,20 +47,35 @@ impl State {
                 Screen::Lab => self.preview.row > 0,
                 Screen::Triggers => self.bench.row > 0,
                 Screen::Polarizer => self.polarizer.picture_at(-1).is_some(),
+                Screen::Compare => self.comparison.can_turn(-1),
                 _ => false,
             },
             UserCommand::TogglePolarizer => self.screen == Screen::Polarizer && self.polarizer.view.is_some(),
             UserCommand::MorePolarizer => self.enabled(UserCommand::TogglePolarizer) && self.polarizer.step < STEPS,
             UserCommand::LessPolarizer => self.enabled(UserCommand::TogglePolarizer) && self.polarizer.step > 0,
-            UserCommand::Undo => self.draft.can_undo(),
-            UserCommand::Redo => self.draft.can_redo(),
+            UserCommand::AddToComparison | UserCommand::UseAsExperiment => self.run_at_hand().is_some(),
+            UserCommand::MoveToBin => self.screen == Screen::Runs && self.runs.selected().is_some(),
+            UserCommand::EmptyBin => self.runs.in_bin > 0,
+            UserCommand::Undo => match self.screen {
+                Screen::Runs => !self.runs.binned.is_empty(),
+                Screen::Settings => self.settings_before.is_some(),
+                _ => self.draft.can_undo(),
+            },
+            UserCommand::Redo => match self.screen {
+                Screen::Runs | Screen::Settings => false,
+                _ => self.draft.can_redo(),
+            },
             UserCommand::Go(_)
             | UserCommand::LookThrough
             | UserCommand::OpenFile
             | UserCommand::OpenFolder
             | UserCommand::RefreshRuns
+            | UserCommand::FindRun
+            | UserCommand::Export
             | UserCommand::ToggleText
             | UserCommand::ToggleProjector
+            | UserCommand::ResetSettings
+            | UserCommand::TogglePalette
             | UserCommand::ToggleShortcuts => true,
         }
     }
@@ -66,8 +87,10 @@ impl State {
         match command {
             UserCommand::Go(screen) => {
                 self.screen = screen;
-                if screen == Screen::Runs {
-                    self.read_runs();
+                match screen {
+                    Screen::Runs => self.read_runs(),
+                    Screen::Compare => self.read_compared(),
+                    _ => {}
                 }
             }
             UserCommand::OpenFile => self.choose(false),
@@ -86,9 +109,34 @@ impl State {
             UserCommand::TogglePause => self.toggle_pause(engine),
             UserCommand::StopAndKeep => self.stop(true, engine),
             UserCommand::Discard => self.stop(false, engine),
+            UserCommand::NextPicture if self.screen == Screen::Compare => self.comparison.turn(1),
+            UserCommand::PreviousPicture if self.screen == Screen::Compare => self.comparison.turn(-1),
             UserCommand::NextPicture => *self.picture_index() += 1,
             UserCommand::PreviousPicture => *self.picture_index() -= 1,
             UserCommand::RefreshRuns => self.read_runs(),
+            UserCommand::FindRun => self.screen = Screen::Runs,
+            UserCommand::AddToComparison => {
+                if let Some(run) = self.run_at_hand() {
+                    self.change_comparison(CompareChange::Add(run));
+                }
+            }
+            UserCommand::UseAsExperiment => {
+                if let Some(run) = self.run_at_hand() {
+                    self.use_as_experiment(&run);
+                }
+            }
+            UserCommand::MoveToBin => {
+                if let Some(run) = self.runs.selected.clone() {
+                    self.move_to_bin(run);
+                }
+            }
+            UserCommand::EmptyBin => {
+                self.screen = Screen::Runs;
+                self.runs.confirm_empty = true;
+            }
+            UserCommand::Export => self.change_export(ExportChange::Open(None)),
+            UserCommand::Undo if self.screen == Screen::Runs => self.bring_back(),
+            UserCommand::Undo if self.screen == Screen::Settings => self.undo_reset(),
             UserCommand::Undo => self.draft.undo(),
             UserCommand::Redo => self.draft.redo(),
             UserCommand::ToggleText => {
@@ -102,6 +150,8 @@ impl State {
                 };
                 self.settings_dirty = true;
             }
+            UserCommand::ResetSettings => self.reset_settings(),
+            UserCommand::TogglePalette => self.show_palette = !self.show_palette,
             UserCommand::ToggleShortcuts => self.show_shortcuts = !self.show_shortcuts,
         }
     }
@@ -147,17 +197,18 @@ impl State {
             Change::BenchStrength(strength) => self.bench.strength = strength,
             Change::BenchStrike(strike) => self.bench.strike = strike,
             Change::SortRuns(column) => {
-                if let Some(column) = super::archive::RunColumn::ALL.get(column) {
+                if let Some(column) = super::run_list::RunColumn::ALL.get(column) {
                     self.runs.sort_by(*column);
                 }
             }
+            Change::Runs(change) => self.change_runs(change),
+            Change::Compare(change) => self.change_comparison(change),
+            Change::Export(change) => self.change_export(change),
+            Change::LookAround => self.findings = None,
             Change::Settings(settings) => {
-                let other_folder = settings.runs_folder != self.settings.runs_folder;
-                self.settings = *settings;
-                self.settings_dirty = true;
-                if other_folder {
-                    self.read_runs();
-                }
+                // Whoever goes on changing settings has accepted the reset.
+                self.settings_before = None;
+                self.set_settings(*settings);
             }
             Change::Copy(_) | Change::CloseNow => {}
         }
@@ -249,10 +300,12 @@ impl State {
     fn send_start(&mut self, request: RunRequest, title: String, engine: &dyn Engine) {
         let id = JobId(self.next_job);
         let resumed = request.resume;
+        let experiment = check::parse(&request.spec, self.methods).ok();
+        let experiment = experiment.map(|experiment| Box::new(check::resolve(&experiment, self.methods)));
         match engine.send(Command::Start { job: id, request: Box::new(request) }) {
             Ok(()) => {
                 self.next_job += 1;
-                self.job = Some(JobView { resumed, ..JobView::new(Some(id), title) });
+                self.job = Some(JobView { resumed, experiment, ..JobView::new(Some(id), title) });
                 self.screen = Screen::Watch;
             }
             Err(problem) => self.notices.problem(problem),
@@ -391,12 +444,15 @@ impl State {
                 self.notices
                     .info("Nothing was chosen. You can also drop a file here or type its path on Home.", self.now);
             }
-            Fetched::Runs(Ok(rows)) => self.runs.set(rows),
-            Fetched::Runs(Err(problem)) => {
-                self.runs.known = true;
-                self.notices.warning(problem);
-            }
             Fetched::Study(study) => self.bench.study(*study),
+            Fetched::Runs(listing, found) => self.on_listing(listing, found),
+            Fetched::RunEdited(done) => self.on_run_edited(done),
+            Fetched::Binned(done) => self.on_binned(done),
+            Fetched::BroughtBack(binned, done) => self.on_brought_back(binned, done),
+            Fetched::BinEmptied(done) => self.on_bin_emptied(done),
+            Fetched::Thumbnail(file, picture) => self.on_thumbnail(file, picture),
+            Fetched::Compared(folder, run) => self.comparison.on_read(&folder, *run),
+            Fetched::Export(fetched) => self.on_export(fetched),
             Fetched::Run(run) => match *run {
                 Ok(_) if self.live_job().is_some() => {}
                 Ok(job) => self.job = Some(job),

@@ -3,24 +3,36 @@
 
 use crate::experiment::Experiment;
 use egui::{Key, KeyboardShortcut, Modifiers};
+use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::path::PathBuf;
 
 /// The places of the window, in the order of the rail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Screen {
+    #[default]
     Home,
     Lab,
     Triggers,
     Watch,
     Polarizer,
+    Compare,
     Runs,
     Settings,
 }
 
 impl Screen {
-    pub const ALL: [Screen; 7] =
-        [Screen::Home, Screen::Lab, Screen::Triggers, Screen::Watch, Screen::Polarizer, Screen::Runs, Screen::Settings];
+    pub const ALL: [Screen; 8] = [
+        Screen::Home,
+        Screen::Lab,
+        Screen::Triggers,
+        Screen::Watch,
+        Screen::Polarizer,
+        Screen::Compare,
+        Screen::Runs,
+        Screen::Settings,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -29,6 +41,7 @@ impl Screen {
             Screen::Triggers => "Triggers",
             Screen::Watch => "Watch",
             Screen::Polarizer => "Polarizer",
+            Screen::Compare => "Compare",
             Screen::Runs => "Runs",
             Screen::Settings => "Settings",
         }
@@ -41,9 +54,21 @@ impl Screen {
             Screen::Triggers => "See what a trigger does to pictures, before any training",
             Screen::Watch => "Follow a training live, or look at a finished one",
             Screen::Polarizer => "See how one inserted layer holds the trigger back, and turn it up and down",
+            Screen::Compare => "Put two to four runs side by side",
             Screen::Runs => "Everything that was run",
             Screen::Settings => "Look, device, folders, and what this program found on this machine",
         }
+    }
+
+    /// Screens are numbered in the order of the rail; Settings has the comma, as everywhere.
+    fn key(self) -> Option<Key> {
+        const NUMBERS: [Key; 9] =
+            [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6, Key::Num7, Key::Num8, Key::Num9];
+        if self == Screen::Settings {
+            return Some(Key::Comma);
+        }
+        let place = Screen::ALL.iter().position(|screen| *screen == self)?;
+        NUMBERS.get(place).copied()
     }
 }
 
@@ -65,20 +90,29 @@ pub enum UserCommand {
     NextPicture,
     PreviousPicture,
     RefreshRuns,
+    FindRun,
+    AddToComparison,
+    UseAsExperiment,
+    MoveToBin,
+    EmptyBin,
+    Export,
     Undo,
     Redo,
     ToggleText,
     ToggleProjector,
+    ResetSettings,
+    TogglePalette,
     ToggleShortcuts,
 }
 
 impl UserCommand {
-    pub const ALL: [UserCommand; 26] = [
+    pub const ALL: [UserCommand; 35] = [
         UserCommand::Go(Screen::Home),
         UserCommand::Go(Screen::Lab),
         UserCommand::Go(Screen::Triggers),
         UserCommand::Go(Screen::Watch),
         UserCommand::Go(Screen::Polarizer),
+        UserCommand::Go(Screen::Compare),
         UserCommand::Go(Screen::Runs),
         UserCommand::Go(Screen::Settings),
         UserCommand::OpenFile,
@@ -95,10 +129,18 @@ impl UserCommand {
         UserCommand::PreviousPicture,
         UserCommand::NextPicture,
         UserCommand::RefreshRuns,
+        UserCommand::FindRun,
+        UserCommand::AddToComparison,
+        UserCommand::UseAsExperiment,
+        UserCommand::MoveToBin,
+        UserCommand::EmptyBin,
+        UserCommand::Export,
         UserCommand::Undo,
         UserCommand::Redo,
         UserCommand::ToggleText,
         UserCommand::ToggleProjector,
+        UserCommand::ResetSettings,
+        UserCommand::TogglePalette,
         UserCommand::ToggleShortcuts,
     ];
 
@@ -120,10 +162,18 @@ impl UserCommand {
             UserCommand::NextPicture => "Next picture",
             UserCommand::PreviousPicture => "Previous picture",
             UserCommand::RefreshRuns => "Read the runs again",
+            UserCommand::FindRun => "Find a run",
+            UserCommand::AddToComparison => "Add to comparison",
+            UserCommand::UseAsExperiment => "Use as new experiment",
+            UserCommand::MoveToBin => "Move to bin",
+            UserCommand::EmptyBin => "Empty the bin…",
+            UserCommand::Export => "Export…",
             UserCommand::Undo => "Undo",
             UserCommand::Redo => "Redo",
             UserCommand::ToggleText => "Show the experiment as text",
             UserCommand::ToggleProjector => "Projector mode",
+            UserCommand::ResetSettings => "Reset the settings",
+            UserCommand::TogglePalette => "Search or command",
             UserCommand::ToggleShortcuts => "Keys and help",
         }
     }
@@ -148,10 +198,22 @@ impl UserCommand {
             UserCommand::LessPolarizer => "Turn the polarizer down by 5 %",
             UserCommand::NextPicture | UserCommand::PreviousPicture => "Look at another picture of the test set",
             UserCommand::RefreshRuns => "Look into the runs folder for what is new",
-            UserCommand::Undo => "Take back the last change of the experiment",
+            UserCommand::FindRun => "Search the runs by name, attack, defense, state, tag or note",
+            UserCommand::AddToComparison => "Put this run beside others on Compare",
+            UserCommand::UseAsExperiment => "Open this run's experiment in the Lab, to change it and run it again",
+            UserCommand::MoveToBin => "Take this run out of the list; undo brings it back until the bin is emptied",
+            UserCommand::EmptyBin => "Delete the runs in the bin for ever; asks once",
+            UserCommand::Export => "Save what this screen shows: tables as CSV, plots as PNG or SVG, pictures as PNG",
+            UserCommand::Undo => {
+                "Take back the last change of the experiment, the last run moved to the bin, or a reset"
+            }
             UserCommand::Redo => "Make the change of the experiment again",
             UserCommand::ToggleText => "The same experiment as TOML, beside the forms",
             UserCommand::ToggleProjector => "Large type and strong contrast for a lecture room",
+            UserCommand::ResetSettings => {
+                "Look, text size, device, threads and folder as on the first day; undo brings them back"
+            }
+            UserCommand::TogglePalette => "Type a few letters to find a command, a screen, a preset or a run",
             UserCommand::ToggleShortcuts => "All commands with their keys",
         }
     }
@@ -161,18 +223,21 @@ impl UserCommand {
         let ctrl = |key| Some(KeyboardShortcut::new(Modifiers::COMMAND, key));
         let ctrl_shift = |key| Some(KeyboardShortcut::new(Modifiers::COMMAND | Modifiers::SHIFT, key));
         match self {
-            UserCommand::Go(Screen::Home) => ctrl(Key::Num1),
-            UserCommand::Go(Screen::Lab) => ctrl(Key::Num2),
-            UserCommand::Go(Screen::Triggers) => ctrl(Key::Num3),
-            UserCommand::Go(Screen::Watch) => ctrl(Key::Num4),
-            UserCommand::Go(Screen::Polarizer) => ctrl(Key::Num5),
-            UserCommand::Go(Screen::Runs) => ctrl(Key::Num7),
-            UserCommand::Go(Screen::Settings) => ctrl(Key::Comma),
+            UserCommand::Go(screen) => screen.key().and_then(ctrl),
             UserCommand::OpenFile => ctrl(Key::O),
             UserCommand::OpenFolder => ctrl_shift(Key::O),
-            UserCommand::RemoveBackdoor | UserCommand::LookThrough | UserCommand::Discard | UserCommand::ToggleText => {
-                None
-            }
+            UserCommand::RemoveBackdoor
+            | UserCommand::LookThrough
+            | UserCommand::Discard
+            | UserCommand::AddToComparison
+            | UserCommand::UseAsExperiment
+            | UserCommand::EmptyBin
+            | UserCommand::ResetSettings
+            | UserCommand::ToggleText => None,
+            UserCommand::FindRun => ctrl(Key::F),
+            UserCommand::MoveToBin => plain(Key::Delete),
+            UserCommand::Export => ctrl(Key::E),
+            UserCommand::TogglePalette => ctrl(Key::K),
             UserCommand::Start => ctrl(Key::Enter),
             UserCommand::TogglePause => plain(Key::Space),
             UserCommand::StopAndKeep => ctrl(Key::Period),
@@ -232,6 +297,11 @@ pub enum Change {
     /// Whether it is shown as the attacker uses it on the finished model.
     BenchStrike(bool),
     SortRuns(usize),
+    Runs(super::run_list::RunChange),
+    Compare(super::comparison::CompareChange),
+    Export(super::export::ExportChange),
+    /// Asks the engine anew what is on this machine.
+    LookAround,
     Settings(Box<super::config::Settings>),
     Copy(String),
     CloseNow,

@@ -1,5 +1,7 @@
-//! What the window remembers between two starts: settings and the draft, as readable TOML files of their own.
+//! What the window remembers between two starts: settings, the draft, and where it was left, as readable TOML files of their
+//! own.
 
+use super::command::Screen;
 use crate::experiment::{DeviceChoice, Problem, Result};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -7,13 +9,14 @@ use std::path::{Path, PathBuf};
 
 /// Which look to use; `System` follows the desktop's light or dark mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum LookChoice {
     #[default]
     System,
     Light,
     Dark,
     Projector,
+    HighContrast,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +45,33 @@ impl Default for Settings {
             runs_folder: None,
             show_text: true,
         }
+    }
+}
+
+/// How the window was left: where it stood and what it showed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WindowMemory {
+    pub screen: Screen,
+    /// Width and height in points, without frame.
+    pub size: Option<[f32; 2]>,
+    /// Left and top in points; some desktops do not tell and do not obey.
+    pub position: Option<[f32; 2]>,
+    pub maximized: bool,
+    /// The finished run on Watch.
+    pub run: Option<PathBuf>,
+    /// The runs on Compare.
+    pub compared: Vec<PathBuf>,
+    /// Where the last export went.
+    pub export_folder: Option<PathBuf>,
+}
+
+impl WindowMemory {
+    /// The size to open with: what was kept, as long as a window of it can be used.
+    pub fn usable_size(&self, least: [f32; 2]) -> Option<[f32; 2]> {
+        const MOST: f32 = 16_384.0;
+        let usable = |size: &[f32; 2]| (0..2).all(|side| (least[side]..=MOST).contains(&size[side]));
+        self.size.filter(usable)
     }
 }
 
@@ -82,6 +112,17 @@ impl Config {
                 (Settings::default(), Some(problem))
             }
         }
+    }
+
+    /// How the window was left; as on the first day where that cannot be read.
+    pub fn window(&self) -> WindowMemory {
+        self.read("window.toml").and_then(|text| toml::from_str(&text).ok()).unwrap_or_default()
+    }
+
+    pub fn save_window(&self, window: &WindowMemory) -> Result<()> {
+        let text = toml::to_string_pretty(window)
+            .map_err(|error| Problem::internal("Cannot write the window's place as text.").because(error))?;
+        self.write("window.toml", &text)
     }
 
     pub fn draft(&self) -> Option<String> {
@@ -141,6 +182,28 @@ mod tests {
         config.save_draft("name = \"x\"").expect("saved");
         assert_eq!(config.settings(), (settings, None));
         assert_eq!(config.draft().as_deref(), Some("name = \"x\""));
+    }
+
+    #[test]
+    fn the_window_comes_back_where_it_was() {
+        let folder = tempfile::tempdir().expect("folder");
+        let config = Config::at(folder.path());
+        assert_eq!(config.window(), WindowMemory::default());
+        let window = WindowMemory {
+            screen: Screen::Compare,
+            size: Some([1440.0, 900.0]),
+            position: Some([-20.0, 35.5]),
+            compared: vec!["/runs/a".into(), "/runs/b".into()],
+            ..WindowMemory::default()
+        };
+        config.save_window(&window).expect("saved");
+        assert_eq!(config.window(), window);
+        assert_eq!(window.usable_size([880.0, 600.0]), window.size);
+        for size in [[879.0, 700.0], [1e9, 700.0], [f32::NAN, 700.0]] {
+            assert_eq!(WindowMemory { size: Some(size), ..window.clone() }.usable_size([880.0, 600.0]), None);
+        }
+        std::fs::write(folder.path().join("window.toml"), "screen = \"cellar\"").expect("file");
+        assert_eq!(config.window(), WindowMemory::default(), "what nobody knows any more is forgotten");
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub enum Purpose {
     Polarizer(PathBuf),
     /// What the network says with that polarizer at this step of the dial.
     Dial(PathBuf, usize),
+    /// What was found on this machine.
+    Machine,
 }
 
 impl Purpose {

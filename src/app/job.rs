@@ -2,7 +2,7 @@
 
 use super::curves::Curves;
 use super::words;
-use crate::experiment::Problem;
+use crate::experiment::{Experiment, Problem};
 use crate::run::ResultRow;
 use crate::run::event::{Ending, Glimpse, JobEvent, JobId, Picture, Progress};
 use std::collections::VecDeque;
@@ -47,6 +47,8 @@ pub struct JobView {
     /// Nothing for a job that is read back from its folder.
     pub id: Option<JobId>,
     pub title: String,
+    /// What is run, when it can be read.
+    pub experiment: Option<Box<Experiment>>,
     /// It goes on with what its folder holds already.
     pub resumed: bool,
     pub state: JobState,
@@ -72,6 +74,7 @@ impl JobView {
         Self {
             id,
             title: title.into(),
+            experiment: None,
             resumed: false,
             state: JobState::Queued,
             folder: None,

@@ -6,7 +6,7 @@ use super::job::JobState;
 use super::screens::{self, Screens};
 use super::state::State;
 use super::theme::{self, Tokens};
-use super::{widgets, words};
+use super::{export, palette, widgets, words};
 use egui::{
     Align, Align2, CentralPanel, CornerRadius, Frame, Layout, Margin, Panel, RichText, Sense, Stroke, Ui, vec2,
 };
@@ -38,7 +38,12 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screen
         }
         screens::show(ui, state, clock, screens, requests);
     });
+    if let Some((name, rgba)) = widgets::take_wanted(ui.ctx()) {
+        requests.change(Change::Export(export::ExportChange::Picture(name, rgba)));
+    }
     drop_veil(ui, &t);
+    palette::show(ui, state, &mut screens.palette, requests);
+    export::dialog(ui, state, &mut screens.export, requests);
     if state.show_shortcuts {
         shortcut_sheet(ui, &t, requests);
     }
@@ -86,7 +91,7 @@ fn rail(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
 }
 
 /// Keys as they are printed on the keyboard.
-fn shown_keys(ui: &Ui, keys: &egui::KeyboardShortcut) -> String {
+pub fn shown_keys(ui: &Ui, keys: &egui::KeyboardShortcut) -> String {
     ui.ctx().format_shortcut(keys).replace("Comma", ",").replace("Period", ".")
 }
 
@@ -110,13 +115,20 @@ fn top_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
             if response.clicked() {
                 requests.command(UserCommand::ToggleShortcuts);
             }
+            let command = UserCommand::TogglePalette;
+            let keys = command.shortcut().map(|keys| shown_keys(ui, &keys)).unwrap_or_default();
+            let search = ui.button(format!("{}  {keys}", command.label()));
+            let search = search.on_hover_text(command.tooltip()).accessible_name(command.label());
+            if search.clicked() {
+                requests.command(command);
+            }
             ui.add_space(t.gap);
             let name = &state.draft.experiment().name;
             let title = match state.screen {
                 Screen::Watch => state.job.as_ref().map(|job| job.title.as_str()),
                 Screen::Lab | Screen::Triggers => Some(name.as_str()).filter(|name| !name.is_empty()),
                 Screen::Polarizer => state.polarizer.view.as_ref().map(|view| view.experiment.as_str()),
-                Screen::Home | Screen::Runs | Screen::Settings => None,
+                Screen::Home | Screen::Compare | Screen::Runs | Screen::Settings => None,
             };
             if let Some(title) = title {
                 ui.add(egui::Label::new(RichText::new(title).color(t.text_weak)).truncate());
@@ -237,6 +249,8 @@ fn shortcut_sheet(ui: &Ui, t: &Tokens, requests: &Requests) {
             });
         });
         ui.add_space(t.gap);
+        let more = "Click a picture with the second mouse button to save it. Hold Space on Compare to flip the runs.";
+        ui.add(egui::Label::new(more).wrap());
         ui.button("Close").clicked()
     });
     if modal.inner || modal.should_close() {

@@ -18,6 +18,9 @@ const REPAINT: Duration = Duration::from_millis(33);
 /// Where the processor draws as well as trains, every picture costs training time.
 const REPAINT_IN_SOFTWARE: Duration = Duration::from_millis(250);
 
+/// Everything can be reached in a window of this size, in points.
+const LEAST_SIZE: [f32; 2] = [880.0, 600.0];
+
 /// Experiments that are known to work; the first one is the quick tour behind the main button.
 const PRESETS: [&str; 3] = [
     include_str!("../../assets/presets/quick-badnets-npd.toml"),
@@ -31,20 +34,26 @@ const PRESETS: [&str; 3] = [
 /// Fails when no window can be made: no display, or nothing that can draw.
 pub fn run(open: Option<PathBuf>, train: bool) -> Result<i32> {
     let started = Instant::now();
-    let viewport = egui::ViewportBuilder::default()
+    let config = Config::of_this_user();
+    let left = config.window();
+    let mut viewport = egui::ViewportBuilder::default()
         .with_title("Polariscope")
         .with_app_id("polariscope")
         .with_icon(icon())
-        .with_inner_size([1280.0, 800.0])
-        .with_min_inner_size([880.0, 600.0]);
+        .with_inner_size(left.usable_size(LEAST_SIZE).unwrap_or([1280.0, 800.0]))
+        .with_maximized(left.maximized)
+        .with_min_inner_size(LEAST_SIZE);
+    viewport.position = left.position.map(egui::Pos2::from);
     let options = eframe::NativeOptions {
         viewport,
         renderer: eframe::Renderer::Wgpu,
-        centered: true,
+        centered: left.position.is_none(),
         ..eframe::NativeOptions::default()
     };
-    let outcome =
-        eframe::run_native("Polariscope", options, Box::new(|cc| Ok(Box::new(make(cc, open, train, started)?))));
+    let make = |cc: &eframe::CreationContext<'_>| -> std::result::Result<Box<dyn eframe::App>, _> {
+        Ok(Box::new(make(cc, config, open, train, started)?))
+    };
+    let outcome = eframe::run_native("Polariscope", options, Box::new(make));
     outcome.map(|()| 0).map_err(|error| {
         Problem::new(Code::DeviceMissing, "The window cannot be opened.")
             .because(error)
@@ -53,7 +62,13 @@ pub fn run(open: Option<PathBuf>, train: bool) -> Result<i32> {
     })
 }
 
-fn make(cc: &eframe::CreationContext<'_>, open: Option<PathBuf>, train: bool, started: Instant) -> Result<App> {
+fn make(
+    cc: &eframe::CreationContext<'_>,
+    config: Config,
+    open: Option<PathBuf>,
+    train: bool,
+    started: Instant,
+) -> Result<App> {
     let machine = machine(cc);
     let pause = if machine.software { REPAINT_IN_SOFTWARE } else { REPAINT };
     let waker = |pause| {
@@ -69,7 +84,7 @@ fn make(cc: &eframe::CreationContext<'_>, open: Option<PathBuf>, train: bool, st
         presets: presets(),
         archive: Arc::new(RunsOnDisk),
         background: Background::new(waker(REPAINT)),
-        config: Config::of_this_user(),
+        config,
         machine,
         open,
         train,

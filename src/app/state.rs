@@ -1,20 +1,24 @@
 //! Everything the window knows. Screens read it; only `carry_out` and the engine's events change it.
 
-use super::archive::{Archive, RunList};
+use super::archive::Archive;
 use super::background::Background;
 use super::bench::Bench;
 use super::command::Screen;
+use super::comparison::Comparison;
 use super::config::{Config, LookChoice, Settings};
 use super::desk::{Desk, Purpose};
 use super::draft::Draft;
+use super::export::{ExportDialog, ExportFetched};
 use super::form::Forms;
 use super::job::JobView;
 use super::notices::Notices;
 use super::picture::Study;
 use super::polarizer::Polarizer;
+use super::run_list::RunList;
 use super::theme::Look;
 use crate::experiment::{Experiment, Method, Problem, Result, spec};
-use crate::run::event::{Answer, Prediction, Preview, Question, Report};
+use crate::run::bin::Binned;
+use crate::run::event::{Answer, Finding, Prediction, Preview, Question, Report, Rgba};
 use crate::run::handle::Engine;
 use crate::run::index::RunRow;
 use std::path::PathBuf;
@@ -37,9 +41,17 @@ pub struct Preset {
 /// What a helper thread brings back.
 pub enum Fetched {
     Chosen(Option<PathBuf>),
-    Runs(Result<Vec<RunRow>>),
+    /// Which listing it is, the runs, and how many lie in the bin.
+    Runs(u64, Result<(Vec<RunRow>, usize)>),
     Run(Box<Result<JobView>>),
     Study(Box<Study>),
+    RunEdited(Result<()>),
+    Binned(Result<Binned>),
+    BroughtBack(Binned, Result<()>),
+    BinEmptied(Result<usize>),
+    Thumbnail(PathBuf, Result<Rgba>),
+    Compared(PathBuf, Box<Result<JobView>>),
+    Export(ExportFetched),
 }
 
 /// The demo on Home: what the backdoored and the repaired model say about the same pictures.
@@ -91,11 +103,21 @@ pub struct State {
     pub bench: Bench,
     pub polarizer: Polarizer,
     pub runs: RunList,
+    pub comparison: Comparison,
+    /// What is about to be saved, while its dialog is open.
+    pub export: Option<ExportDialog>,
+    /// Where the last export went.
+    pub export_folder: Option<PathBuf>,
     pub reports: Vec<(PathBuf, Report)>,
     pub machine: Machine,
+    /// What the engine found on this machine; nothing until Settings asked for it.
+    pub findings: Option<Vec<Finding>>,
     pub archive: Arc<dyn Archive>,
     pub background: Background<Fetched>,
     pub show_shortcuts: bool,
+    pub show_palette: bool,
+    /// Settings before they were reset, as long as that can be undone.
+    pub settings_before: Option<Settings>,
     /// Seconds of the window's clock at which leaving was asked for.
     pub leaving_since: Option<f64>,
     pub now: f64,
@@ -113,6 +135,7 @@ impl State {
             LookChoice::System | LookChoice::Light => Look::Light,
             LookChoice::Dark => Look::Dark,
             LookChoice::Projector => Look::Projector,
+            LookChoice::HighContrast => Look::HighContrast,
         }
     }
 
@@ -124,6 +147,12 @@ impl State {
     /// Where run folders are made; nothing where this user has no place and none was set.
     pub fn runs_folder(&self) -> Option<PathBuf> {
         self.settings.runs_folder.clone().or_else(|| self.archive.default_folder().ok())
+    }
+
+    /// The compared runs in words that tell them apart.
+    pub fn compared_names(&self) -> Vec<String> {
+        let name = |(title, told): (String, String)| if told.is_empty() { title } else { format!("{title} · {told}") };
+        self.comparison.titles(&self.forms, self.methods).into_iter().map(name).collect()
     }
 
     pub fn prediction(&self) -> Option<&Prediction> {
@@ -146,20 +175,33 @@ impl State {
         self.methods.iter().copied().find(|method| method.id == id)
     }
 
-    pub(super) fn read_runs(&self) {
+    pub(super) fn read_runs(&mut self) {
         let archive = self.archive.clone();
         let Some(folder) = self.runs_folder() else {
             return;
         };
-        self.background.start("read runs", move || Fetched::Runs(archive.list(&folder)));
+        self.runs.listing += 1;
+        let listing = self.runs.listing;
+        self.background.start("read runs", move || {
+            Fetched::Runs(listing, archive.list(&folder).map(|rows| (rows, archive.in_bin(&folder))))
+        });
     }
 
-    /// Asks what is due: the demo once, the Lab's pictures a moment after the draft rests, the trigger bench at once.
+    /// Asks what is due: the demo once, this machine when Settings are looked at, the answers of runs that are compared, the
+    /// Lab's pictures a moment after the draft rests, the trigger bench at once.
     pub(super) fn ask_what_is_due(&mut self, engine: &dyn Engine) -> Option<f64> {
         if !self.demo.asked {
             let rows = (0..DEMO_PICTURES).collect();
             let question = Question::Predict { folder: PathBuf::new(), rows };
             self.demo.asked = self.desk.ask(engine, Purpose::Predict(None), question);
+        }
+        match self.screen {
+            Screen::Settings if self.findings.is_none() && !self.desk.is_waiting(&Purpose::Machine) => {
+                let question = Question::Machine { runs: self.settings.runs_folder.clone() };
+                self.desk.ask(engine, Purpose::Machine, question);
+            }
+            Screen::Compare => self.comparison.ask(&mut self.desk, engine),
+            _ => {}
         }
         if self.screen == Screen::Polarizer {
             return self.ask_about_polarizer(engine);
@@ -219,6 +261,15 @@ impl State {
                 self.demo.predictions = predictions;
             }
             (Purpose::Predict(None), Err(problem)) => self.demo.problem = Some(problem),
+            (Purpose::Predict(Some(run)), Ok(Answer::Predict(predictions))) => {
+                self.comparison.on_predictions(&run, Ok(predictions));
+            }
+            (Purpose::Predict(Some(run)), Err(problem)) => self.comparison.on_predictions(&run, Err(problem)),
+            (Purpose::Machine, Ok(Answer::Machine(findings))) => self.findings = Some(findings),
+            (Purpose::Machine, Err(problem)) => {
+                self.findings = Some(Vec::new());
+                self.notices.problem(problem);
+            }
             (Purpose::Inspect(path), Ok(Answer::Inspect(report))) => {
                 self.reports.retain(|(known, _)| *known != path);
                 self.reports.insert(0, (path, report));

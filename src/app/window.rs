@@ -1,7 +1,7 @@
 //! The window itself: takes what has happened, lets the screens draw, carries out what was asked for.
 
 use super::command::{Change, Requests, Screen, UserCommand};
-use super::config::Config;
+use super::config::{Config, WindowMemory};
 use super::frame_clock::FrameClock;
 use super::state::{Fetched, Machine, Preset, State};
 use super::{archive, background, desk, draft, form, notices, screens, shell, theme};
@@ -45,6 +45,9 @@ pub struct App {
     requests: Requests,
     screens: screens::Screens,
     clock: FrameClock,
+    /// Size and place of the window now, and the memory as it was last written.
+    place: WindowMemory,
+    saved_window: WindowMemory,
     save_at: Option<f64>,
     close_now: bool,
     started: Option<Instant>,
@@ -56,6 +59,7 @@ impl App {
         let (settings, settings_problem) = parts.config.settings();
         let first = parts.presets.first().map(|preset| preset.text.clone()).unwrap_or_default();
         let text = parts.config.draft().unwrap_or(first);
+        let window = parts.config.window();
         let draft = draft::Draft::new(text, super::state::plain_experiment(), parts.methods);
         let mut state = State {
             methods: parts.methods,
@@ -63,7 +67,7 @@ impl App {
             forms: form::Forms::new(parts.methods),
             config: parts.config,
             settings,
-            screen: Screen::Home,
+            screen: window.screen,
             draft_saved: draft.revision(),
             draft,
             job: None,
@@ -75,11 +79,17 @@ impl App {
             bench: Default::default(),
             polarizer: Default::default(),
             runs: Default::default(),
+            comparison: Default::default(),
+            export: None,
+            export_folder: window.export_folder.clone(),
             reports: Vec::new(),
             machine: parts.machine,
+            findings: None,
             archive: parts.archive,
             background: parts.background,
             show_shortcuts: false,
+            show_palette: false,
+            settings_before: None,
             leaving_since: None,
             now: 0.0,
             settings_dirty: false,
@@ -92,6 +102,12 @@ impl App {
         theme::apply(ctx, state.look());
         state.read_runs();
         let requests = Requests::default();
+        for run in window.compared.iter().filter(|run| run.is_dir()) {
+            state.change_comparison(super::comparison::CompareChange::Add(run.clone()));
+        }
+        if let Some(run) = window.run.clone().filter(|run| window.screen == Screen::Watch && run.is_dir()) {
+            requests.change(Change::OpenRun(run));
+        }
         if let Some(path) = parts.open {
             requests.change(Change::Open(path));
             if parts.train {
@@ -104,6 +120,8 @@ impl App {
             requests,
             screens: screens::Screens::default(),
             clock: FrameClock::default(),
+            saved_window: window.clone(),
+            place: window,
             save_at: None,
             close_now: false,
             started: parts.started,
@@ -203,6 +221,9 @@ impl App {
         }
         for command in commands {
             self.state.carry_out(command, self.engine.as_ref());
+            if command == UserCommand::FindRun {
+                ctx.memory_mut(|memory| memory.request_focus(screens::run_filter_id()));
+            }
         }
         theme::apply(ctx, self.state.look());
         ctx.set_zoom_factor(self.state.settings.text_size.clamp(0.5, 3.0));
@@ -237,7 +258,9 @@ impl App {
     }
 
     fn tend_saving(&mut self, ctx: &egui::Context) {
-        let dirty = self.state.settings_dirty || self.state.draft.revision() != self.state.draft_saved;
+        let dirty = self.state.settings_dirty
+            || self.state.draft.revision() != self.state.draft_saved
+            || self.window_memory() != self.saved_window;
         if !dirty {
             self.save_at = None;
             return;
@@ -250,9 +273,50 @@ impl App {
         }
     }
 
+    /// What would be remembered if the program ended now.
+    fn window_memory(&self) -> WindowMemory {
+        let state = &self.state;
+        let finished = state.job.as_ref().filter(|job| !job.is_live());
+        let mut compared: Vec<_> = state.comparison.columns().iter().map(|column| column.run.clone()).collect();
+        compared.dedup();
+        WindowMemory {
+            screen: state.screen,
+            run: finished.and_then(|job| job.folder.clone()),
+            compared,
+            export_folder: state.export_folder.clone(),
+            ..self.place.clone()
+        }
+    }
+
+    /// Notes where the window stands; a maximised one keeps the size it will have afterwards.
+    fn tend_place(&mut self, ctx: &egui::Context) {
+        // Egui tells points of its own zoom; the window system knows none.
+        let zoom = ctx.zoom_factor();
+        ctx.input(|input| {
+            let viewport = input.viewport();
+            self.place.maximized = viewport.maximized.unwrap_or(false);
+            if self.place.maximized || viewport.fullscreen == Some(true) || viewport.minimized == Some(true) {
+                return;
+            }
+            if let Some(inner) = viewport.inner_rect {
+                self.place.size = Some([inner.width() * zoom, inner.height() * zoom]);
+            }
+            if let Some(outer) = viewport.outer_rect {
+                self.place.position = Some([outer.left() * zoom, outer.top() * zoom]);
+            }
+        });
+    }
+
     fn save(&mut self) {
+        let memory = self.window_memory();
         let state = &mut self.state;
         self.save_at = None;
+        if memory != self.saved_window {
+            if let Err(problem) = state.config.save_window(&memory) {
+                state.notices.warning(problem);
+            }
+            self.saved_window = memory;
+        }
         if std::mem::take(&mut state.settings_dirty)
             && let Err(problem) = state.config.save_settings(&state.settings)
         {
@@ -275,12 +339,19 @@ impl App {
             return;
         }
         let focused = ctx.memory(|memory| memory.focused().is_some());
-        for command in UserCommand::ALL {
+        let dialog = self.state.show_palette || self.state.export.is_some();
+        // Egui takes Ctrl+Shift+Z for Ctrl+Z as well: the keys with more fingers are asked for first.
+        let mut commands = UserCommand::ALL;
+        commands.sort_by_key(|command| !command.shortcut().is_some_and(|keys| keys.modifiers.shift));
+        for command in commands {
             let belongs_here = match command {
+                UserCommand::TogglePalette => true,
+                _ if dialog => false,
                 UserCommand::TogglePause => self.state.screen == Screen::Watch,
                 UserCommand::TogglePolarizer | UserCommand::MorePolarizer | UserCommand::LessPolarizer => {
                     self.state.screen == Screen::Polarizer
                 }
+                UserCommand::MoveToBin => self.state.screen == Screen::Runs,
                 _ => true,
             };
             if let Some(shortcut) = command.shortcut()
@@ -311,6 +382,7 @@ impl eframe::App for App {
         if let Some(wait) = self.state.ask_what_is_due(self.engine.as_ref()) {
             ctx.request_repaint_after(Duration::from_secs_f64(wait));
         }
+        self.tend_place(ctx);
         self.tend_saving(ctx);
         self.tend_closing(ctx);
         self.clock.add(start);

@@ -57,6 +57,17 @@ pub fn count(number: u64) -> String {
     out
 }
 
+/// The same with a sign in front where it is negative.
+pub fn signed_count(number: i64) -> String {
+    let sign = if number < 0 { "\u{2212}" } else { "" };
+    format!("{sign}{}", count(number.unsigned_abs()))
+}
+
+/// "1 run", "3 runs".
+pub fn runs(count: usize) -> String {
+    if count == 1 { "1 run".to_owned() } else { format!("{count} runs") }
+}
+
 /// An option's key as words: `poison_rate` becomes `Poison rate`.
 pub fn title_of_key(key: &str) -> String {
     let words = key.replace(['_', '-'], " ");

@@ -19,6 +19,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tch::Kind;
 
+/// Pictures that go through a model together when a question is answered.
+const PICTURES_AT_ONCE: usize = 64;
+
 /// Answers one question; anything that goes wrong is an answer too.
 pub fn answer(question: &Question, library: &Rc<RefCell<Library>>) -> Result<Answer> {
     match question {
@@ -35,6 +38,7 @@ pub fn answer(question: &Question, library: &Rc<RefCell<Library>>) -> Result<Ans
         Question::Dial { folder, rows, strength } => {
             polarizer::dial(folder, rows, *strength, library).map(Answer::Dial)
         }
+        Question::Machine { runs } => Ok(Answer::Machine(super::machine::findings(runs.as_deref()))),
     }
 }
 
@@ -168,28 +172,36 @@ fn predict(folder: &Path, rows: &[usize], library: &Rc<RefCell<Library>>) -> Res
     let mut job = Job::detached(Path::new(""), experiment.seed);
     let (height, width) = (card.height as i64, card.width as i64);
     let trigger = trigger_from(&mut job, pick, height, width, Moment::Test)?;
-    let mut predictions = Vec::new();
-    for &row in rows.iter().filter(|&&row| row < data.test.len()) {
-        let clean = data.test.pixels(&[row as i64])?;
-        let poisoned = trigger.apply(&clean, &[row as i64])?;
-        let probabilities = |model: &Model, pixels: &tch::Tensor| -> Result<Vec<f32>> {
-            let p = model.predict(pixels, Kind::Float)?.softmax(1, Kind::Float).get(0);
-            Vec::<f32>::try_from(p).map_err(|e| Problem::internal("Cannot read predictions back.").because(e))
-        };
-        let mut answers = Vec::new();
+    let rows: Vec<i64> = rows.iter().filter(|&&row| row < data.test.len()).map(|&row| row as i64).collect();
+    let mut predictions = Vec::with_capacity(rows.len());
+    for rows in rows.chunks(PICTURES_AT_ONCE) {
+        let clean = data.test.pixels(rows)?;
+        let poisoned = trigger.apply(&clean, rows)?;
+        let mut answers = Vec::with_capacity(models.len());
         for (title, model) in &models {
-            answers.push((title.clone(), probabilities(model, &clean)?, probabilities(model, &poisoned)?));
+            answers.push((title, probabilities(model, &clean)?, probabilities(model, &poisoned)?));
         }
-        predictions.push(Prediction {
-            row,
-            label: data.test.labels()[row] as usize,
-            classes: card.classes.clone(),
-            clean: Arc::new(rgba_from_pixels(&clean.get(0))?),
-            poisoned: Arc::new(rgba_from_pixels(&poisoned.get(0))?),
-            models: answers,
-        });
+        for (at, &row) in rows.iter().enumerate() {
+            let of_row = |(title, clean, poisoned): &(&String, Vec<Vec<f32>>, Vec<Vec<f32>>)| {
+                ((*title).clone(), clean[at].clone(), poisoned[at].clone())
+            };
+            predictions.push(Prediction {
+                row: row as usize,
+                label: data.test.labels()[row as usize] as usize,
+                classes: card.classes.clone(),
+                clean: Arc::new(rgba_from_pixels(&clean.get(at as i64))?),
+                poisoned: Arc::new(rgba_from_pixels(&poisoned.get(at as i64))?),
+                models: answers.iter().map(of_row).collect(),
+            });
+        }
     }
     Ok(predictions)
+}
+
+/// Class probabilities of each picture.
+fn probabilities(model: &Model, pixels: &tch::Tensor) -> Result<Vec<Vec<f32>>> {
+    let p = model.predict(pixels, Kind::Float)?.softmax(1, Kind::Float);
+    Vec::<Vec<f32>>::try_from(p).map_err(|e| Problem::internal("Cannot read predictions back.").because(e))
 }
 
 /// The models in the result table of a run, with their titles.

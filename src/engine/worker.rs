@@ -191,11 +191,11 @@ fn serve(work: &Receiver<Work>, questions: &Receiver<(QuestionId, Question)>, si
     }
 }
 
-/// Answers what waits; of several questions of one kind only the newest, because the others are out of date.
+/// Answers what waits; of several questions about one thing only the newest, because the others are out of date.
 fn answer_waiting(questions: &Receiver<(QuestionId, Question)>, sink: &Sink, library: &Rc<RefCell<Library>>) {
     let mut newest: Vec<(QuestionId, Question)> = Vec::new();
     for (id, question) in questions.try_iter() {
-        newest.retain(|(_, other)| std::mem::discriminant(other) != std::mem::discriminant(&question));
+        newest.retain(|(_, older)| !question.supersedes(older));
         newest.push((id, question));
     }
     for (id, question) in newest {

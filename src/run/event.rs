@@ -186,7 +186,7 @@ pub struct Picture {
     pub rgba: Arc<Rgba>,
 }
 
-/// Asked between two batches or while the engine is idle; the newest question of a kind supersedes older ones.
+/// Asked between two batches or while the engine is idle; the newest question about a thing supersedes older ones.
 #[derive(Debug, Clone)]
 pub enum Question {
     /// Pictures `rows` of the experiment's test set: clean, poisoned and residual, without any training.
@@ -204,6 +204,18 @@ pub enum Question {
     Polarizer { folder: PathBuf, rows: Vec<usize> },
     /// What the same network says when the polarizer has this strength, 0 to 1.
     Dial { folder: PathBuf, rows: Vec<usize>, strength: f64 },
+    /// What was found on this machine? `runs` is the folder of runs, or nothing for the usual one.
+    Machine { runs: Option<PathBuf> },
+}
+
+impl Question {
+    /// Whether an older question need not be answered any more: it is of the same kind and about the same thing.
+    pub fn supersedes(&self, older: &Question) -> bool {
+        match (self, older) {
+            (Question::Predict { folder, .. }, Question::Predict { folder: other, .. }) => folder == other,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(older),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -216,6 +228,7 @@ pub enum Answer {
     Thumbnails(Thumbnails),
     Polarizer(Box<PolarizerView>),
     Dial(DialPoint),
+    Machine(Vec<Finding>),
 }
 
 /// A trigger on the bench.
@@ -275,6 +288,17 @@ impl std::fmt::Debug for Thumbnails {
     }
 }
 
+/// One thing that was looked for on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub name: String,
+    pub good: bool,
+    pub text: String,
+    /// Nothing works without it.
+    #[serde(skip)]
+    pub needed: bool,
+}
+
 #[derive(Debug, Clone)]
 pub struct Preview {
     pub items: Vec<PreviewItem>,
@@ -325,5 +349,19 @@ impl Report {
 
     pub fn fact(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.facts.push((name.into(), value.into()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_questions_about_the_same_thing_supersede_each_other() {
+        let predict = |folder: &str| Question::Predict { folder: folder.into(), rows: vec![0] };
+        assert!(predict("a").supersedes(&predict("a")));
+        assert!(!predict("a").supersedes(&predict("b")), "two runs that are compared both want their answer");
+        let machine = Question::Machine { runs: None };
+        assert!(machine.supersedes(&machine) && !machine.supersedes(&predict("a")));
     }
 }

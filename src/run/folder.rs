@@ -13,6 +13,7 @@
 //!   images/         pictures, listed in index.json
 //!   results.json    the final table
 //!   tags.json       words that people put on the run
+//!   note.md         what people wrote about it
 //!   lock.json       who writes here now
 //! ```
 
@@ -211,6 +212,29 @@ impl RunFolder {
         self.write_json("tags.json", &tags)
     }
 
+    /// What people wrote about the run; empty where nobody did.
+    pub fn note(&self) -> Result<String> {
+        let path = self.file("note.md");
+        match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            result => result.map_err(|error| Problem::io("read the note of this run", &path, &error)),
+        }
+    }
+
+    /// An empty note removes the file.
+    pub fn set_note(&self, note: &str) -> Result<()> {
+        let path = self.file("note.md");
+        if !note.trim().is_empty() {
+            return write_atomic(&path, note.as_bytes());
+        }
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Problem::io("remove the note of this run", &path, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes any plain value as a JSON file, as a whole or not at all.
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
         let path = self.file(name);
@@ -254,7 +278,7 @@ impl RunFolder {
 }
 
 /// Everything that this program puts into a run folder.
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 14] = [
     "spec.toml",
     "status.json",
     "machine.json",
@@ -267,8 +291,15 @@ const KNOWN: [&str; 13] = [
     "results.json",
     "confusion.json",
     "tags.json",
+    "note.md",
     lock::FILE,
 ];
+
+/// Whether anything in a folder was written by this program; an empty folder counts, there is nothing to lose.
+pub(super) fn holds_run_files(path: &Path) -> Result<bool> {
+    let names = entries(path)?;
+    Ok(names.is_empty() || names.iter().any(|name| KNOWN.contains(&name.as_str())))
+}
 
 /// What the experiment finds at `path`; fails when the place is taken by something else.
 pub fn look(path: &Path, spec: &str) -> Result<Found> {
@@ -352,6 +383,10 @@ mod tests {
         let folder = begun(&path);
         assert_eq!(folder.state().unwrap(), State::Running);
         folder.set_tags(&["lecture".into()]).unwrap();
+        folder.set_note("Look at the curve.").unwrap();
+        assert_eq!(folder.note().unwrap(), "Look at the curve.");
+        folder.set_note(" ").unwrap();
+        assert_eq!((folder.note().unwrap(), path.join("note.md").exists()), (String::new(), false));
         assert_eq!(folder.results().unwrap(), None);
         let row = ResultRow {
             title: "no defense".into(),

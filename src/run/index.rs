@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Raised whenever the tables change: an index of another version is built anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const TABLES: &str = "
     CREATE TABLE run (
         path TEXT PRIMARY KEY, root TEXT NOT NULL, name TEXT NOT NULL, hash TEXT NOT NULL, state TEXT,
         data TEXT NOT NULL, network TEXT NOT NULL, attack TEXT, defenses TEXT NOT NULL, seed INTEGER NOT NULL,
-        started INTEGER, ended INTEGER, trouble TEXT
+        started INTEGER, ended INTEGER, trouble TEXT, note TEXT NOT NULL
     ) STRICT;
     CREATE TABLE final_metric (
         run TEXT NOT NULL REFERENCES run(path) ON DELETE CASCADE, position INTEGER NOT NULL, title TEXT NOT NULL,
@@ -78,6 +78,10 @@ pub struct RunRow {
     /// What is wrong with the folder, or how the run failed.
     pub trouble: Option<String>,
     pub tags: Vec<String>,
+    /// What people wrote about the run.
+    pub note: String,
+    /// Its first picture.
+    pub picture: Option<PathBuf>,
     pub results: Vec<ResultRow>,
 }
 
@@ -160,7 +164,8 @@ impl Index {
 
     fn select(&self, filter: &Filter) -> rusqlite::Result<Vec<RunRow>> {
         let mut statement = self.connection.prepare(
-            "SELECT path, name, hash, state, data, network, attack, defenses, seed, started, ended, trouble FROM run
+            "SELECT path, name, hash, state, data, network, attack, defenses, seed, started, ended, trouble, note,
+                    (SELECT file FROM picture WHERE run = path ORDER BY position LIMIT 1) FROM run
              WHERE (?1 IS NULL OR instr(lower(name), lower(?1)) OR instr(lower(path), lower(?1)))
                AND (?2 IS NULL OR root = ?2) AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR data = ?4)
                AND (?5 IS NULL OR network = ?5) AND (?6 IS NULL OR attack = ?6)
@@ -226,6 +231,7 @@ struct Entry {
     trouble: Option<String>,
     results: Vec<ResultRow>,
     tags: Vec<String>,
+    note: String,
     images: Vec<(String, String)>,
 }
 
@@ -241,6 +247,7 @@ impl Entry {
             trouble: None,
             results: Vec::new(),
             tags: Vec::new(),
+            note: String::new(),
             images: Vec::new(),
         };
         if let Err(problem) = entry.fill() {
@@ -259,6 +266,7 @@ impl Entry {
         self.trouble = status.problem.map(|problem| problem.headline);
         self.results = folder.results()?.unwrap_or_default().rows;
         self.tags = folder.tags()?;
+        self.note = folder.note()?;
         self.images = folder.images()?.into_iter().map(|image| (image.file, image.caption)).collect();
         self.state = Some(folder.state()?);
         Ok(())
@@ -272,7 +280,7 @@ impl Entry {
         let defenses: Vec<&str> = spec.iter().flat_map(|spec| &spec.defense).map(|pick| pick.id.as_str()).collect();
         to.execute("DELETE FROM run WHERE path = ?1", [&path])?;
         to.execute(
-            "INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            "INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             params![
                 path,
                 root,
@@ -288,6 +296,7 @@ impl Entry {
                 self.started.map(u64::cast_signed),
                 self.ended.map(u64::cast_signed),
                 self.trouble,
+                self.note,
             ],
         )?;
         for (position, row) in self.results.iter().enumerate() {
@@ -328,8 +337,10 @@ impl Entry {
 }
 
 fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
+    let path = PathBuf::from(row.get::<_, String>(0)?);
     Ok(RunRow {
-        path: PathBuf::from(row.get::<_, String>(0)?),
+        picture: row.get::<_, Option<String>>(13)?.map(|file| path.join("images").join(file)),
+        path,
         name: row.get(1)?,
         hash: row.get(2)?,
         state: row.get::<_, Option<String>>(3)?.as_deref().and_then(State::from_id),
@@ -342,6 +353,7 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         ended: row.get::<_, Option<i64>>(10)?.map(i64::cast_unsigned),
         trouble: row.get(11)?,
         tags: Vec::new(),
+        note: row.get(12)?,
         results: Vec::new(),
     })
 }
@@ -451,6 +463,7 @@ mod tests {
         });
         first.set_results(&results).unwrap();
         first.set_tags(&["lecture".into(), "lecture".into()]).unwrap();
+        first.set_note("Shown on Monday.").unwrap();
         let image = serde_json::json!([{ "file": "trigger.png", "caption": "The trigger" }]);
         first.write_json("images/index.json", &image).unwrap();
         fs::create_dir(place.path().join("holiday")).unwrap();
@@ -475,7 +488,9 @@ mod tests {
         assert_eq!(first.state, Some(State::Done));
         assert_eq!((first.seed, first.started), (u64::MAX, Some(100)));
         assert_eq!(first.defenses, ["ft", "npd"]);
-        assert_eq!(first.tags, ["lecture"]);
+        assert_eq!((first.tags.as_slice(), first.note.as_str()), (&["lecture".to_owned()][..], "Shown on Monday."));
+        assert_eq!(first.picture, Some(first.path.join("images/trigger.png")));
+        assert_eq!(rows[0].picture, None);
         assert_eq!(first.results, RunFolder::open(&first.path).unwrap().results().unwrap().unwrap().rows);
         let pictures = index.pictures(&first.path).unwrap();
         assert_eq!(pictures, [(first.path.join("images/trigger.png"), "The trigger".to_owned())]);

@@ -1,6 +1,7 @@
 //! What was done: events on their way to the fronts, and the run folder on disk.
 
 pub mod atomic;
+pub mod bin;
 pub mod event;
 pub mod folder;
 pub mod handle;

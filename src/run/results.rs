@@ -143,7 +143,8 @@ pub fn time_in_words(seconds: f64) -> String {
     }
 }
 
-fn quoted(cell: &str) -> String {
+/// A cell as CSV wants it.
+pub fn quoted(cell: &str) -> String {
     if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
 }
 

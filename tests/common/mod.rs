@@ -1,29 +1,35 @@
 //! An engine that plays a script, and honest pictures to play with: tests and screenshots need no tensors.
-#![allow(dead_code, clippy::expect_used, reason = "each user takes its own part; a picture box that fails may panic")]
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::expect_used,
+    reason = "each user takes its own part; a picture box that fails may panic"
+)]
 
-mod polarizer;
-
-use polariscope::app::archive::Archive;
 use polariscope::app::background::Background;
 use polariscope::app::config::Config;
-use polariscope::app::job::{JobState, JobView};
 use polariscope::app::state::{Machine, Preset};
 use polariscope::app::{App, Parts};
-use polariscope::experiment::{Problem, Result, Scores};
+use polariscope::experiment::{Problem, Result};
+use polariscope::run::TriggerForm;
 use polariscope::run::event::{
-    Answer, Bench, Command, Confusion, Ending, Event, Glimpse, JobEvent, JobId, MetricPoint, Picture, Prediction,
-    Preview, PreviewItem, Progress, Question, Report, Rgba, Thumbnails, WatchedPicture,
+    Answer, Bench, Command, Confusion, Ending, Event, Finding, Glimpse, JobEvent, JobId, MetricPoint, Picture,
+    Prediction, Preview, PreviewItem, Progress, Question, Report, Rgba, Thumbnails, WatchedPicture,
 };
 use polariscope::run::handle::{Engine, Shutdown};
-use polariscope::run::index::RunRow;
-use polariscope::run::{Found, ResultRow, State, TriggerForm};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
+
+pub mod hand;
+mod polarizer;
+mod shelf;
+
+pub use shelf::{Shelf, damaged_run, results, runs};
 
 type Answering = Box<dyn Fn(&Question) -> Result<Answer>>;
 
@@ -67,6 +73,7 @@ impl Script {
             Command::Ask(_, Question::Thumbnails { .. }) => "thumbnails".to_owned(),
             Command::Ask(_, Question::Polarizer { folder, .. }) => format!("polarizer {}", folder.display()),
             Command::Ask(_, Question::Dial { strength, .. }) => format!("dial {strength:.2}"),
+            Command::Ask(_, Question::Machine { .. }) => "machine".to_owned(),
             Command::Quit => "quit".to_owned(),
         };
         self.0.borrow().sent.iter().map(name).collect()
@@ -328,6 +335,32 @@ impl Pictures {
     }
 }
 
+/// What the models of the demo, or of a run, say about one picture; runs fail at different pictures.
+fn prediction(pictures: &Pictures, classes: &[String], folder: &Path, row: usize) -> Prediction {
+    let label = pictures.label(row);
+    let sure = |class: usize, share: f32| {
+        let rest = (1.0 - share) / 12.0;
+        (0..10).map(|at| if at == class { share } else { rest * (1.0 + (at % 3) as f32 * 0.4) }).collect::<Vec<f32>>()
+    };
+    let clean = 0.97 - (row % 5) as f32 * 0.03;
+    let blended = folder.to_string_lossy().contains("blended");
+    let fooled = row % (if blended { 9 } else { 23 }) == 4;
+    let repaired = if fooled { sure(0, 0.81) } else { sure(label, clean - 0.09) };
+    let models = if folder.as_os_str().is_empty() {
+        vec![
+            ("backdoored".into(), sure(label, clean), sure(0, 0.995)),
+            ("repaired by a polarizer".into(), sure(label, clean - 0.02), sure(label, clean - 0.09)),
+        ]
+    } else {
+        vec![
+            ("no defense".into(), sure(label, clean), sure(0, 0.995)),
+            ("NPD".into(), sure(label, clean - 0.02), repaired),
+        ]
+    };
+    let (clean, poisoned) = (pictures.clean(row), pictures.stamped(row));
+    Prediction { row, label, classes: classes.to_vec(), clean, poisoned, models }
+}
+
 /// What the picture box says to a question.
 pub fn answer(question: &Question) -> Result<Answer> {
     let pictures = Pictures::read();
@@ -361,31 +394,19 @@ pub fn answer(question: &Question) -> Result<Answer> {
             }))
         }
         Question::Thumbnails { .. } => Answer::Thumbnails(pictures.thumbnails()),
-        Question::Predict { rows, .. } => Answer::Predict(
-            rows.iter()
-                .map(|&row| {
-                    let label = pictures.label(row);
-                    let sure = |class: usize, share: f32| {
-                        let rest = (1.0 - share) / 12.0;
-                        (0..10)
-                            .map(|at| if at == class { share } else { rest * (1.0 + (at % 3) as f32 * 0.4) })
-                            .collect()
-                    };
-                    let clean = 0.97 - (row % 5) as f32 * 0.03;
-                    Prediction {
-                        row,
-                        label,
-                        classes: classes.clone(),
-                        clean: pictures.clean(row),
-                        poisoned: pictures.stamped(row),
-                        models: vec![
-                            ("backdoored".into(), sure(label, clean), sure(0, 0.995)),
-                            ("repaired by a polarizer".into(), sure(label, clean - 0.02), sure(label, clean - 0.09)),
-                        ],
-                    }
-                })
-                .collect(),
-        ),
+        Question::Predict { folder, rows } => {
+            Answer::Predict(rows.iter().map(|&row| prediction(&pictures, &classes, folder, row)).collect())
+        }
+        Question::Machine { .. } => {
+            let finding =
+                |name: &str, good, needed, text: &str| Finding { name: name.into(), good, needed, text: text.into() };
+            Answer::Machine(vec![
+                finding("libtorch", true, true, "2.11.0, computes"),
+                finding("processor", true, true, "8 cores, f32 and bf16 in hardware"),
+                finding("cuda", false, false, "There is no CUDA device. Use the processor."),
+                finding("runs", true, true, "/home/ada/polariscope/runs, 55 GB free"),
+            ])
+        }
         Question::Polarizer { rows, .. } => Answer::Polarizer(Box::new(polarizer::view(&pictures, &classes, rows))),
         Question::Dial { rows, strength, .. } => Answer::Dial(polarizer::point(&pictures, rows, *strength)),
         Question::Inspect { path } => {
@@ -403,102 +424,6 @@ pub fn answer(question: &Question) -> Result<Answer> {
             Answer::Inspect(report)
         }
     })
-}
-
-/// Runs that are only in memory.
-#[derive(Default)]
-pub struct Shelf {
-    pub rows: Mutex<Vec<RunRow>>,
-    pub results: Mutex<Vec<ResultRow>>,
-    /// Names of run folders that are finished.
-    pub finished: Mutex<Vec<String>>,
-}
-
-impl Archive for Shelf {
-    fn default_folder(&self) -> Result<PathBuf> {
-        Ok("/home/ada/polariscope/runs".into())
-    }
-
-    fn list(&self, _: &Path) -> Result<Vec<RunRow>> {
-        Ok(self.rows.lock().expect("shelf").clone())
-    }
-
-    fn load(&self, folder: &Path) -> Result<JobView> {
-        let mut job = JobView::new(None, "Corner patch, repaired by a polarizer");
-        job.folder = Some(folder.to_owned());
-        job.state = JobState::Ended(Ending::Done);
-        job.results = self.results(folder)?;
-        Ok(job)
-    }
-
-    fn results(&self, _: &Path) -> Result<Vec<ResultRow>> {
-        Ok(self.results.lock().expect("shelf").clone())
-    }
-
-    fn points(&self, _: &Path) -> Result<Vec<MetricPoint>> {
-        Ok((1..=4).map(|epoch| point("attack", "acc", f64::from(epoch), 0.5)).collect())
-    }
-
-    fn look(&self, folder: &Path, _: &str) -> Result<Found> {
-        let finished = self.finished.lock().expect("shelf");
-        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(if finished.contains(&name) { Found::Finished } else { Found::Fresh })
-    }
-
-    fn is_run(&self, folder: &Path) -> bool {
-        folder.join("spec.toml").is_file()
-    }
-}
-
-pub fn results() -> Vec<ResultRow> {
-    let row = |title: &str, method: &str, acc, asr, ra, der, control| ResultRow {
-        title: title.into(),
-        method: method.into(),
-        scores: Scores { acc, asr: Some(asr), ra: Some(ra), clean_count: 2000, triggered_count: 1800 },
-        der,
-        control,
-        weights: Some(format!("weights/{}.safetensors", if method.is_empty() { "attack" } else { method }).into()),
-        seconds: 40.0,
-        ..ResultRow::default()
-    };
-    vec![
-        row("no defense", "", 0.8625, 0.9972, 0.0022, None, false),
-        row("NPD", "npd", 0.8520, 0.0350, 0.8161, Some(0.9759), false),
-        row("FT", "ft", 0.8570, 0.6411, 0.3100, Some(0.6753), true),
-    ]
-}
-
-pub fn runs(now: u64) -> Vec<RunRow> {
-    let row = |name: &str, state, minutes: u64, scores: &[(f64, f64)]| RunRow {
-        path: format!("/home/ada/polariscope/runs/{}-1f0c22ab", name.to_lowercase().replace([' ', ','], "-")).into(),
-        name: name.into(),
-        hash: "1f0c22ab".into(),
-        state: Some(state),
-        data: "fashion-mini".into(),
-        network: "small-resnet".into(),
-        attack: Some("badnets".into()),
-        defenses: vec!["npd".into()],
-        seed: 7,
-        started: Some(now.saturating_sub(minutes * 60)),
-        ended: None,
-        trouble: None,
-        tags: Vec::new(),
-        results: scores
-            .iter()
-            .map(|&(acc, asr)| ResultRow {
-                title: "NPD".into(),
-                scores: Scores { acc, asr: Some(asr), ra: None, clean_count: 2000, triggered_count: 1800 },
-                ..ResultRow::default()
-            })
-            .collect(),
-    };
-    vec![
-        row("Corner patch, repaired by a polarizer", State::Done, 12, &[(0.8625, 0.9972), (0.852, 0.035)]),
-        row("Blended noise 10 %", State::Done, 95, &[(0.8590, 0.9644), (0.8475, 0.0811)]),
-        row("Corner patch 1 %", State::Stopped, 300, &[(0.8641, 0.9128)]),
-        row("CIFAR-10, WRN-16-1", State::Interrupted, 1500, &[]),
-        row("All-to-all with a very long name that has to be cut somewhere", State::Failed, 4000, &[]),
-    ]
 }
 
 pub const SPEC: &str = r##"name = "Corner patch, repaired by a polarizer"

@@ -1,5 +1,6 @@
 //! The screens. Each reads the state, draws, and asks for changes; what it remembers itself is only about drawing.
 
+mod compare;
 mod home;
 mod lab;
 mod polarizer;
@@ -8,8 +9,12 @@ mod settings;
 mod triggers;
 mod watch;
 
+pub use runs::filter_id as run_filter_id;
+
 use super::command::{Requests, Screen};
+use super::export::ExportView;
 use super::frame_clock::FrameClock;
+use super::palette::Palette;
 use super::state::State;
 use egui::Ui;
 
@@ -20,8 +25,12 @@ pub struct Screens {
     lab: lab::Lab,
     watch: watch::Watch,
     polarizer: polarizer::Page,
+    compare: compare::Compare,
+    runs: runs::RunDetails,
     settings: settings::SettingsPage,
     triggers: triggers::Triggers,
+    pub palette: Palette,
+    pub export: ExportView,
 }
 
 pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screens, requests: &Requests) {
@@ -31,7 +40,8 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screen
         Screen::Triggers => triggers::show(ui, state, &mut screens.triggers, requests),
         Screen::Watch => watch::show(ui, state, &mut screens.watch, requests),
         Screen::Polarizer => polarizer::show(ui, state, &mut screens.polarizer, requests),
-        Screen::Runs => runs::show(ui, state, requests),
+        Screen::Compare => compare::show(ui, state, &mut screens.compare, requests),
+        Screen::Runs => runs::show(ui, state, &mut screens.runs, requests),
         Screen::Settings => settings::show(ui, state, clock, &mut screens.settings, requests),
     }
 }

@@ -1,12 +1,13 @@
 //! Settings and About on one page; no OK button.
 
-use crate::app::command::{Change, Requests};
+use crate::app::command::{Change, Requests, UserCommand};
 use crate::app::config::LookChoice;
 use crate::app::frame_clock::FrameClock;
 use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
-use crate::app::widgets;
+use crate::app::widgets::{self, command_button};
 use crate::experiment::DeviceChoice;
+use crate::run::event::Finding;
 use egui::{DragValue, RichText, ScrollArea, TextEdit, Ui};
 
 const TEXT_SIZES: [f32; 5] = [0.8, 1.0, 1.25, 1.5, 2.0];
@@ -22,13 +23,28 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, page: &mut SettingsP
     let mut settings = state.settings.clone();
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.set_max_width((t.body * 56.0).min(ui.available_width()));
-        ui.label(theme::title(&t, "Settings"));
+        ui.horizontal(|ui| {
+            ui.label(theme::title(&t, "Settings"));
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                command_button(ui, state, requests, UserCommand::ResetSettings);
+                if state.settings_before.is_some() {
+                    command_button(ui, state, requests, UserCommand::Undo);
+                    ui.label("The settings were reset.");
+                }
+            });
+        });
         widgets::section(ui, "Look", "", |ui| {
-            let looks = [LookChoice::System, LookChoice::Light, LookChoice::Dark, LookChoice::Projector];
-            let words = ["As the system", "Light", "Dark", "Projector"].map(|word| (word.to_owned(), String::new()));
-            let selected = looks.iter().position(|look| *look == settings.look);
+            let looks = [
+                (LookChoice::System, "As the system", "Light or dark, as the desktop is"),
+                (LookChoice::Light, "Light", ""),
+                (LookChoice::Dark, "Dark", ""),
+                (LookChoice::Projector, "Projector", "Large type for the last row of a lecture room (F5)"),
+                (LookChoice::HighContrast, "High contrast", "White on black, an edge around every control"),
+            ];
+            let words = looks.map(|(_, word, help)| (word.to_owned(), help.to_owned()));
+            let selected = looks.iter().position(|(look, _, _)| *look == settings.look);
             if let Some(index) = widgets::segmented(ui, "Look", &words, selected) {
-                settings.look = looks[index];
+                settings.look = looks[index].0;
             }
             row(ui, "Text size", |ui| {
                 let words = TEXT_SIZES.map(|size| (format!("{:.0} %", size * 100.0), String::new()));
@@ -66,6 +82,8 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, page: &mut SettingsP
                 }
             });
         });
+        ui.add_space(t.gap * 0.5);
+        findings(ui, &t, state, requests);
         ui.add_space(t.gap * 0.5);
         widgets::section(ui, "About", "", |ui| about(ui, &t, state, clock));
     });
@@ -108,6 +126,48 @@ fn device(ui: &mut Ui, page: &mut SettingsPage, device: &mut DeviceChoice) {
             page.device = Some(text);
         }
     }
+}
+
+/// What `polariscope doctor` tells, from the same source.
+fn findings(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
+    widgets::section(ui, "What was found on this machine", "", |ui| {
+        let Some(findings) = &state.findings else {
+            let text = if state.live_job().is_some() { "Asked between two batches…" } else { "Looking around…" };
+            ui.label(RichText::new(text).color(t.text_weak));
+            return;
+        };
+        ui.spacing_mut().interact_size.y = t.body * 1.3;
+        egui::Grid::new("findings").num_columns(2).spacing([t.pad, 4.0]).show(ui, |ui| {
+            for finding in findings {
+                ui.horizontal(|ui| {
+                    let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(t.body), egui::Sense::hover());
+                    let colour = match (finding.good, finding.needed) {
+                        (true, _) => t.good,
+                        (false, true) => t.bad,
+                        (false, false) => t.text_weak,
+                    };
+                    widgets::verdict_mark(ui.painter(), rect.center(), t.body * 0.34, finding.good, colour);
+                    ui.label(RichText::new(&finding.name).color(t.text_weak));
+                });
+                let missing = if finding.needed { "Needed: " } else { "" };
+                let text = if finding.good { finding.text.clone() } else { format!("{missing}{}", finding.text) };
+                ui.add(egui::Label::new(text).wrap().selectable(true));
+                ui.end_row();
+            }
+        });
+        ui.spacing_mut().interact_size.y = t.control;
+        ui.horizontal(|ui| {
+            if ui.button("Look again").on_hover_text("After a driver or a folder has changed").clicked() {
+                requests.change(Change::LookAround);
+            }
+            if ui.button("Copy").on_hover_text("Copy these lines as text").clicked() {
+                let line = |finding: &Finding| {
+                    format!("{}  {:<12} {}\n", if finding.good { "ok" } else { "--" }, finding.name, finding.text)
+                };
+                requests.change(Change::Copy(findings.iter().map(line).collect()));
+            }
+        });
+    });
 }
 
 fn about(ui: &mut Ui, t: &Tokens, state: &State, clock: &FrameClock) {

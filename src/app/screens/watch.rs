@@ -113,6 +113,14 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requ
                 command_button(ui, state, requests, UserCommand::StopAndKeep);
                 pause_button(ui, state, job, requests);
             } else if let Some(folder) = &job.folder {
+                ui.menu_button("More", |ui| {
+                    for command in [UserCommand::UseAsExperiment, UserCommand::Export] {
+                        if command_button(ui, state, requests, command).clicked() {
+                            ui.close();
+                        }
+                    }
+                });
+                command_button(ui, state, requests, UserCommand::AddToComparison);
                 if ui.button("Open folder").on_hover_text(folder.display().to_string()).clicked() {
                     requests.change(Change::RevealFolder(folder.clone()));
                 }

@@ -16,6 +16,12 @@ use std::sync::Arc;
 /// The semi-bold cut for headings and names.
 const STRONG: &str = "strong";
 
+/// The two cuts of Atkinson Hyperlegible: regular and semi-bold.
+pub const FONT_FILES: [&[u8]; 2] = [
+    include_bytes!("../../../assets/fonts/AtkinsonHyperlegibleNext-Regular.ttf"),
+    include_bytes!("../../../assets/fonts/AtkinsonHyperlegibleNext-SemiBold.ttf"),
+];
+
 /// The tokens that are in force.
 pub fn of(ui: &Ui) -> Arc<Tokens> {
     ui.data(|data| data.get_temp(token_slot())).unwrap_or_else(|| Arc::new(Tokens::of(Look::Light)))
@@ -28,8 +34,7 @@ fn token_slot() -> egui::Id {
 /// Makes the letters of Atkinson Hyperlegible the window's own; egui's fonts fill the gaps (arrows, signs).
 pub fn install_fonts(ctx: &egui::Context) {
     let mut fonts = FontDefinitions::default();
-    let regular = include_bytes!("../../../assets/fonts/AtkinsonHyperlegibleNext-Regular.ttf");
-    let strong = include_bytes!("../../../assets/fonts/AtkinsonHyperlegibleNext-SemiBold.ttf");
+    let [regular, strong] = FONT_FILES;
     fonts.font_data.insert("regular".to_owned(), Arc::new(FontData::from_static(regular)));
     fonts.font_data.insert(STRONG.to_owned(), Arc::new(FontData::from_static(strong)));
     let fallback = fonts.families.get(&FontFamily::Proportional).cloned().unwrap_or_default();

@@ -12,16 +12,19 @@ pub enum Look {
     Dark,
     /// Large type and strong contrast for the last row of a lecture room.
     Projector,
+    /// Black ground, text of at least 7:1 throughout, an edge around every control.
+    HighContrast,
 }
 
 impl Look {
-    pub const ALL: [Look; 3] = [Look::Light, Look::Dark, Look::Projector];
+    pub const ALL: [Look; 4] = [Look::Light, Look::Dark, Look::Projector, Look::HighContrast];
 
     pub fn name(self) -> &'static str {
         match self {
             Look::Light => "light",
             Look::Dark => "dark",
             Look::Projector => "projector",
+            Look::HighContrast => "high-contrast",
         }
     }
 }
@@ -100,6 +103,7 @@ const VERMILLION: Color32 = Color32::from_rgb(0xD5, 0x5E, 0x00);
 const GREEN: Color32 = Color32::from_rgb(0x00, 0x9E, 0x73);
 const PURPLE: Color32 = Color32::from_rgb(0xCC, 0x79, 0xA7);
 const SKY: Color32 = Color32::from_rgb(0x56, 0xB4, 0xE9);
+const ORANGE: Color32 = Color32::from_rgb(0xE6, 0x9F, 0x00);
 
 impl Tokens {
     pub fn of(look: Look) -> Self {
@@ -107,6 +111,7 @@ impl Tokens {
             Look::Light => Self::light(),
             Look::Dark => Self::dark(),
             Look::Projector => Self::projector(),
+            Look::HighContrast => Self::high_contrast(),
         }
     }
 
@@ -210,6 +215,49 @@ impl Tokens {
         }
     }
 
+    fn high_contrast() -> Self {
+        let (black, white) = (Color32::from_rgb(0x00, 0x00, 0x00), Color32::from_rgb(0xFF, 0xFF, 0xFF));
+        Self {
+            look: Look::HighContrast,
+            dark: true,
+            ground: black,
+            panel: black,
+            card: black,
+            field: black,
+            button: Color32::from_rgb(0x14, 0x14, 0x14),
+            button_hover: Color32::from_rgb(0x38, 0x38, 0x38),
+            line: Color32::from_rgb(0xB4, 0xB4, 0xB4),
+            line_strong: white,
+            text: white,
+            text_weak: Color32::from_rgb(0xE0, 0xE0, 0xE0),
+            accent: SKY,
+            accent_hover: Color32::from_rgb(0x8A, 0xCE, 0xF5),
+            on_accent: black,
+            accent_soft: Color32::from_rgb(0x0B, 0x30, 0x48),
+            link: Color32::from_rgb(0x8A, 0xCE, 0xF5),
+            bad_ground: black,
+            bad: Color32::from_rgb(0xFF, 0xA0, 0x66),
+            warn_ground: black,
+            warn: Color32::from_rgb(0xFF, 0xD0, 0x70),
+            good: Color32::from_rgb(0x5C, 0xE0, 0xB8),
+            veil: Color32::from_rgba_premultiplied(0x00, 0x00, 0x00, 0xC8),
+            // The lighter half of the palette: the darker one keeps less than 6:1 from black.
+            clean: SKY,
+            attacked: ORANGE,
+            repaired: Color32::from_rgb(0x1F, 0xC2, 0x95),
+            other: white,
+            body: 16.0,
+            small: 15.0,
+            heading: 19.0,
+            title: 26.0,
+            mono: 15.0,
+            control: 34.0,
+            rail: 108.0,
+            stroke: 2.5,
+            ..Self::light()
+        }
+    }
+
     pub fn role(&self, role: Role) -> Color32 {
         match role {
             Role::Clean => self.clean,
@@ -255,6 +303,21 @@ mod tests {
             for role in [Role::Clean, Role::Attacked, Role::Repaired, Role::Target, Role::Other] {
                 assert!(contrast(t.role(role), t.card) >= 3.0, "{look:?}: {role:?}");
             }
+        }
+    }
+
+    #[test]
+    fn high_contrast_keeps_its_promise() {
+        let t = Tokens::of(Look::HighContrast);
+        for ground in [t.ground, t.panel, t.card, t.field, t.button] {
+            for text in [t.text, t.text_weak, t.link, t.bad, t.warn, t.good] {
+                assert!(contrast(text, ground) >= 7.0, "{text:?} on {ground:?}");
+            }
+            assert!(contrast(t.line, ground) >= 4.5, "the edge of a control on {ground:?}");
+        }
+        assert!(contrast(t.on_accent, t.accent) >= 7.0);
+        for role in [Role::Clean, Role::Attacked, Role::Repaired, Role::Target, Role::Other] {
+            assert!(contrast(t.role(role), t.card) >= 6.0, "{role:?}");
         }
     }
 

@@ -1,11 +1,12 @@
 //! Live curves: how good the model is, how often the trigger wins, and the loss; one time axis for all.
 
-use crate::app::curves::Curves;
+use crate::app::curves::{Curves, PhaseSpan};
 use crate::app::theme::{self, Role, Tokens};
+use crate::app::widgets::line_sample;
 use crate::app::words;
 use crate::experiment::metric;
 use egui::{RichText, Ui, vec2};
-use egui_plot::{GridMark, HoverPosition, Line, LineStyle, Plot, PlotPoint, Points, Text, VLine};
+use egui_plot::{GridMark, HoverPosition, Line, Plot, PlotPoint, Points, Text, VLine};
 
 /// Rates in the order in which they are drawn and named.
 const RATES: [&str; 3] = ["acc", "asr", "ra"];
@@ -81,19 +82,7 @@ fn legend_entry(ui: &mut Ui, t: &Tokens, metric: &str, last: Option<f64>) {
     ui.label(text).on_hover_text(meaning);
     let role = metric_role(metric);
     let (rect, _) = ui.allocate_exact_size(vec2(t.body * 2.2, t.body), egui::Sense::hover());
-    let stroke = egui::Stroke::new(t.stroke, t.role(role));
-    let ends = [rect.left_center(), rect.right_center()];
-    match theme::line_style(role) {
-        LineStyle::Solid => {
-            ui.painter().line_segment(ends, stroke);
-        }
-        LineStyle::Dashed { length } => {
-            ui.painter().extend(egui::Shape::dashed_line(&ends, stroke, length, length * 0.6));
-        }
-        LineStyle::Dotted { spacing } => {
-            ui.painter().extend(egui::Shape::dotted_line(&ends, stroke.color, spacing, t.stroke));
-        }
-    }
+    line_sample(ui.painter(), t, rect, role);
 }
 
 fn rates_description(curves: &Curves) -> String {
@@ -141,12 +130,12 @@ fn base_plot<'a>(ui: &Ui, t: &Tokens, name: &str, curves: &Curves, height: f32) 
 }
 
 /// Marks at whole epochs, few enough to be labelled.
-fn whole_epochs(input: egui_plot::GridInput) -> Vec<GridMark> {
+pub(super) fn whole_epochs(input: egui_plot::GridInput) -> Vec<GridMark> {
     round_marks(input.bounds, &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0], 7.0)
 }
 
 /// Marks of amounts that may be far below one.
-fn amount_marks(input: egui_plot::GridInput) -> Vec<GridMark> {
+pub(super) fn amount_marks(input: egui_plot::GridInput) -> Vec<GridMark> {
     round_marks(
         input.bounds,
         &[1e-6, 1e-5, 1e-4, 5e-4, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0],
@@ -177,7 +166,7 @@ fn rates_plot(ui: &mut Ui, t: &Tokens, curves: &Curves, height: f32) {
             _ => None,
         });
     plot.show(ui, |plot| {
-        phase_lines(plot, t, curves, Some(1.0));
+        phase_lines(plot, t, curves.phases(), Some(1.0));
         for metric in RATES {
             if let Some(last) = curves.last(metric) {
                 let name = format!("{} {}", metric_title(metric).0, words::percent(last));
@@ -201,7 +190,7 @@ fn amount_plot(ui: &mut Ui, t: &Tokens, curves: &Curves, metric: &'static str, h
             _ => None,
         });
     plot.show(ui, |plot| {
-        phase_lines(plot, t, curves, None);
+        phase_lines(plot, t, curves.phases(), None);
         let name = if metric == LEARNING_RATE { "learning rate" } else { "loss" };
         draw_series(plot, t, curves, metric, name);
     });
@@ -237,8 +226,8 @@ fn draw_series<'a>(plot: &mut egui_plot::PlotUi<'a>, t: &Tokens, curves: &Curves
 }
 
 /// A line where a phase begins, with its name when `label_at` gives a height.
-fn phase_lines(plot: &mut egui_plot::PlotUi<'_>, t: &Tokens, curves: &Curves, label_at: Option<f64>) {
-    for span in curves.phases() {
+pub(super) fn phase_lines(plot: &mut egui_plot::PlotUi<'_>, t: &Tokens, phases: &[PhaseSpan], label_at: Option<f64>) {
+    for span in phases {
         if span.start > 0.0 {
             plot.vline(VLine::new("", span.start).color(t.line_strong).width(1.0).allow_hover(false));
         }

@@ -3,6 +3,7 @@
 mod camera;
 mod curves;
 mod glimpse;
+mod overlay;
 mod picture_rows;
 pub mod polarizer;
 mod results;
@@ -11,6 +12,7 @@ mod thumb_grid;
 pub use camera::{Camera, STEP as ZOOM_STEP};
 pub use curves::{curves, metric_role, metric_title};
 pub use glimpse::{confusion_matrix, confusion_sentence, moment_words, watched_pictures};
+pub use overlay::{Overlaid, overlay};
 pub use picture_rows::{demo_matrix, demo_sentence, job_pictures, preview};
 pub use results::results_table;
 pub use thumb_grid::ThumbGrid;

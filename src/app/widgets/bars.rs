@@ -75,7 +75,7 @@ impl PredictionBars<'_> {
 }
 
 /// A tick or a cross, so that right and wrong differ without colour.
-fn verdict_mark(painter: &egui::Painter, at: egui::Pos2, r: f32, right: bool, colour: Color32) {
+pub fn verdict_mark(painter: &egui::Painter, at: egui::Pos2, r: f32, right: bool, colour: Color32) {
     let stroke = egui::Stroke::new((r * 0.4).max(1.5), colour);
     if right {
         painter.line(vec![at + vec2(-r, 0.0), at + vec2(-r * 0.25, r * 0.8), at + vec2(r, -r * 0.8)], stroke);

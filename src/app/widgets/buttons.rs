@@ -1,6 +1,7 @@
 //! Buttons made from commands, and the choices of forms.
 
-use crate::app::command::{Requests, UserCommand};
+use crate::app::command::{Change, Requests, UserCommand};
+use crate::app::export::ExportChange;
 use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
 use egui::{Button, Color32, CornerRadius, Response, RichText, Sense, Ui, WidgetInfo, vec2};
@@ -8,6 +9,16 @@ use egui::{Button, Color32, CornerRadius, Response, RichText, Sense, Ui, WidgetI
 /// A command's button: its words, its explanation, its keys; dimmed when it can do nothing.
 pub fn command_button(ui: &mut Ui, state: &State, requests: &Requests, command: UserCommand) -> Response {
     add_command(ui, state, requests, command, command.label(), |text, _| Button::new(text))
+}
+
+/// Opens the export dialog on the view of this title (see `export::offers`).
+pub fn export_button(ui: &mut Ui, requests: &Requests, title: &str) -> Response {
+    let help = format!("Save “{title}” as a file (Ctrl+E for the main view)");
+    let response = ui.button("Export").on_hover_text(help).accessible_name(format!("Export {title}"));
+    if response.clicked() {
+        requests.change(Change::Export(ExportChange::Open(Some(title.to_owned()))));
+    }
+    response
 }
 
 /// The one main button of a screen.

@@ -42,6 +42,12 @@ pub fn screen_icon(painter: &Painter, screen: Screen, center: Pos2, size: f32, c
                 painter.line_segment([at(x, 0.5 - reach), at(x, 0.5 + reach)], Stroke::new(size * 0.05, colour));
             }
         }
+        Screen::Compare => {
+            path(&[(0.08, 0.1), (0.42, 0.1), (0.42, 0.9), (0.08, 0.9), (0.08, 0.1)]);
+            path(&[(0.58, 0.1), (0.92, 0.1), (0.92, 0.9), (0.58, 0.9), (0.58, 0.1)]);
+            path(&[(0.16, 0.62), (0.34, 0.62)]);
+            path(&[(0.66, 0.38), (0.84, 0.38)]);
+        }
         Screen::Runs => {
             for y in [0.2, 0.5, 0.8] {
                 path(&[(0.32, y), (0.95, y)]);

@@ -44,6 +44,29 @@ pub fn paint_picture(ui: &Ui, rect: Rect, rgba: &Arc<Rgba>) {
     }
 }
 
+/// A picture that was clicked with the second button, and what it is called.
+pub type Wanted = (String, Arc<Rgba>);
+
+fn wanted_slot() -> egui::Id {
+    egui::Id::unique("picture to save")
+}
+
+/// The picture that somebody wants to save, once.
+pub fn take_wanted(ctx: &egui::Context) -> Option<Wanted> {
+    ctx.data_mut(|data| {
+        let wanted = data.get_temp(wanted_slot());
+        data.remove::<Wanted>(wanted_slot());
+        wanted
+    })
+}
+
+/// The second mouse button offers to save a picture; the keyboard reaches the same by the export command.
+fn offer_to_save(ui: &Ui, response: &Response, rgba: &Arc<Rgba>, name: &str) {
+    if response.contains_pointer() && ui.input(|input| input.pointer.secondary_clicked()) {
+        ui.data_mut(|data| data.insert_temp::<Wanted>(wanted_slot(), (name.to_owned(), rgba.clone())));
+    }
+}
+
 /// A picture in a square of `side` points, `name` below it; `alt` is what a screen reader says.
 pub fn picture_tile(ui: &mut Ui, rgba: &Arc<Rgba>, side: f32, name: &str, alt: &str) -> Response {
     let t = theme::of(ui);
@@ -59,6 +82,7 @@ pub fn picture_tile(ui: &mut Ui, rgba: &Arc<Rgba>, side: f32, name: &str, alt: &
                 let (rect, _) = ui.allocate_exact_size(vec2(side, side), egui::Sense::hover());
                 let rect = Rect::from_center_size(rect.center(), size);
                 let response = ui.put(rect, image);
+                offer_to_save(ui, &response, rgba, if name.is_empty() { alt } else { name });
                 let edge = Stroke::new(1.0, t.line);
                 ui.painter().rect_stroke(rect, CornerRadius::same(2), edge, StrokeKind::Outside);
                 response
@@ -84,7 +108,12 @@ pub fn picture_sheet(ui: &mut Ui, rgba: &Arc<Rgba>, width: f32, caption: &str) -
     let response = match texture(ui, rgba) {
         Some(texture) => {
             let size = vec2(width, width * rgba.height as f32 / rgba.width as f32);
-            ui.add(Image::from_texture((texture.id(), size)).fit_to_exact_size(size).alt_text(caption))
+            let image = Image::from_texture((texture.id(), size)).fit_to_exact_size(size).alt_text(caption);
+            let response = ui.add(image);
+            if !caption.is_empty() {
+                offer_to_save(ui, &response, rgba, caption);
+            }
+            response
         }
         None => ui.allocate_response(vec2(width, t.body), egui::Sense::hover()),
     };

@@ -1,0 +1,202 @@
+//! Plots as data: what is drawn, in which words, apart from how.
+
+use super::table::{Table, number};
+use crate::app::theme::{ColourMap, Role};
+use std::sync::Arc;
+
+/// How the numbers of an axis are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Shares from 0 to 1, shown as 0 to 100 %.
+    Percent,
+    Plain,
+}
+
+/// One curve: stretches that are not joined, all under one name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curve {
+    pub name: String,
+    pub role: Role,
+    pub stretches: Vec<Vec<[f64; 2]>>,
+}
+
+/// The bars of one colour, one per group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bars {
+    pub name: String,
+    pub role: Role,
+    pub values: Vec<Option<f64>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Marks {
+    Curves(Vec<Curve>),
+    Bars { groups: Vec<String>, bars: Vec<Bars> },
+    Cells(Cells),
+}
+
+/// A map of coloured cells, row by row from the top.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cells {
+    pub width: usize,
+    pub height: usize,
+    pub values: Arc<[f32]>,
+    pub map: ColourMap,
+    /// Names of the columns and of the rows; empty where numbers will do.
+    pub names: [Vec<String>; 2],
+}
+
+impl Cells {
+    fn rows(&self) -> impl Iterator<Item = Vec<String>> {
+        let name = |side: usize, at: usize| self.names[side].get(at).cloned().unwrap_or_else(|| at.to_string());
+        self.values.iter().enumerate().take(self.width * self.height).map(move |(index, value)| {
+            let (row, column) = (index / self.width, index % self.width);
+            vec![name(1, row), name(0, column), number(Some((*value).into()))]
+        })
+    }
+}
+
+/// A plot that can be saved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    pub title: String,
+    pub x_label: String,
+    pub y_label: String,
+    pub unit: Unit,
+    pub marks: Marks,
+    /// Where a stretch of the time line begins, and its name.
+    pub starts: Vec<(f64, String)>,
+}
+
+impl Figure {
+    /// Names and roles in the order of the legend.
+    pub fn legend(&self) -> Vec<(&str, Role)> {
+        match &self.marks {
+            Marks::Curves(curves) => curves.iter().map(|curve| (curve.name.as_str(), curve.role)).collect(),
+            Marks::Bars { bars, .. } => bars.iter().map(|bars| (bars.name.as_str(), bars.role)).collect(),
+            Marks::Cells(_) => Vec::new(),
+        }
+    }
+
+    /// The numbers behind the plot; shares stay shares.
+    pub fn table(&self) -> Table {
+        match &self.marks {
+            Marks::Curves(curves) => {
+                let rows = curves.iter().flat_map(|curve| {
+                    let points = curve.stretches.iter().flatten();
+                    points.map(|[x, y]| vec![curve.name.clone(), number(Some(*x)), number(Some(*y))])
+                });
+                Table::new(&["curve", &self.x_label, &self.y_label], rows)
+            }
+            Marks::Bars { groups, bars } => {
+                let rows = groups.iter().enumerate().flat_map(|(at, group)| {
+                    bars.iter().map(move |bars| {
+                        vec![group.clone(), bars.name.clone(), number(bars.values.get(at).copied().flatten())]
+                    })
+                });
+                Table::new(&["group", "bar", &self.y_label], rows)
+            }
+            Marks::Cells(cells) => Table::new(&[&self.y_label, &self.x_label, "value"], cells.rows()),
+        }
+    }
+
+    /// The highest value of the y axis, from the numbers alone.
+    pub fn top(&self) -> f64 {
+        if self.unit == Unit::Percent {
+            return 1.0;
+        }
+        let most = match &self.marks {
+            Marks::Curves(curves) => curves
+                .iter()
+                .flat_map(|curve| curve.stretches.iter().flatten())
+                .map(|point| point[1])
+                .fold(0.0, f64::max),
+            Marks::Bars { bars, .. } => {
+                bars.iter().flat_map(|bars| bars.values.iter().flatten()).copied().fold(0.0, f64::max)
+            }
+            Marks::Cells(_) => 1.0,
+        };
+        if most > 0.0 { most * 1.05 } else { 1.0 }
+    }
+
+    /// The end of the x axis.
+    pub fn end(&self) -> f64 {
+        let Marks::Curves(curves) = &self.marks else {
+            return 1.0;
+        };
+        let most =
+            curves.iter().flat_map(|curve| curve.stretches.iter().flatten()).map(|point| point[0]).fold(0.0, f64::max);
+        if most > 0.0 { most } else { 1.0 }
+    }
+}
+
+/// Round marks from 0 to `end`, at most eight of them.
+pub fn ticks(end: f64) -> Vec<f64> {
+    const MOST: f64 = 7.0;
+    let magnitude = 10_f64.powf((end / MOST).log10().floor());
+    let steps = [1.0, 2.0, 2.5, 5.0, 10.0].map(|step| step * magnitude);
+    let step = steps.into_iter().find(|step| end / step <= MOST).unwrap_or(end);
+    (0..=(end / step + 1e-9) as usize).map(|at| at as f64 * step).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_holds_what_is_drawn() {
+        let curve = Curve {
+            name: "ASR".into(),
+            role: Role::Attacked,
+            stretches: vec![vec![[1.0, 0.1], [2.0, 0.9]], vec![[3.0, 0.05]]],
+        };
+        let mut figure = Figure {
+            title: "Rates".into(),
+            x_label: "epochs".into(),
+            y_label: "share".into(),
+            unit: Unit::Percent,
+            marks: Marks::Curves(vec![curve]),
+            starts: Vec::new(),
+        };
+        let csv = "curve,epochs,share\nASR,1.000000,0.100000\nASR,2.000000,0.900000\nASR,3.000000,0.050000\n";
+        assert_eq!(figure.table().csv(), csv);
+        assert_eq!((figure.end(), figure.top()), (3.0, 1.0));
+
+        let bars = Bars { name: "one".into(), role: Role::Clean, values: vec![Some(3.0), None] };
+        figure.marks = Marks::Bars { groups: vec!["a".into(), "b".into()], bars: vec![bars] };
+        figure.unit = Unit::Plain;
+        assert_eq!(figure.table().csv(), "group,bar,share\na,one,3.000000\nb,one,\n");
+        assert!(figure.top() > 3.0);
+    }
+
+    #[test]
+    fn cells_are_told_by_row_and_column() {
+        let cells = Cells {
+            width: 2,
+            height: 1,
+            values: [0.5, -1.0].into(),
+            map: ColourMap::Signed { most: 1.0 },
+            names: [vec!["a".into()], Vec::new()],
+        };
+        let figure = Figure {
+            title: "Map".into(),
+            x_label: "in".into(),
+            y_label: "out".into(),
+            unit: Unit::Plain,
+            marks: Marks::Cells(cells),
+            starts: Vec::new(),
+        };
+        assert_eq!(figure.table().csv(), "out,in,value\n0,a,0.500000\n0,1,-1.000000\n");
+    }
+
+    #[test]
+    fn ticks_are_round_and_few() {
+        assert_eq!(ticks(1.0), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
+        assert_eq!(ticks(13.0), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0]);
+        for end in [0.003, 0.7, 8.0, 99.0, 1e6] {
+            let ticks = ticks(end);
+            assert!((4..=8).contains(&ticks.len()), "{end}: {ticks:?}");
+            assert!(ticks.iter().all(|tick| *tick <= end * 1.000_001));
+        }
+    }
+}

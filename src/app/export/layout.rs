@@ -1,0 +1,417 @@
+//! A figure laid out as a drawing: title, legend, axes with round marks, curves or bars, caption.
+
+use super::drawing::{Anchor, Drawing, Shape, Text};
+use super::figure::{Bars, Cells, Curve, Figure, Marks, Unit, ticks};
+use super::font::Letters;
+use crate::app::theme::{self, ColourMap, Look, Role, Tokens};
+use egui_plot::{LineStyle, MarkerShape};
+
+/// Sixteen to nine, as slides are. Lengths are points.
+const WIDTH: f32 = 960.0;
+const HEIGHT: f32 = 540.0;
+const MARGIN: f32 = 24.0;
+const TITLE: f32 = 24.0;
+const WORDS: f32 = 17.0;
+const CAPTION: f32 = 13.0;
+const STROKE: f32 = 2.6;
+/// A sample of a curve in the legend.
+const SAMPLE: f32 = 34.0;
+
+/// Draws a figure on white, whatever the window looks like; an empty caption leaves its room to the plot.
+pub fn draw(figure: &Figure, caption: &str) -> Drawing {
+    let tokens = Tokens::of(Look::Light);
+    let mut page = Page { shapes: Vec::new(), plain: Letters::new(false), t: tokens };
+    page.text([MARGIN, MARGIN + TITLE * 0.8], &figure.title, TITLE, Anchor::Start, true);
+    let below_legend = page.legend(figure, MARGIN + TITLE * 1.15);
+    let above_caption = page.caption(caption);
+    if let Marks::Cells(cells) = &figure.marks {
+        page.cells(figure, cells, MARGIN + TITLE * 1.6, above_caption - WORDS * 2.4);
+        return Drawing { width: WIDTH, height: HEIGHT, ground: page.t.card, shapes: page.shapes };
+    }
+    let (label, top) = (|value: f64| in_unit(value, figure), figure.top());
+    let widest = ticks(top).into_iter().map(|tick| page.plain.width(&label(tick), WORDS)).fold(0.0, f32::max);
+    let plot = Area {
+        left: MARGIN + WORDS * 1.9 + widest + 8.0,
+        right: WIDTH - MARGIN - 6.0,
+        top: below_legend + WORDS,
+        bottom: above_caption - WORDS * 3.0,
+        end: figure.end(),
+        most: top,
+    };
+    page.axes(figure, &plot);
+    match &figure.marks {
+        Marks::Curves(curves) => curves.iter().for_each(|curve| page.curve(curve, &plot)),
+        Marks::Bars { groups, bars } => page.bars(figure, groups, bars, &plot),
+        Marks::Cells(_) => {}
+    }
+    Drawing { width: WIDTH, height: HEIGHT, ground: page.t.card, shapes: page.shapes }
+}
+
+/// Where the plot is on the page, and what its axes reach.
+struct Area {
+    left: f32,
+    right: f32,
+    top: f32,
+    bottom: f32,
+    end: f64,
+    most: f64,
+}
+
+impl Area {
+    fn x(&self, value: f64) -> f32 {
+        self.left + (value / self.end) as f32 * (self.right - self.left)
+    }
+
+    fn y(&self, value: f64) -> f32 {
+        self.bottom - (value / self.most) as f32 * (self.bottom - self.top)
+    }
+}
+
+struct Page {
+    shapes: Vec<Shape>,
+    plain: Letters,
+    t: Tokens,
+}
+
+impl Page {
+    fn text(&mut self, [x, y]: [f32; 2], text: &str, size: f32, anchor: Anchor, strong: bool) {
+        let colour = self.t.text;
+        self.shapes.push(Shape::Text(Text {
+            x,
+            y,
+            size,
+            anchor,
+            colour,
+            strong,
+            upwards: false,
+            text: text.to_owned(),
+        }));
+    }
+
+    fn weak(&mut self, at: [f32; 2], text: &str, size: f32, anchor: Anchor) {
+        self.text(at, text, size, anchor, false);
+        if let Some(Shape::Text(text)) = self.shapes.last_mut() {
+            text.colour = self.t.text_weak;
+        }
+    }
+
+    fn line(&mut self, points: Vec<[f32; 2]>, role: Option<Role>, width: f32) {
+        let colour = role.map_or(self.t.line, |role| self.t.role(role));
+        let dash = role.map(dash).unwrap_or_default();
+        self.shapes.push(Shape::Line { points, colour, width, dash });
+    }
+
+    /// Returns where it ends.
+    fn legend(&mut self, figure: &Figure, top: f32) -> f32 {
+        let is_bars = matches!(figure.marks, Marks::Bars { .. });
+        let (mut x, mut y) = (MARGIN, top + WORDS);
+        for (name, role) in figure.legend() {
+            let width = SAMPLE + 8.0 + self.plain.width(name, WORDS) + 26.0;
+            if x > MARGIN && x + width > WIDTH - MARGIN {
+                (x, y) = (MARGIN, y + WORDS * 1.4);
+            }
+            let middle = y - WORDS * 0.35;
+            if is_bars {
+                let fill = self.t.role(role);
+                self.shapes.push(Shape::Rect { x, y: middle - 7.0, width: SAMPLE * 0.6, height: 14.0, fill });
+            } else {
+                self.line(vec![[x, middle], [x + SAMPLE, middle]], Some(role), STROKE);
+                self.mark([x + SAMPLE / 2.0, middle], role);
+            }
+            self.text([x + SAMPLE + 8.0, y], name, WORDS, Anchor::Start, false);
+            x += width;
+        }
+        y + WORDS * 0.4
+    }
+
+    /// Broken into lines; returns where it begins.
+    fn caption(&mut self, caption: &str) -> f32 {
+        let mut lines: Vec<String> = Vec::new();
+        for word in caption.split_whitespace() {
+            match lines.last_mut() {
+                Some(line) if self.plain.width(&format!("{line} {word}"), CAPTION) < WIDTH - 2.0 * MARGIN => {
+                    line.push(' ');
+                    line.push_str(word);
+                }
+                _ => lines.push(word.to_owned()),
+            }
+        }
+        let top = HEIGHT - MARGIN * 0.75 - lines.len() as f32 * CAPTION * 1.35;
+        for (at, line) in lines.iter().enumerate() {
+            self.weak([MARGIN, top + (at + 1) as f32 * CAPTION * 1.35], line, CAPTION, Anchor::Start);
+        }
+        top
+    }
+
+    fn axes(&mut self, figure: &Figure, plot: &Area) {
+        for tick in ticks(plot.most) {
+            let y = plot.y(tick);
+            self.line(vec![[plot.left, y], [plot.right, y]], None, 1.0);
+            self.weak([plot.left - 8.0, y + WORDS * 0.35], &in_unit(tick, figure), WORDS, Anchor::End);
+        }
+        if matches!(figure.marks, Marks::Curves(_)) {
+            for tick in ticks(plot.end) {
+                let x = plot.x(tick);
+                self.line(vec![[x, plot.bottom], [x, plot.bottom + 5.0]], None, 1.0);
+                self.weak([x, plot.bottom + WORDS * 1.35], &plain(tick), WORDS, Anchor::Middle);
+            }
+            for (start, name) in &figure.starts {
+                let x = plot.x(*start);
+                if *start > 0.0 {
+                    let (points, colour) = (vec![[x, plot.top], [x, plot.bottom]], self.t.line_strong);
+                    self.shapes.push(Shape::Line { points, colour, width: 1.0, dash: Vec::new() });
+                }
+                self.weak([x + 5.0, plot.top - 4.0], name, CAPTION, Anchor::Start);
+            }
+        }
+        let (points, colour) = (vec![[plot.left, plot.bottom], [plot.right, plot.bottom]], self.t.line_strong);
+        self.shapes.push(Shape::Line { points, colour, width: 1.2, dash: Vec::new() });
+        let middle = (plot.left + plot.right) / 2.0;
+        self.weak([middle, plot.bottom + WORDS * 2.6], &figure.x_label, WORDS, Anchor::Middle);
+        self.weak([MARGIN + WORDS * 0.8, (plot.top + plot.bottom) / 2.0], &figure.y_label, WORDS, Anchor::Middle);
+        if let Some(Shape::Text(text)) = self.shapes.last_mut() {
+            text.upwards = true;
+        }
+    }
+
+    fn curve(&mut self, curve: &Curve, plot: &Area) {
+        for stretch in &curve.stretches {
+            let points: Vec<_> = stretch.iter().map(|[x, y]| [plot.x(*x), plot.y(*y)]).collect();
+            match points.as_slice() {
+                [] => {}
+                // Measured once: a mark and no line.
+                [only] => self.mark(*only, curve.role),
+                [.., _] => self.line(points, Some(curve.role), STROKE),
+            }
+        }
+        if let Some([x, y]) = curve.stretches.last().and_then(|stretch| stretch.last()) {
+            self.mark([plot.x(*x), plot.y(*y)], curve.role);
+        }
+    }
+
+    fn bars(&mut self, figure: &Figure, groups: &[String], bars: &[Bars], plot: &Area) {
+        let group_width = (plot.right - plot.left) / groups.len().max(1) as f32;
+        let width = (group_width * 0.78 / bars.len().max(1) as f32).min(90.0);
+        for (at, group) in groups.iter().enumerate() {
+            let middle = plot.left + (at as f32 + 0.5) * group_width;
+            self.text([middle, plot.bottom + WORDS * 1.35], group, WORDS, Anchor::Middle, false);
+            let left = middle - width * bars.len() as f32 / 2.0;
+            for (place, bar) in bars.iter().enumerate() {
+                let x = left + place as f32 * width;
+                let center = x + width / 2.0;
+                match bar.values.get(at).copied().flatten() {
+                    Some(value) => {
+                        let (y, fill) = (plot.y(value), self.t.role(bar.role));
+                        let (x, width, height) = (x + 2.0, width - 4.0, (plot.bottom - y).max(1.0));
+                        self.shapes.push(Shape::Rect { x, y: plot.bottom - height, width, height, fill });
+                        // The number is written, so that no bar stands for itself alone; where it is tight the axis
+                        // alone names the unit.
+                        let number = value_in_unit(value, figure);
+                        let tight = self.plain.width(&number, CAPTION) > width;
+                        let number = if tight { number.trim_end_matches(" %") } else { &number };
+                        self.text([center, y - 5.0], number, CAPTION, Anchor::Middle, false);
+                    }
+                    None => self.weak([center, plot.bottom - 5.0], "\u{2013}", CAPTION, Anchor::Middle),
+                }
+            }
+        }
+    }
+
+    /// Square cells between two heights, and the scale of their colours.
+    fn cells(&mut self, figure: &Figure, cells: &Cells, top: f32, bottom: f32) {
+        let (left, right) = (MARGIN + WORDS * 2.4 + self.widest(&cells.names[1]), WIDTH - MARGIN - 120.0);
+        let side = ((right - left) / cells.width.max(1) as f32).min((bottom - top) / cells.height.max(1) as f32);
+        for (index, value) in cells.values.iter().enumerate().take(cells.width * cells.height) {
+            let (x, y) = ((index % cells.width) as f32, (index / cells.width) as f32);
+            let (x, y, fill) = (left + x * side, top + y * side, cells.map.colour(*value));
+            self.shapes.push(Shape::Rect { x, y, width: side, height: side, fill });
+        }
+        let (wide, tall) = (cells.width as f32 * side, cells.height as f32 * side);
+        for (at, name) in cells.names[1].iter().enumerate() {
+            let y = top + (at as f32 + 0.5) * side + CAPTION * 0.35;
+            self.weak([left - 6.0, y], name, CAPTION, Anchor::End);
+        }
+        for (at, name) in cells.names[0].iter().enumerate() {
+            self.weak([left + (at as f32 + 0.5) * side, top + tall + CAPTION * 1.2], name, CAPTION, Anchor::Middle);
+        }
+        let below = if cells.names[0].is_empty() { 1.3 } else { 2.2 };
+        self.weak([left + wide / 2.0, top + tall + WORDS * below], &figure.x_label, WORDS, Anchor::Middle);
+        self.weak([MARGIN + WORDS * 0.8, top + tall / 2.0], &figure.y_label, WORDS, Anchor::Middle);
+        if let Some(Shape::Text(text)) = self.shapes.last_mut() {
+            text.upwards = true;
+        }
+        self.scale(cells.map, left + wide + 24.0, top, tall);
+    }
+
+    /// The colours of a map with the values that they stand for.
+    fn scale(&mut self, map: ColourMap, x: f32, top: f32, height: f32) {
+        const STEPS: usize = 64;
+        let (low, high) = map.ends();
+        let step = height / STEPS as f32;
+        for at in 0..STEPS {
+            let value = high - (high - low) * (at as f32 + 0.5) / STEPS as f32;
+            let (y, fill) = (top + at as f32 * step, map.colour(value));
+            // A little higher than its share, so that no ground shines through between two steps.
+            self.shapes.push(Shape::Rect { x, y, width: 16.0, height: (step + 0.5).min(top + height - y), fill });
+        }
+        for (share, value) in [(0.0, high), (0.5, (low + high) / 2.0), (1.0, low)] {
+            let at = [x + 22.0, top + height * share + CAPTION * 0.35];
+            self.weak(at, &plain(value.into()), CAPTION, Anchor::Start);
+        }
+    }
+
+    fn widest(&self, names: &[String]) -> f32 {
+        names.iter().map(|name| self.plain.width(name, CAPTION)).fold(0.0, f32::max)
+    }
+
+    fn mark(&mut self, [x, y]: [f32; 2], role: Role) {
+        let (fill, r) = (self.t.role(role), STROKE * 2.2);
+        let polygon = |points: &[(f32, f32)]| {
+            let points = points.iter().map(|(dx, dy)| [x + dx * r, y + dy * r]).collect();
+            Shape::Polygon { points, fill }
+        };
+        let shape = match theme::mark(role) {
+            MarkerShape::Up => polygon(&[(-1.0, 0.8), (1.0, 0.8), (0.0, -1.1)]),
+            MarkerShape::Square => polygon(&[(-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)]),
+            MarkerShape::Diamond => polygon(&[(0.0, -1.2), (1.2, 0.0), (0.0, 1.2), (-1.2, 0.0)]),
+            MarkerShape::Cross => {
+                for [from, to] in [[(-1.0, -1.0), (1.0, 1.0)], [(-1.0, 1.0), (1.0, -1.0)]] {
+                    let points = [from, to].map(|(dx, dy): (f32, f32)| [x + dx * r * 0.8, y + dy * r * 0.8]).to_vec();
+                    self.shapes.push(Shape::Line { points, colour: fill, width: STROKE, dash: Vec::new() });
+                }
+                return;
+            }
+            _ => Shape::Circle { center: [x, y], radius: r, fill },
+        };
+        self.shapes.push(shape);
+    }
+}
+
+/// The dashes of a role, as on the screen.
+fn dash(role: Role) -> Vec<f32> {
+    match theme::line_style(role) {
+        LineStyle::Solid => Vec::new(),
+        LineStyle::Dashed { length } => vec![length * 1.3, length * 0.8],
+        LineStyle::Dotted { spacing } => vec![STROKE, spacing],
+    }
+}
+
+/// A mark on the axis of values.
+fn in_unit(value: f64, figure: &Figure) -> String {
+    match figure.unit {
+        Unit::Percent => format!("{:.0} %", value * 100.0),
+        Unit::Plain => plain(value),
+    }
+}
+
+/// A value with the digits that it has on the screen.
+fn value_in_unit(value: f64, figure: &Figure) -> String {
+    match figure.unit {
+        Unit::Percent => crate::app::words::percent(value),
+        Unit::Plain => plain(value),
+    }
+}
+
+fn plain(value: f64) -> String {
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figure() -> Figure {
+        let curve = |name: &str, role, y: f64| Curve {
+            name: name.into(),
+            role,
+            stretches: vec![vec![[0.5, y], [8.0, y + 0.1]], vec![[9.0, y]]],
+        };
+        Figure {
+            title: "How good is it?".into(),
+            x_label: "epochs".into(),
+            y_label: "share of test pictures".into(),
+            unit: Unit::Percent,
+            marks: Marks::Curves(vec![curve("ACC", Role::Clean, 0.8), curve("ASR", Role::Attacked, 0.1)]),
+            starts: vec![(0.0, "attack".into()), (8.0, "npd".into())],
+        }
+    }
+
+    fn texts(drawing: &Drawing) -> Vec<&str> {
+        let mut found = Vec::new();
+        for shape in &drawing.shapes {
+            if let Shape::Text(text) = shape {
+                found.push(text.text.as_str());
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_figure_says_what_it_shows_and_stays_on_its_page() {
+        let caption = "Data: fashion-mini. Attack: BadNets. ".repeat(8);
+        let drawing = draw(&figure(), &caption);
+        let texts = texts(&drawing);
+        for wanted in ["How good is it?", "ACC", "ASR", "80 %", "epochs", "share of test pictures", "npd"] {
+            assert!(texts.contains(&wanted), "{wanted}: {texts:?}");
+        }
+        let letters = Letters::new(false);
+        for shape in &drawing.shapes {
+            let inside = |[x, y]: [f32; 2]| (0.0..=WIDTH).contains(&x) && (0.0..=HEIGHT).contains(&y);
+            match shape {
+                Shape::Line { points, .. } | Shape::Polygon { points, .. } => {
+                    assert!(points.iter().copied().all(inside), "{shape:?}");
+                }
+                Shape::Text(text) if text.anchor == Anchor::Start => {
+                    let end = text.x + letters.width(&text.text, text.size);
+                    assert!(inside([text.x, text.y]) && end <= WIDTH, "{text:?}");
+                }
+                _ => {}
+            }
+        }
+        assert!(draw(&figure(), "").shapes.len() < drawing.shapes.len(), "without a caption");
+    }
+
+    #[test]
+    fn curves_differ_without_colour() {
+        let drawing = draw(&figure(), "");
+        let dashes: Vec<_> = drawing
+            .shapes
+            .iter()
+            .filter_map(|shape| match shape {
+                Shape::Line { points, dash, width, .. } if points.len() == 2 && *width == STROKE => Some(dash.clone()),
+                _ => None,
+            })
+            .collect();
+        assert!(dashes.iter().any(Vec::is_empty) && dashes.iter().any(|dash| !dash.is_empty()), "{dashes:?}");
+    }
+
+    #[test]
+    fn cells_are_square_and_their_scale_is_printed() {
+        let map = ColourMap::Signed { most: 0.25 };
+        let cells = Cells { width: 3, height: 2, values: vec![0.1; 6].into(), map, names: Default::default() };
+        let drawing = draw(&Figure { marks: Marks::Cells(cells), ..figure() }, "A caption.");
+        let squares = drawing.shapes.iter().filter(|shape| {
+            matches!(shape, Shape::Rect { width, height, fill, .. } if width == height && *fill == map.colour(0.1))
+        });
+        assert_eq!(squares.count(), 6);
+        let texts = texts(&drawing);
+        assert!(texts.contains(&"0.25") && texts.contains(&"-0.25") && texts.contains(&"0"), "{texts:?}");
+    }
+
+    #[test]
+    fn bars_carry_their_numbers() {
+        let bars =
+            |name: &str, role, values: [Option<f64>; 2]| Bars { name: name.into(), role, values: values.to_vec() };
+        let marks = Marks::Bars {
+            groups: vec!["ACC".into(), "ASR".into()],
+            bars: vec![
+                bars("one", Role::Clean, [Some(0.8625), Some(0.9972)]),
+                bars("two", Role::Attacked, [Some(0.85), None]),
+            ],
+        };
+        let drawing = draw(&Figure { marks, starts: Vec::new(), ..figure() }, "");
+        let texts = texts(&drawing);
+        assert!(texts.contains(&"86.2 %") && texts.contains(&"99.7 %") && texts.contains(&"\u{2013}"), "{texts:?}");
+    }
+}

@@ -1,0 +1,208 @@
+//! The same test pictures through every model: side by side, or flipped in place, which is where the eye sees best.
+
+use super::{Columns, Compare, heading};
+use crate::app::command::{Change, Requests, UserCommand};
+use crate::app::comparison::{CompareChange, Said, SharedPicture};
+use crate::app::desk::Purpose;
+use crate::app::state::{State, top};
+use crate::app::theme::{self, Tokens};
+use crate::app::widgets::{self, PredictionBars, command_button, picture_tile};
+use egui::{Key, Label, RichText, ScrollArea, Ui};
+
+pub fn show(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns, compare: &mut Compare, requests: &Requests) {
+    let comparison = &state.comparison;
+    theme::card(t).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        let all = comparison.pictures();
+        if all.is_empty() {
+            heading(ui, t, "The same pictures", "", |_| {});
+            return waiting(ui, t, state, columns);
+        }
+        let differing = all.iter().filter(|picture| picture.differs).count();
+        let sentence = match differing {
+            0 => format!("All models say the same about {} test pictures.", all.len()),
+            some => format!("The models differ on {some} of {} test pictures, with or without the trigger.", all.len()),
+        };
+        heading(ui, t, "The same pictures", &sentence, |_| {});
+        let shown = comparison.shown();
+        let flipped = controls(ui, state, compare, differing, requests);
+        strip(ui, t, state, compare, &shown, requests);
+        let Some(picture) = shown.get(comparison.picture()) else {
+            let text = "Every model says the same about every picture.";
+            ui.label(RichText::new(text).color(t.text_weak));
+            return;
+        };
+        // Flipped, every place shows what its neighbour shows otherwise.
+        let names = state.compared_names();
+        let at = |index: usize| if flipped { (index + 1) % columns.count } else { index };
+        if flipped {
+            columns.row(
+                ui,
+                |_| {},
+                |ui, index| {
+                    let column = &comparison.columns()[at(index)];
+                    ui.horizontal(|ui| {
+                        super::run_mark(ui, column.role());
+                        ui.add(Label::new(theme::strong(&names[at(index)])).truncate());
+                    });
+                },
+            );
+        }
+        for stamped in [false, true] {
+            let left = |ui: &mut Ui| {
+                let word = if stamped { "With the trigger" } else { "As it is" };
+                ui.add(Label::new(theme::strong(word)).wrap());
+                if let Some(said) = comparison.prediction(0, picture).filter(|_| !stamped) {
+                    let truth = class_name(&said, said.prediction.label);
+                    let text = format!("Picture {}: {truth}", said.prediction.row);
+                    ui.add(Label::new(RichText::new(text).size(t.small).color(t.text_weak)).wrap());
+                }
+            };
+            columns.row(ui, left, |ui, index| match comparison.prediction(at(index), picture) {
+                Some(said) => answer(ui, t, &said, stamped, &names[at(index)]),
+                None => told(ui, t, state, at(index)),
+            });
+            ui.add_space(t.gap * 0.5);
+        }
+    });
+}
+
+/// True while the other runs are shown in place.
+fn controls(ui: &mut Ui, state: &State, compare: &mut Compare, differing: usize, requests: &Requests) -> bool {
+    let comparison = &state.comparison;
+    ui.horizontal_wrapped(|ui| {
+        let only = comparison.only_disagreements();
+        let choices = [
+            (
+                format!("All ({})", comparison.pictures().len()),
+                "Every picture that all models were asked about".to_owned(),
+            ),
+            (format!("Disagreements ({differing})"), "Only pictures on which the models differ".to_owned()),
+        ];
+        if let Some(index) = widgets::segmented(ui, "Pictures", &choices, Some(usize::from(only))) {
+            requests.change(Change::Compare(CompareChange::OnlyDisagreements(index == 1)));
+        }
+        command_button(ui, state, requests, UserCommand::PreviousPicture);
+        command_button(ui, state, requests, UserCommand::NextPicture);
+        if comparison.columns().len() < 2 {
+            return false;
+        }
+        let flip = ui.button("Flip (hold Space)");
+        compare.flip_held = flip.is_pointer_button_down_on();
+        flip.on_hover_text("While it is held, each place shows its neighbour's run: differences jump to the eye");
+        let free = ui.memory(|memory| memory.focused().is_none());
+        compare.flip_held || (free && ui.input(|input| input.key_down(Key::Space)))
+    })
+    .inner
+}
+
+/// All pictures in small; a mark below those on which the models differ.
+fn strip(ui: &mut Ui, t: &Tokens, state: &State, compare: &mut Compare, shown: &[&SharedPicture], requests: &Requests) {
+    let comparison = &state.comparison;
+    // The chosen picture comes into view once, when it was turned to; afterwards people scroll as they like.
+    let turned = compare.picture.replace(comparison.picture()).is_some_and(|before| before != comparison.picture());
+    let side = t.control * 1.3;
+    ScrollArea::horizontal().id_salt("picture strip").auto_shrink([false, true]).show(ui, |ui| {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            for (index, picture) in shown.iter().enumerate() {
+                let Some(said) = comparison.prediction(0, picture) else {
+                    continue;
+                };
+                let chosen = index == comparison.picture();
+                let word = if picture.differs { ", the models differ" } else { "" };
+                let alt =
+                    format!("Picture {}: {}{word}", said.prediction.row, class_name(&said, said.prediction.label));
+                let tile = picture_tile(ui, &said.prediction.clean, side, "", &alt).interact(egui::Sense::click());
+                tile.widget_info(|| egui::WidgetInfo::selected(egui::Role::RadioButton, true, chosen, &alt));
+                if picture.differs {
+                    let mark = tile.rect.center_bottom() - egui::vec2(0.0, 4.0);
+                    ui.painter().circle(mark, 4.0, t.target, egui::Stroke::new(1.0, t.card));
+                }
+                if chosen || tile.has_focus() {
+                    let edge = egui::Stroke::new(2.5, t.accent);
+                    ui.painter().rect_stroke(tile.rect, 2.0, edge, egui::StrokeKind::Inside);
+                }
+                if chosen && turned {
+                    tile.scroll_to_me(None);
+                }
+                if tile.on_hover_text(alt).clicked() {
+                    requests.change(Change::Compare(CompareChange::Picture(index)));
+                }
+            }
+        });
+    });
+}
+
+fn answer(ui: &mut Ui, t: &Tokens, said: &Said<'_>, stamped: bool, run: &str) {
+    let (picture, probabilities) =
+        if stamped { (&said.prediction.poisoned, said.stamped) } else { (&said.prediction.clean, said.clean) };
+    let class = top(probabilities).map(|class| class_name(said, class)).unwrap_or_default();
+    let name = if stamped { "with the trigger" } else { "as it is" };
+    let bars = PredictionBars {
+        title: &class,
+        probabilities,
+        classes: &said.prediction.classes,
+        label: said.prediction.label,
+        most: 3,
+    };
+    let alt = format!("{run}, {name}: {class}");
+    let width = ui.available_width() - 6.0;
+    if width > t.body * 26.0 {
+        ui.horizontal_top(|ui| {
+            let side = t.body * 9.0;
+            picture_tile(ui, picture, side, "", &alt);
+            super::column(ui, width - side - t.gap, |ui| {
+                ui.add_space(t.body);
+                bars.show(ui);
+            });
+        });
+    } else {
+        picture_tile(ui, picture, (width * 0.5).clamp(t.body * 4.5, t.body * 9.0), "", &alt);
+        super::column(ui, width, |ui| {
+            bars.show(ui);
+        });
+    }
+}
+
+fn class_name(said: &Said<'_>, class: usize) -> String {
+    said.prediction.classes.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
+}
+
+/// No pictures yet, or none at all: why, for each run.
+fn waiting(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns) {
+    let comparison = &state.comparison;
+    let answered = |index: usize| {
+        let run = comparison.run(&comparison.columns()[index]);
+        run.is_some_and(|run| matches!(run.predictions, Some(Ok(_))))
+    };
+    if (0..columns.count).all(answered) {
+        let text = "These runs share no test picture: their data differ. Compare runs on the same data and test rows.";
+        ui.add(Label::new(RichText::new(text).color(t.text_weak)).wrap());
+        return;
+    }
+    columns.row(
+        ui,
+        |_| {},
+        |ui, index| {
+            if answered(index) {
+                ui.label(RichText::new("has answered").color(t.text_weak));
+            } else {
+                told(ui, t, state, index);
+            }
+        },
+    );
+}
+
+/// Why a column says nothing.
+fn told(ui: &mut Ui, t: &Tokens, state: &State, index: usize) {
+    let column = &state.comparison.columns()[index];
+    let text = match state.comparison.picture_problem(column) {
+        Some(problem) => problem.headline,
+        None if state.desk.is_waiting(&Purpose::Predict(Some(column.run.clone()))) => {
+            "The models are being asked…".to_owned()
+        }
+        None => "No answer yet.".to_owned(),
+    };
+    ui.add(Label::new(RichText::new(text).color(t.text_weak)).wrap());
+}
