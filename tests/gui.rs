@@ -471,6 +471,9 @@ fn one_click_on_home_looks_through_the_polarizer() {
     // Home's picture is looked at further.
     assert_shows(&window, "2 of 24");
     assert_shows(&window, "With the trigger: Pullover 90.0 %");
+    // All is measured: nothing more is asked and nothing is drawn.
+    let delay = window.output().viewport_output[&ViewportId::ROOT].repaint_delay;
+    assert!(delay > Duration::from_secs(3600), "repaints after {delay:?}");
 }
 
 #[test]

@@ -200,7 +200,7 @@ fn narrow(
         theme::card(t).show(ui, |ui| {
             ui.set_width(ui.available_width());
             layer_head(ui, t, view, page);
-            let height = ui.available_width().min(t.body * 42.0);
+            let height = (ui.available_width() * 1.02).min(t.body * 50.0);
             layer(ui, polarizer, view, page, hovered, height);
         });
     });
