@@ -182,11 +182,12 @@ pub fn runs(now: u64) -> Vec<RunRow> {
     let row = |name: &str, state, minutes: u64, scores: &[(f64, f64)]| {
         let path = format!("/home/ada/polariscope/runs/{}-1f0c22ab", name.to_lowercase().replace([' ', ','], "-"));
         let mut results = Results::default();
-        for (title, &(acc, asr)) in ["no defense", "NPD"].into_iter().zip(scores) {
+        for ((title, method), &(acc, asr)) in [("no defense", ""), ("NPD", "npd")].into_iter().zip(scores) {
             let ra = Some((1.0 - asr) * acc);
             let scores = Scores { acc, asr: Some(asr), ra, clean_count: 2000, triggered_count: 1800 };
             let (title, weights) = (title.into(), Some("weights/model.safetensors".into()));
-            results.push(ResultRow { title, scores, weights, seconds: 40.0, ..ResultRow::default() });
+            let method = method.into();
+            results.push(ResultRow { title, method, scores, weights, seconds: 40.0, ..ResultRow::default() });
         }
         RunRow {
             name: name.into(),

@@ -119,11 +119,12 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requ
                             ui.close();
                         }
                     }
+                    if ui.button("Open folder").on_hover_text(folder.display().to_string()).clicked() {
+                        requests.change(Change::RevealFolder(folder.clone()));
+                        ui.close();
+                    }
                 });
                 command_button(ui, state, requests, UserCommand::AddToComparison);
-                if ui.button("Open folder").on_hover_text(folder.display().to_string()).clicked() {
-                    requests.change(Change::RevealFolder(folder.clone()));
-                }
                 let again = "The same experiment once more; another seed tells luck from skill";
                 if ui.button("Again with a new seed").on_hover_text(again).clicked() {
                     requests.change(Change::RunAgain(folder.clone()));
