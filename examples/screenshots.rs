@@ -115,6 +115,15 @@ impl<'a> Studio<'a> {
         self.harness.run_steps(4);
     }
 
+    /// Saves a view as people do, beside the pictures of the screens.
+    fn export(&mut self, title: &str, name: &str) {
+        let path = self.wish.out.join(format!("export-{name}.png")).display().to_string();
+        self.change(Change::Export(ExportChange::Open(Some(title.to_owned()))));
+        self.change(Change::Export(ExportChange::Path(path.clone())));
+        self.change(Change::Export(ExportChange::Save));
+        println!("{path}");
+    }
+
     /// Scrolls what lies in the middle of the window, in points.
     fn scroll(&mut self, by: f32) {
         let middle = egui::pos2(self.wish.size.0 * 0.5, self.wish.size.1 * 0.6);
@@ -250,6 +259,8 @@ fn main() -> Result<(), String> {
     studio.script.finish();
     studio.harness.run_steps(4);
     studio.shoot("watch-done");
+    studio.export("Rates over time", "rates");
+    studio.export("Confusion of classes", "confusion");
     studio.command(UserCommand::Start);
     let failed = Problem::new(Code::OutOfMemory, "Not enough memory for this batch size.")
         .because("128 pictures of 3 × 224 × 224 need about 9 GB; 7.6 GB are free.")
@@ -275,6 +286,8 @@ fn main() -> Result<(), String> {
     studio.change(Change::Dial(12));
     studio.harness.get_by_label("Bars: All light").click();
     studio.shoot("polarizer-energy");
+    studio.export("The layer minus the identity", "layer");
+    studio.export("Rates along the dial", "dial");
     Ok(())
 }
 
@@ -306,6 +319,8 @@ fn manage(studio: &mut Studio<'_>) {
     studio.change(Change::Compare(CompareChange::AddModel(0, 0)));
     studio.scroll(-10_000.0);
     studio.shoot("compare-four");
+    studio.export("Results side by side", "results");
+    studio.export("ASR over time", "curves");
     studio.command(UserCommand::Export);
     studio.shoot("export-plot");
     studio.change(Change::Export(ExportChange::Choose(2)));

@@ -110,10 +110,14 @@ fn top_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
         ui.label(theme::strong("Polariscope").size(t.heading));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.menu_button("Menu", |ui| menu(ui, state, requests));
-            let help = egui::Button::new("?").min_size(vec2(t.control, t.control));
-            let response = ui.add(help).on_hover_text("Keys and help (F1)").accessible_name("Keys and help");
+            let question = egui::Button::new("?").min_size(vec2(t.control, t.control));
+            let response = ui.add(question).on_hover_text("Keys and help (F1)").accessible_name("Keys and help");
             if response.clicked() {
                 requests.command(UserCommand::ToggleShortcuts);
+            }
+            let export = ui.button("Export").on_hover_text(help(ui, UserCommand::Export));
+            if export.accessible_name("Export this screen").clicked() {
+                requests.command(UserCommand::Export);
             }
             let command = UserCommand::TogglePalette;
             let keys = command.shortcut().map(|keys| shown_keys(ui, &keys)).unwrap_or_default();

@@ -15,6 +15,9 @@ use crate::run::index::RunRow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Small pictures kept in memory, 36 kB each.
+const MOST_THUMBNAILS: usize = 512;
+
 impl State {
     /// The run that "this run" means: chosen in the list, or shown on Watch.
     pub fn run_at_hand(&self) -> Option<PathBuf> {
@@ -45,6 +48,10 @@ impl State {
                 self.background.start("write note", move || Fetched::RunEdited(archive.set_note(&run, &note)));
             }
             RunChange::Thumbnail(file) => {
+                if self.runs.thumbnails.len() >= MOST_THUMBNAILS {
+                    // What is on the screen is asked for again at once.
+                    self.runs.thumbnails.clear();
+                }
                 if self.runs.thumbnails.insert(file.clone(), None).is_none() {
                     let archive = self.archive.clone();
                     self.background.start("read thumbnail", move || {

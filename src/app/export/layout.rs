@@ -169,9 +169,7 @@ impl Page {
         let middle = (plot.left + plot.right) / 2.0;
         self.weak([middle, plot.bottom + WORDS * 2.6], &figure.x_label, WORDS, Anchor::Middle);
         self.weak([MARGIN + WORDS * 0.8, (plot.top + plot.bottom) / 2.0], &figure.y_label, WORDS, Anchor::Middle);
-        if let Some(Shape::Text(text)) = self.shapes.last_mut() {
-            text.upwards = true;
-        }
+        self.turn_last();
     }
 
     fn curve(&mut self, curve: &Curve, plot: &Area) {
@@ -219,12 +217,33 @@ impl Page {
 
     /// Square cells between two heights, and the scale of their colours.
     fn cells(&mut self, figure: &Figure, cells: &Cells, top: f32, bottom: f32) {
-        let (left, right) = (MARGIN + WORDS * 2.4 + self.widest(&cells.names[1]), WIDTH - MARGIN - 120.0);
-        let side = ((right - left) / cells.width.max(1) as f32).min((bottom - top) / cells.height.max(1) as f32);
+        let [columns, rows] = [0, 1].map(|side| self.widest(&cells.names[side]));
+        let (left, right) = (MARGIN + WORDS * 2.4 + rows, WIDTH - MARGIN - 120.0);
+        // Names below the columns stand on their heads where they are wider than a cell.
+        let flat = (bottom - top - CAPTION * 1.5) / cells.height.max(1) as f32;
+        let upwards = columns > flat;
+        let below = if columns == 0.0 {
+            0.0
+        } else if upwards {
+            columns + CAPTION * 0.8
+        } else {
+            CAPTION * 1.5
+        };
+        let side = (right - left) / cells.width.max(1) as f32;
+        let side = side.min((bottom - top - below) / cells.height.max(1) as f32);
+        // Every cell has room for its number.
+        let numbered = side > CAPTION * 2.0;
         for (index, value) in cells.values.iter().enumerate().take(cells.width * cells.height) {
             let (x, y) = ((index % cells.width) as f32, (index / cells.width) as f32);
             let (x, y, fill) = (left + x * side, top + y * side, cells.map.colour(*value));
             self.shapes.push(Shape::Rect { x, y, width: side, height: side, fill });
+            if numbered {
+                let at = [x + side / 2.0, y + side / 2.0 + CAPTION * 0.35];
+                self.text(at, &plain((*value).into()), CAPTION, Anchor::Middle, false);
+                if let Some(Shape::Text(text)) = self.shapes.last_mut() {
+                    text.colour = if is_dark(fill) { self.t.card } else { self.t.text };
+                }
+            }
         }
         let (wide, tall) = (cells.width as f32 * side, cells.height as f32 * side);
         for (at, name) in cells.names[1].iter().enumerate() {
@@ -232,15 +251,26 @@ impl Page {
             self.weak([left - 6.0, y], name, CAPTION, Anchor::End);
         }
         for (at, name) in cells.names[0].iter().enumerate() {
-            self.weak([left + (at as f32 + 0.5) * side, top + tall + CAPTION * 1.2], name, CAPTION, Anchor::Middle);
+            let x = left + (at as f32 + 0.5) * side;
+            if upwards {
+                self.weak([x + CAPTION * 0.35, top + tall + 6.0], name, CAPTION, Anchor::End);
+                self.turn_last();
+            } else {
+                self.weak([x, top + tall + CAPTION * 1.2], name, CAPTION, Anchor::Middle);
+            }
         }
-        let below = if cells.names[0].is_empty() { 1.3 } else { 2.2 };
-        self.weak([left + wide / 2.0, top + tall + WORDS * below], &figure.x_label, WORDS, Anchor::Middle);
+        let label = [left + wide / 2.0, top + tall + below + WORDS * 1.2];
+        self.weak(label, &figure.x_label, WORDS, Anchor::Middle);
         self.weak([MARGIN + WORDS * 0.8, top + tall / 2.0], &figure.y_label, WORDS, Anchor::Middle);
+        self.turn_last();
+        self.scale(cells.map, left + wide + 24.0, top, tall);
+    }
+
+    /// The last text reads upwards.
+    fn turn_last(&mut self) {
         if let Some(Shape::Text(text)) = self.shapes.last_mut() {
             text.upwards = true;
         }
-        self.scale(cells.map, left + wide + 24.0, top, tall);
     }
 
     /// The colours of a map with the values that they stand for.
@@ -285,6 +315,12 @@ impl Page {
         };
         self.shapes.push(shape);
     }
+}
+
+/// Whether light letters are read better on a colour.
+fn is_dark(colour: egui::Color32) -> bool {
+    let [red, green, blue, _] = colour.to_array().map(u32::from);
+    299 * red + 587 * green + 114 * blue < 140_000
 }
 
 /// The dashes of a role, as on the screen.

@@ -1,23 +1,23 @@
 //! What each screen has to save; its main view comes first.
 
-use super::figure::{Bars, Curve, Figure, Marks, Unit};
+use super::figure::{Bars, Cells, Curve, Figure, Marks, Unit};
 use super::table::{Table, number};
 use super::{Content, Offer};
 use crate::app::archive;
 use crate::app::command::Screen;
-use crate::app::comparison::Column;
 use crate::app::curves::Curves;
 use crate::app::job::JobView;
 use crate::app::state::State;
-use crate::app::theme::Role;
-use crate::app::views::{metric_role, metric_title};
+use crate::app::theme::{ColourMap, Role};
+use crate::app::views::{LEARNING_RATE, metric_role, metric_title, moment_words};
 use crate::app::words;
 use crate::experiment::{Experiment, check};
-use crate::run::event::{Prediction, Rgba};
+use crate::run::event::{Glimpse, Prediction, Rgba};
 use crate::run::{ResultRow, Results};
 use std::sync::Arc;
 
 mod bench;
+mod comparison;
 mod polarizer;
 
 /// Rates that both a training and a comparison draw.
@@ -32,7 +32,7 @@ pub fn offers(state: &State) -> Vec<Offer> {
         Screen::Triggers => bench::offers(state),
         Screen::Polarizer => polarizer::offers(state),
         Screen::Watch => state.job.as_ref().map(|job| of_job(state, job)).unwrap_or_default(),
-        Screen::Compare => of_comparison(state),
+        Screen::Compare => comparison::offers(state),
         Screen::Runs => of_runs(state),
         Screen::Settings => of_machine(state),
     }
@@ -89,11 +89,49 @@ fn of_job(state: &State, job: &JobView) -> Vec<Offer> {
         offers.push(table("Results", &caption, Table::of_csv(Results { rows: job.results.clone() }.to_csv())));
         offers.push(figure("Results as bars", &caption, result_bars(&job.title, job)));
     }
+    if job.curves.last(LEARNING_RATE).is_some() {
+        let drawn = Figure {
+            y_label: "learning rate".to_owned(),
+            ..curves_of(&job.title, &job.curves, &[LEARNING_RATE], Unit::Plain)
+        };
+        offers.push(figure("Learning rate over time", &caption, drawn));
+    }
+    offers.extend(job.glimpses.last().map(|glimpse| of_glimpse(glimpse, &caption)).unwrap_or_default());
     offers.extend(job.pictures.iter().map(|shown| picture(&shown.caption, &caption, &shown.rgba)));
     if !job.log.is_empty() {
         let lines = job.log.iter().map(|line| vec![number(line.at), line.text.clone()]);
         offers.push(table("Log", &caption, Table::new(&["seconds", "text"], lines)));
     }
+    offers
+}
+
+/// The newest confusion of classes, and the pictures that are watched all along.
+fn of_glimpse(glimpse: &Glimpse, caption: &str) -> Vec<Offer> {
+    let confusion = &glimpse.confusion;
+    let when = format!(" {}.", moment_words(confusion));
+    let caption = format!("{caption}{when}");
+    let counts = [("Confusion of classes", &confusion.clean), ("Confusion with the trigger", &confusion.stamped)];
+    let mut offers = Vec::new();
+    for (title, counts) in counts.into_iter().filter(|(_, counts)| !counts.is_empty()) {
+        let values: Vec<f32> = counts.iter().map(|count| *count as f32).collect();
+        let drawn = Figure {
+            title: title.to_owned(),
+            x_label: "what the model says".to_owned(),
+            y_label: "true class".to_owned(),
+            unit: Unit::Plain,
+            marks: Marks::Cells(Cells {
+                width: confusion.classes.len(),
+                height: confusion.classes.len(),
+                map: ColourMap::amounts(&values),
+                values: values.into(),
+                names: [confusion.classes.clone(), confusion.classes.clone()],
+            }),
+            starts: Vec::new(),
+        };
+        offers.push(figure(title, &caption, drawn));
+    }
+    let watched = glimpse.pictures.iter();
+    offers.extend(watched.map(|shown| picture(&format!("Watched picture {}", shown.row), &caption, &shown.stamped)));
     offers
 }
 
@@ -140,96 +178,6 @@ pub fn metric_of(row: &ResultRow, metric: &str) -> Option<f64> {
         "der" => row.der,
         _ => None,
     }
-}
-
-fn of_comparison<'s>(state: &'s State) -> Vec<Offer> {
-    let comparison = &state.comparison;
-    let columns: Vec<_> =
-        comparison.columns().iter().filter_map(|column| Some((column, comparison.view(column)?))).collect();
-    if columns.is_empty() || columns.len() < comparison.columns().len() {
-        return Vec::new();
-    }
-    let with_model = |(name, (column, view)): (String, (&'s Column, &'s JobView))| {
-        let model = comparison.result(column).map(|row| format!(" · {}", row.title)).unwrap_or_default();
-        (format!("{name}{model}"), column, view)
-    };
-    let named: Vec<_> = state.compared_names().into_iter().zip(columns).map(with_model).collect();
-    let captions = named.iter().map(|(name, _, view)| format!("{name}: {}", caption_of_job(state, view)));
-    let caption = captions.collect::<Vec<_>>().join(" ");
-    let metrics = ["acc", "asr", "ra", "der"];
-    let value = |column: &Column, metric: &str| comparison.result(column).and_then(|row| metric_of(row, metric));
-    let bars = named.iter().map(|(name, column, _)| Bars {
-        name: name.clone(),
-        role: column.role(),
-        values: metrics.iter().map(|metric| value(column, metric)).collect(),
-    });
-    let groups = metrics.iter().map(|metric| metric_title(metric).0.to_owned()).collect();
-    let mut offers = vec![figure(
-        "Results side by side",
-        &caption,
-        Figure {
-            title: "Results side by side".to_owned(),
-            x_label: "measures".to_owned(),
-            y_label: "share".to_owned(),
-            unit: Unit::Percent,
-            marks: Marks::Bars { groups, bars: bars.collect() },
-            starts: Vec::new(),
-        },
-    )];
-    let rows = named.iter().map(|(name, column, _)| {
-        let values = metrics.iter().map(|metric| number(value(column, metric)));
-        [name.clone(), column.run.display().to_string()].into_iter().chain(values).collect()
-    });
-    offers.push(table("Table of results", &caption, Table::new(&["run", "folder", "acc", "asr", "ra", "der"], rows)));
-    offers.extend(table_of_differences(state, &named, &caption));
-    offers.extend(overlaid(state, &named, &caption));
-    if let Some(shown) = comparison.shown().get(comparison.picture()).copied() {
-        for (index, (name, _, _)) in named.iter().enumerate() {
-            if let Some(said) = comparison.prediction(index, shown) {
-                offers.push(picture(&format!("Picture with the trigger, {name}"), &caption, &said.prediction.poisoned));
-                if index == 0 {
-                    offers.push(picture("Picture without the trigger", &caption, &said.prediction.clean));
-                }
-            }
-        }
-    }
-    offers
-}
-
-fn table_of_differences(state: &State, named: &[(String, &Column, &JobView)], caption: &str) -> Option<Offer> {
-    let found = state.comparison.differences(&state.forms, state.methods)?;
-    let head: Vec<&str> = ["setting"].into_iter().chain(named.iter().map(|(name, _, _)| name.as_str())).collect();
-    let rows = found.into_iter().map(|difference| {
-        let values = difference.values.into_iter().map(Option::unwrap_or_default);
-        [difference.name].into_iter().chain(values).collect()
-    });
-    Some(table("What differs", caption, Table::new(&head, rows)))
-}
-
-/// One figure per metric, the curves of all runs in it.
-fn overlaid(state: &State, named: &[(String, &Column, &JobView)], caption: &str) -> Vec<Offer> {
-    let metrics = [("acc", Unit::Percent), ("asr", Unit::Percent), ("ra", Unit::Percent), ("loss", Unit::Plain)];
-    let names = state.compared_names();
-    let offer = |(metric, unit): (&str, Unit)| {
-        // Two models of one run share its curves.
-        let once = |at: &usize| named[..*at].iter().all(|(_, other, _)| other.run != named[*at].1.run);
-        let with_values = (0..named.len()).filter(once).map(|at| (&names[at], named[at].1, named[at].2));
-        let with_values = with_values.filter(|(_, _, view)| view.curves.last(metric).is_some());
-        let curves: Vec<_> = with_values
-            .map(|(name, column, view)| Curve {
-                name: name.clone(),
-                role: column.role(),
-                stretches: view.curves.stretches(metric),
-            })
-            .collect();
-        let title = format!("{} over time", metric_title(metric).0);
-        let marks = Marks::Curves(curves.clone());
-        let y_label = if unit == Unit::Percent { SHARE } else { "loss" }.to_owned();
-        let drawn =
-            Figure { title: title.clone(), x_label: "epochs".to_owned(), y_label, unit, marks, starts: Vec::new() };
-        (!curves.is_empty()).then(|| figure(&title, caption, drawn))
-    };
-    metrics.into_iter().filter_map(offer).collect()
 }
 
 fn of_runs(state: &State) -> Vec<Offer> {

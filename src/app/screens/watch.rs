@@ -114,10 +114,8 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requ
                 pause_button(ui, state, job, requests);
             } else if let Some(folder) = &job.folder {
                 ui.menu_button("More", |ui| {
-                    for command in [UserCommand::UseAsExperiment, UserCommand::Export] {
-                        if command_button(ui, state, requests, command).clicked() {
-                            ui.close();
-                        }
+                    if command_button(ui, state, requests, UserCommand::UseAsExperiment).clicked() {
+                        ui.close();
                     }
                     if ui.button("Open folder").on_hover_text(folder.display().to_string()).clicked() {
                         requests.change(Change::RevealFolder(folder.clone()));

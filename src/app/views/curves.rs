@@ -10,7 +10,7 @@ use egui_plot::{GridMark, HoverPosition, Line, Plot, PlotPoint, Points, Text, VL
 
 /// Rates in the order in which they are drawn and named.
 const RATES: [&str; 3] = ["acc", "asr", "ra"];
-const LEARNING_RATE: &str = "learning-rate";
+pub const LEARNING_RATE: &str = "learning-rate";
 
 /// The colour of a metric is its role; the same everywhere.
 pub fn metric_role(metric: &str) -> Role {

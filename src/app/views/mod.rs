@@ -10,7 +10,7 @@ mod results;
 mod thumb_grid;
 
 pub use camera::{Camera, STEP as ZOOM_STEP};
-pub use curves::{curves, metric_role, metric_title};
+pub use curves::{LEARNING_RATE, curves, metric_role, metric_title};
 pub use glimpse::{confusion_matrix, confusion_sentence, moment_words, watched_pictures};
 pub use overlay::{Overlaid, overlay};
 pub use picture_rows::{demo_matrix, demo_sentence, job_pictures, preview};

@@ -1,0 +1,101 @@
+//! What Compare has to save.
+
+use super::{SHARE, caption_of_job, figure, metric_of, picture, table};
+use crate::app::comparison::Column;
+use crate::app::export::Offer;
+use crate::app::export::figure::{Bars, Curve, Figure, Marks, Unit};
+use crate::app::export::table::{Table, number};
+use crate::app::job::JobView;
+use crate::app::state::State;
+use crate::app::views::metric_title;
+
+/// Results as bars and table, what differs, the curves over each other, and the chosen picture.
+pub fn offers<'s>(state: &'s State) -> Vec<Offer> {
+    let comparison = &state.comparison;
+    let columns: Vec<_> =
+        comparison.columns().iter().filter_map(|column| Some((column, comparison.view(column)?))).collect();
+    if columns.is_empty() || columns.len() < comparison.columns().len() {
+        return Vec::new();
+    }
+    let with_model = |(name, (column, view)): (String, (&'s Column, &'s JobView))| {
+        let model = comparison.result(column).map(|row| format!(" · {}", row.title)).unwrap_or_default();
+        (format!("{name}{model}"), column, view)
+    };
+    let named: Vec<_> = state.compared_names().into_iter().zip(columns).map(with_model).collect();
+    let captions = named.iter().map(|(name, _, view)| format!("{name}: {}", caption_of_job(state, view)));
+    let caption = captions.collect::<Vec<_>>().join(" ");
+    let metrics = ["acc", "asr", "ra", "der"];
+    let value = |column: &Column, metric: &str| comparison.result(column).and_then(|row| metric_of(row, metric));
+    let bars = named.iter().map(|(name, column, _)| Bars {
+        name: name.clone(),
+        role: column.role(),
+        values: metrics.iter().map(|metric| value(column, metric)).collect(),
+    });
+    let groups = metrics.iter().map(|metric| metric_title(metric).0.to_owned()).collect();
+    let mut offers = vec![figure(
+        "Results side by side",
+        &caption,
+        Figure {
+            title: "Results side by side".to_owned(),
+            x_label: "measures".to_owned(),
+            y_label: "share".to_owned(),
+            unit: Unit::Percent,
+            marks: Marks::Bars { groups, bars: bars.collect() },
+            starts: Vec::new(),
+        },
+    )];
+    let rows = named.iter().map(|(name, column, _)| {
+        let values = metrics.iter().map(|metric| number(value(column, metric)));
+        [name.clone(), column.run.display().to_string()].into_iter().chain(values).collect()
+    });
+    offers.push(table("Table of results", &caption, Table::new(&["run", "folder", "acc", "asr", "ra", "der"], rows)));
+    offers.extend(table_of_differences(state, &named, &caption));
+    offers.extend(overlaid(state, &named, &caption));
+    if let Some(shown) = comparison.shown().get(comparison.picture()).copied() {
+        for (index, (name, _, _)) in named.iter().enumerate() {
+            if let Some(said) = comparison.prediction(index, shown) {
+                offers.push(picture(&format!("Picture with the trigger, {name}"), &caption, &said.prediction.poisoned));
+                if index == 0 {
+                    offers.push(picture("Picture without the trigger", &caption, &said.prediction.clean));
+                }
+            }
+        }
+    }
+    offers
+}
+
+fn table_of_differences(state: &State, named: &[(String, &Column, &JobView)], caption: &str) -> Option<Offer> {
+    let found = state.comparison.differences(&state.forms, state.methods)?;
+    let head: Vec<&str> = ["setting"].into_iter().chain(named.iter().map(|(name, _, _)| name.as_str())).collect();
+    let rows = found.into_iter().map(|difference| {
+        let values = difference.values.into_iter().map(Option::unwrap_or_default);
+        [difference.name].into_iter().chain(values).collect()
+    });
+    Some(table("What differs", caption, Table::new(&head, rows)))
+}
+
+/// One figure per metric, the curves of all runs in it.
+fn overlaid(state: &State, named: &[(String, &Column, &JobView)], caption: &str) -> Vec<Offer> {
+    let metrics = [("acc", Unit::Percent), ("asr", Unit::Percent), ("ra", Unit::Percent), ("loss", Unit::Plain)];
+    let names = state.compared_names();
+    let offer = |(metric, unit): (&str, Unit)| {
+        // Two models of one run share its curves.
+        let once = |at: &usize| named[..*at].iter().all(|(_, other, _)| other.run != named[*at].1.run);
+        let with_values = (0..named.len()).filter(once).map(|at| (&names[at], named[at].1, named[at].2));
+        let with_values = with_values.filter(|(_, _, view)| view.curves.last(metric).is_some());
+        let curves: Vec<_> = with_values
+            .map(|(name, column, view)| Curve {
+                name: name.clone(),
+                role: column.role(),
+                stretches: view.curves.stretches(metric),
+            })
+            .collect();
+        let title = format!("{} over time", metric_title(metric).0);
+        let marks = Marks::Curves(curves.clone());
+        let y_label = if unit == Unit::Percent { SHARE } else { "loss" }.to_owned();
+        let drawn =
+            Figure { title: title.clone(), x_label: "epochs".to_owned(), y_label, unit, marks, starts: Vec::new() };
+        (!curves.is_empty()).then(|| figure(&title, caption, drawn))
+    };
+    metrics.into_iter().filter_map(offer).collect()
+}
