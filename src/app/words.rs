@@ -17,6 +17,11 @@ pub fn eta(seconds: f64) -> String {
     }
 }
 
+/// The name of a class, or its number where the data has no name for it.
+pub fn class_name(classes: &[String], class: usize) -> String {
+    classes.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
+}
+
 /// Time that has passed: `47 s`, `3 min 20 s`, `2 h 05 min`.
 pub fn elapsed(seconds: f64) -> String {
     let seconds = seconds.max(0.0) as u64;

@@ -227,7 +227,7 @@ fn of_runs(state: &State) -> Vec<Offer> {
 }
 
 fn of_prediction(prediction: &Prediction) -> Vec<Offer> {
-    let class = |class: usize| prediction.classes.get(class).cloned().unwrap_or_else(|| format!("class {class}"));
+    let class = |class: usize| words::class_name(&prediction.classes, class);
     let rows = prediction.models.iter().flat_map(|(title, clean, stamped)| {
         clean.iter().zip(stamped).enumerate().map(move |(at, (clean, stamped))| {
             vec![title.clone(), class(at), number(Some((*clean).into())), number(Some((*stamped).into()))]

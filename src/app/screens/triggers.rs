@@ -232,7 +232,7 @@ fn pictures(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
         };
         let say = |index: usize| {
             let label = thumbnails.labels.get(index).map(|&label| usize::from(label)).unwrap_or_default();
-            format!("Picture {}: {}", words::count(index as u64), speech::class(state.classes(), label))
+            format!("Picture {}: {}", words::count(index as u64), words::class_name(state.classes(), label))
         };
         let grid = ThumbGrid { thumbnails, stamp, strength: bench.strength, chosen: bench.row, say: &say };
         if let Some(row) = grid.show(ui) {

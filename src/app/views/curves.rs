@@ -112,8 +112,12 @@ fn loss_description(curves: &Curves) -> String {
 fn base_plot<'a>(ui: &Ui, t: &Tokens, name: &str, curves: &Curves, height: f32) -> Plot<'a> {
     // The sketch of a time axis before there is a number; afterwards the numbers decide.
     let end = if curves.is_empty() { 1.0 } else { curves.end() };
-    let group = ui.scope_id().with("time axis");
-    Plot::new(name)
+    time_plot(t, name, ui.scope_id().with("time axis"), end, height)
+}
+
+/// An empty plot over epochs 0 to `end`; all plots of one `group` share time axis and cursor.
+pub(super) fn time_plot<'a>(t: &Tokens, id: impl egui::AsIdSalt, group: egui::Id, end: f64, height: f32) -> Plot<'a> {
+    Plot::new(id)
         .height(height)
         .link_axis(group, [true, false])
         .link_cursor(group, [true, false])
@@ -130,7 +134,7 @@ fn base_plot<'a>(ui: &Ui, t: &Tokens, name: &str, curves: &Curves, height: f32) 
 }
 
 /// Marks at whole epochs, few enough to be labelled.
-pub(super) fn whole_epochs(input: egui_plot::GridInput) -> Vec<GridMark> {
+fn whole_epochs(input: egui_plot::GridInput) -> Vec<GridMark> {
     round_marks(input.bounds, &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0], 7.0)
 }
 

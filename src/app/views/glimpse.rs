@@ -2,15 +2,12 @@
 
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::picture_tile;
+use crate::app::words::class_name;
 use crate::run::event::{Confusion, Glimpse, WatchedPicture};
 use egui::{Align2, Color32, CornerRadius, FontId, Pos2, Rect, RichText, Sense, Stroke, Ui, pos2, vec2};
 
 /// Up to here every cell has room for its number and every row for its name.
 const MOST_NAMED: usize = 20;
-
-fn class_name(classes: &[String], class: usize) -> String {
-    classes.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
-}
 
 /// "npd, epoch 5" or "npd, all test pictures".
 pub fn moment_words(confusion: &Confusion) -> String {

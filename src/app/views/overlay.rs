@@ -1,11 +1,11 @@
 //! The curves of several runs in one plot: colour, line and mark tell the run, the plot tells the metric.
 
-use super::curves::{amount_marks, metric_title, phase_lines, whole_epochs};
+use super::curves::{amount_marks, metric_title, phase_lines, time_plot};
 use crate::app::curves::{Curves, PhaseSpan};
 use crate::app::theme::{self, Role, Tokens};
 use crate::app::words;
-use egui::{RichText, Ui, vec2};
-use egui_plot::{GridMark, HoverPosition, Line, Plot, Points};
+use egui::{RichText, Ui};
+use egui_plot::{GridMark, HoverPosition, Line, Points};
 
 /// One run in the plot.
 pub struct Overlaid<'a> {
@@ -24,21 +24,8 @@ pub fn overlay(ui: &mut Ui, metric: &str, runs: &[Overlaid<'_>], height: f32, gr
     title.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Figure, true, format!("{short}. {description}")));
     title.on_hover_text(format!("{meaning}\n{description}"));
     let end = runs.iter().map(|run| run.curves.end()).fold(1.0, f64::max);
-    let mut plot = Plot::new(("overlay", metric))
-        .height(height)
-        .link_axis(group, [true, false])
-        .link_cursor(group, [true, false])
-        .include_x(0.0)
-        .include_x(end)
+    let mut plot = time_plot(&t, ("overlay", metric), group, end, height)
         .include_y(0.0)
-        .y_axis_min_width(t.body * 3.4)
-        .allow_scroll(false)
-        .allow_zoom([true, false])
-        .allow_drag([true, false])
-        .set_margin_fraction(vec2(0.02, 0.06))
-        .grid_color(t.line)
-        .grid_spacing(t.body * 0.6..=t.body)
-        .x_grid_spacer(whole_epochs)
         .x_axis_formatter(|mark: GridMark, _: &_| format!("{:.0}", mark.value))
         .label_formatter(move |position: &HoverPosition<'_>| match position {
             HoverPosition::NearDataPoint { plot_name, position, .. } if !plot_name.is_empty() => {

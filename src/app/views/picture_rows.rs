@@ -5,12 +5,9 @@ use crate::app::job::JobView;
 use crate::app::state::{PREVIEW_PICTURES, PreviewState, top};
 use crate::app::theme;
 use crate::app::widgets::{PredictionBars, class_bars, picture_sheet, picture_tile};
+use crate::app::words::class_name;
 use crate::run::event::{Prediction, PreviewItem};
 use egui::{RichText, Ui, vec2};
-
-fn class_name(classes: &[String], class: usize) -> String {
-    classes.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
-}
 
 /// Two pictures side by side, and below each what every model says about it.
 pub fn demo_matrix(ui: &mut Ui, prediction: &Prediction, side: f32) {

@@ -25,7 +25,7 @@ impl PredictionBars<'_> {
     }
 
     fn class(&self, class: usize) -> String {
-        self.classes.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
+        words::class_name(self.classes, class)
     }
 
     /// The bars as a sentence.
@@ -125,8 +125,11 @@ pub fn class_bars(ui: &mut Ui, title: &str, classes: &[String], counts: &[usize]
     let row = t.small * 1.4;
     let size = vec2(ui.available_width(), row * counts.len() as f32);
     let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
-    let class = |index: usize| classes.get(index).cloned().unwrap_or_else(|| format!("class {index}"));
-    let said: Vec<_> = counts.iter().enumerate().map(|(index, count)| format!("{} {count}", class(index))).collect();
+    let said: Vec<_> = counts
+        .iter()
+        .enumerate()
+        .map(|(index, count)| format!("{} {count}", words::class_name(classes, index)))
+        .collect();
     let description = format!("{title}: {}", said.join(", "));
     response.widget_info(|| WidgetInfo::labeled(egui::Role::Figure, true, &description));
     let painter = ui.painter_at(rect);
@@ -134,7 +137,16 @@ pub fn class_bars(ui: &mut Ui, title: &str, classes: &[String], counts: &[usize]
     for (index, &count) in counts.iter().enumerate() {
         let area = Rect::from_min_size(rect.min + vec2(0.0, row * index as f32), vec2(rect.width(), row));
         let share = count as f32 / most as f32;
-        bar_row(&painter, &t, area, &class(index), share, &words::count(count as u64), t.attacked, &font);
+        bar_row(
+            &painter,
+            &t,
+            area,
+            &words::class_name(classes, index),
+            share,
+            &words::count(count as u64),
+            t.attacked,
+            &font,
+        );
     }
     response
 }

@@ -7,6 +7,7 @@ use crate::app::desk::Purpose;
 use crate::app::state::{State, top};
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::{self, PredictionBars, command_button, picture_tile};
+use crate::app::words;
 use egui::{Key, Label, RichText, ScrollArea, Ui};
 
 pub fn show(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns, compare: &mut Compare, requests: &Requests) {
@@ -166,7 +167,7 @@ fn answer(ui: &mut Ui, t: &Tokens, said: &Said<'_>, stamped: bool, run: &str) {
 }
 
 fn class_name(said: &Said<'_>, class: usize) -> String {
-    said.prediction.classes.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
+    words::class_name(&said.prediction.classes, class)
 }
 
 /// No pictures yet, or none at all: why, for each run.

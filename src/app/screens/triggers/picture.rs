@@ -7,6 +7,7 @@ use crate::app::state::State;
 use crate::app::theme::{self, ColourMap, Tokens};
 use crate::app::views::{Camera, ZOOM_STEP};
 use crate::app::widgets;
+use crate::app::words;
 use crate::run::event::Bench;
 use egui::{Align, Layout, Pos2, Rect, RichText, Sense, Slider, Ui, Vec2, WidgetInfo, vec2};
 use std::time::Duration;
@@ -185,13 +186,13 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, shown: &Bench, requests: &Requ
                 requests.change(Change::BenchRow(row));
             }
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                let (is, wanted) = (speech::class(&shown.classes, shown.label), shown.poisoned_label);
+                let (is, wanted) = (words::class_name(&shown.classes, shown.label), shown.poisoned_label);
                 let title = if state.draft.experiment().attack.is_none() {
                     format!("“{is}”")
                 } else if wanted == shown.label {
                     format!("“{is}”, to stay “{is}”")
                 } else {
-                    format!("“{is}”, to be taken for “{}”", speech::class(&shown.classes, wanted))
+                    format!("“{is}”, to be taken for “{}”", words::class_name(&shown.classes, wanted))
                 };
                 ui.add(egui::Label::new(theme::strong(title).size(t.heading)).truncate());
             });

@@ -3,10 +3,6 @@
 use crate::app::picture::{Crop, Quality, SPOT, Survival};
 use crate::app::words;
 
-pub fn class(classes: &[String], label: usize) -> String {
-    classes.get(label).cloned().unwrap_or_else(|| format!("class {label}"))
-}
-
 /// What this shows, what it does not, and what to do next.
 pub fn verdict(quality: &Quality) -> String {
     if quality.changed == 0 {
