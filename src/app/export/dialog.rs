@@ -30,7 +30,9 @@ pub fn show(ui: &Ui, state: &State, view: &mut ExportView, requests: &Requests) 
         // Without the least height the dialog would keep the height that it had before its preview was drawn.
         egui::ScrollArea::vertical().max_height(most).min_scrolled_height(most).show(ui, |ui| {
             choices(ui, &t, dialog, requests);
-            preview(ui, &t, dialog, screen.height() * 0.4);
+            // Whatever the size of letters, the buttons below stay in sight.
+            let room = (screen.height() - 26.0 * t.body).max(8.0 * t.body);
+            preview(ui, &t, dialog, room.min(screen.height() * 0.4));
             place(ui, &t, dialog, view, requests);
         });
     });

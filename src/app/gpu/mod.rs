@@ -16,23 +16,9 @@ use store::Store;
 
 /// The shaders, complete as they reach the driver.
 pub const SHADERS: [(&str, &str); 3] = [
-    (
-        "plane",
-        concat!(
-            include_str!("shaders/trigger.wgsl"),
-            include_str!("shaders/whole.wgsl"),
-            include_str!("shaders/plane.wgsl")
-        ),
-    ),
+    ("plane", concat!(include_str!("shaders/trigger.wgsl"), include_str!("shaders/plane.wgsl"))),
     ("thumbs", concat!(include_str!("shaders/trigger.wgsl"), include_str!("shaders/thumbs.wgsl"))),
-    (
-        "heat",
-        concat!(
-            include_str!("shaders/trigger.wgsl"),
-            include_str!("shaders/whole.wgsl"),
-            include_str!("shaders/heat.wgsl")
-        ),
-    ),
+    ("heat", concat!(include_str!("shaders/trigger.wgsl"), include_str!("shaders/heat.wgsl"))),
 ];
 
 /// What drawing code must know of the graphics card; in egui's memory once `install` has worked.

@@ -30,6 +30,17 @@ struct Plane {
 // Row 0 is the map for amounts.
 @group(0) @binding(3) var maps: texture_2d<f32>;
 
+struct Varying {
+    @builtin(position) position: vec4<f32>,
+    @location(0) uv: vec2<f32>,
+}
+
+@vertex
+fn vs_main(@builtin(vertex_index) index: u32) -> Varying {
+    let uv = vec2(f32(index & 1u), f32(index >> 1u));
+    return Varying(vec4(uv.x * 2.0 - 1.0, 1.0 - uv.y * 2.0, 0.0, 1.0), uv);
+}
+
 @fragment
 fn fs_main(in: Varying) -> @location(0) vec4<f32> {
     let place = plane.origin + in.uv * plane.span;
