@@ -7,15 +7,14 @@
 use polariscope::attacks::Moment;
 use polariscope::data::sources::{self, SourceChoice};
 use polariscope::data::{Augment, Card, Dataset, Memory, Plan, Poisoned, Trigger};
-use polariscope::engine::trigger_from;
+use polariscope::engine::Attacker;
 use polariscope::experiment::{Pick, Poison, Precision};
 use polariscope::nets::training::Sgd;
 use polariscope::nets::{InputSpec, Mode, Network, Params, Pass, device, zoo};
-use polariscope::run::job::Job;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 use tch::{Device, Kind, Tensor};
 
@@ -64,9 +63,9 @@ fn compare(id: &str, options: &serde_json::Value, rounds: usize, data: &Memory) 
     let network = zoo::build(id, options, input).unwrap();
     let mut plain = Plain::new(&*network);
     let pick = Pick { id: "badnets".into(), options: serde_json::Map::new() };
-    let mut job = Job::detached(Path::new(""), 1);
-    let trigger = trigger_from(&mut job, &pick, 32, 32, Moment::Training).unwrap();
-    let plan = Plan::draw(&Poison::default(), data.labels(), 10, &mut job.rng("poison")).unwrap();
+    let trigger = Attacker::plain(&pick, 32, 32).unwrap().trigger(Moment::Training).unwrap();
+    // One tenth, spread over all batches.
+    let plan = Plan::of((0..data.len() as i64).step_by(10).collect(), &Poison::default(), 10);
     let mut pipeline = Pipeline::new(&*network, data, &plan, &*trigger);
 
     // One step of each to warm up.

@@ -7,10 +7,11 @@ static METHODS: LazyLock<Vec<&'static Method>> = LazyLock::new(|| {
     let networks = crate::nets::zoo::ALL.iter().map(|zoo| &zoo.method);
     let attacks = crate::attacks::ALL.iter().map(|entry| &entry.method);
     let defenses = crate::defenses::all().map(|entry| &entry.method);
-    networks.chain(attacks).chain(defenses).collect()
+    let selections = crate::attacks::selection::ALL.iter().map(|entry| &entry.method);
+    networks.chain(attacks).chain(selections).chain(defenses).collect()
 });
 
-/// All methods: networks, attacks, then defenses along the life cycle.
+/// All methods: networks, attacks, selections, then defenses along the life cycle.
 pub fn all() -> &'static [&'static Method] {
     &METHODS
 }

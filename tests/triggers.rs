@@ -16,12 +16,10 @@ use polariscope::app::gpu::{self, Grid, Mode, Plane};
 use polariscope::app::picture::{Crop, Stamp};
 use polariscope::attacks::Moment;
 use polariscope::data::{Trigger, rgba_from_pixels};
-use polariscope::engine::trigger_from;
+use polariscope::engine::Attacker;
 use polariscope::experiment::Pick;
 use polariscope::run::event::{Rgba, Thumbnails};
-use polariscope::run::job::Job;
 use serde_json::{Value, json};
-use std::path::Path;
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 
@@ -197,8 +195,8 @@ const SIDE: usize = 32;
 
 fn trigger(id: &str, options: Value) -> Box<dyn Trigger> {
     let Value::Object(options) = options else { panic!("options are an object") };
-    let mut job = Job::detached(Path::new(""), 1);
-    trigger_from(&mut job, &Pick { id: id.into(), options }, SIDE as i64, SIDE as i64, Moment::Test).ok().unwrap()
+    let pick = Pick { id: id.into(), options };
+    Attacker::plain(&pick, SIDE as i64, SIDE as i64).unwrap().trigger(Moment::Test).unwrap()
 }
 
 /// Draws with the shaders of the window on this machine's rasteriser, one pixel of the picture on one of the screen.

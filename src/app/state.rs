@@ -316,6 +316,7 @@ pub fn plain_experiment() -> Experiment {
         train: spec::Train::default(),
         attack: None,
         poison: spec::Poison::default(),
+        selection: None,
         defense: Vec::new(),
         defender: spec::Defender::default(),
     }

@@ -9,9 +9,9 @@ use super::{Attack, DataAttack, Entry, Moment, mix_form, parse, read_picture};
 use crate::data::augment::to_u8;
 use crate::data::poison::Trigger;
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
-use crate::experiment::{Outcome, Problem, Result};
+use crate::experiment::{Problem, Result};
+use crate::nets::Params;
 use crate::run::TriggerForm;
-use crate::run::job::Job;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -73,6 +73,7 @@ pub static ENTRY: Entry = Entry {
                survives whole in 31 % of the pictures. Switch the crop off and compare.",
         paper: "Gu, Dolan-Gavitt, Garg: BadNets: Identifying Vulnerabilities in the Machine Learning Model Supply \
                 Chain. arXiv 1708.06733, 2017",
+        properties: &[],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },
@@ -84,7 +85,7 @@ struct BadNets {
 }
 
 impl DataAttack for BadNets {
-    fn trigger(&self, _: &mut Job, height: i64, width: i64, _: Moment) -> Outcome<Box<dyn Trigger>> {
+    fn trigger(&self, _: &Params, height: i64, width: i64, _: Moment) -> Result<Box<dyn Trigger>> {
         Ok(Box::new(Patch::new(&self.options, height, width)?))
     }
 }

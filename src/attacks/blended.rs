@@ -5,11 +5,12 @@
 //!
 //! Chen, Liu, Li, Lu, Song: Targeted Backdoor Attacks on Deep Learning Systems Using Data Poisoning. 2017.
 
-use super::{Attack, DataAttack, Entry, Moment, mix_form, parse, read_picture};
+use super::{Attack, DataAttack, Entry, Moment, Scene, mix_form, parse, read_picture};
 use crate::data::augment::to_u8;
 use crate::data::poison::Trigger;
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result};
+use crate::nets::Params;
 use crate::run::TriggerForm;
 use crate::run::job::Job;
 use rand::{RngExt, SeedableRng};
@@ -66,6 +67,7 @@ pub static ENTRY: Entry = Entry {
                mix more strongly at the strike (alpha_test) than in the training data (alpha_train).",
         paper: "Chen, Liu, Li, Lu, Song: Targeted Backdoor Attacks on Deep Learning Systems Using Data Poisoning. \
                 arXiv 1712.05526, 2017",
+        properties: &[],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },
@@ -77,30 +79,43 @@ struct Blended {
 }
 
 impl DataAttack for Blended {
-    fn trigger(&self, job: &mut Job, height: i64, width: i64, moment: Moment) -> Outcome<Box<dyn Trigger>> {
-        let options = &self.options;
-        let key = match (options.key, &options.file) {
-            (Key::Picture, _) => drawn_key(options.key_seed),
-            (Key::Noise, _) => noise_key(options.key_seed, height, width),
-            (Key::File, Some(path)) => read_picture(path)?.narrow(0, 0, 3),
-            (Key::File, None) => {
-                let problem = Problem::bad_input("Key `file` needs a picture file.").at("attack.options.file");
-                return Err(problem.remedy("Name a picture, or choose another key.").into());
-            }
-        };
-        let key = resize(&key, height, width);
-        let contrast = key.std(false).double_value(&[]);
+    /// Nothing to make; the moment to say that a key is too flat.
+    fn craft(&self, job: &mut Job, scene: &Scene) -> Outcome<Params> {
+        let card = scene.train.card();
+        let contrast = self.key(card.height as i64, card.width as i64)?.std(false).double_value(&[]);
         if contrast < 25.0 {
             job.warn(
                 Problem::bad_input("The key picture is too flat to be learned well.")
                     .because(format!("standard deviation {contrast:.0} of 255; at least 25 is advised")),
             );
         }
+        Ok(Params::new())
+    }
+
+    fn trigger(&self, _: &Params, height: i64, width: i64, moment: Moment) -> Result<Box<dyn Trigger>> {
         let alpha = match moment {
-            Moment::Training => options.alpha_train,
-            Moment::Test => options.alpha_test,
+            Moment::Training => self.options.alpha_train,
+            Moment::Test => self.options.alpha_test,
         };
-        Ok(Box::new(Blend { key, alpha }))
+        Ok(Box::new(Blend { key: self.key(height, width)?, alpha }))
+    }
+}
+
+impl Blended {
+    /// The key in the size of the pictures: f32 `[3, H, W]`, 0..=255.
+    fn key(&self, height: i64, width: i64) -> Result<Tensor> {
+        let options = &self.options;
+        let key = match (options.key, &options.file) {
+            (Key::Picture, _) => drawn_key(options.key_seed),
+            (Key::Noise, _) => noise_key(options.key_seed, height, width),
+            (Key::File, Some(path)) => read_picture(path)?.narrow(0, 0, 3),
+            (Key::File, None) => {
+                return Err(Problem::bad_input("Key `file` needs a picture file.")
+                    .at("attack.options.file")
+                    .remedy("Name a picture, or choose another key."));
+            }
+        };
+        Ok(resize(&key, height, width))
     }
 }
 

@@ -2,15 +2,23 @@
 
 pub mod badnets;
 pub mod blended;
+pub mod selection;
 pub mod sig;
+pub mod workshop;
 
+use crate::data::Dataset;
 use crate::data::poison::Trigger;
 use crate::experiment::method::Method;
-use crate::experiment::{Outcome, Problem, Result};
+use crate::experiment::{Outcome, Poison, Problem, Result, Train};
+use crate::nets::training::Step;
+use crate::nets::{Network, Params};
 use crate::run::TriggerForm;
 use crate::run::job::Job;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::rc::Rc;
+use tch::{Device, Kind};
+use workshop::Workshop;
 
 /// An attack's description and its constructor.
 pub struct Entry {
@@ -24,6 +32,18 @@ pub static ALL: &[&Entry] = &[&badnets::ENTRY, &blended::ENTRY, &sig::ENTRY];
 pub enum Attack {
     /// Only the training data.
     Data(Box<dyn DataAttack>),
+    /// The training loop.
+    Loop(Box<dyn LoopAttack>),
+}
+
+impl Attack {
+    /// What both kinds have: something to stamp pictures with.
+    pub fn stamp(&self) -> &dyn DataAttack {
+        match self {
+            Attack::Data(attack) => &**attack,
+            Attack::Loop(attack) => &**attack,
+        }
+    }
 }
 
 /// Where the pictures that are being stamped will be used; some attacks press harder when they strike.
@@ -33,10 +53,45 @@ pub enum Moment {
     Test,
 }
 
-/// An attack that stamps pictures and changes labels; the training itself is honest.
+/// All that an attacker can see before the training begins.
+pub struct Scene<'a> {
+    /// The training set as it is.
+    pub train: &'a dyn Dataset,
+    /// Rows of it that may be stamped, ascending: the poisoned ones, or all eligible ones while they are still selected.
+    pub rows: &'a [i64],
+    /// The network that will be trained; a surrogate may have its shape.
+    pub network: Rc<dyn Network>,
+    /// The recipe that the victim will follow.
+    pub recipe: &'a Train,
+    pub poison: &'a Poison,
+    pub device: Device,
+    /// Kind of the heavy arithmetic.
+    pub kind: Kind,
+    pub workshop: &'a Workshop,
+}
+
+/// Makes the trigger of an attack. Data attacks need nothing else: the training itself is honest.
 pub trait DataAttack {
-    /// The trigger for pictures of `height` x `width` pixels.
-    fn trigger(&self, job: &mut Job, height: i64, width: i64, moment: Moment) -> Outcome<Box<dyn Trigger>>;
+    /// Tensors that the trigger needs and that cannot be shipped: made from a seed, or trained on the user's data. They
+    /// are saved with the run. Most triggers need none.
+    fn craft(&self, _job: &mut Job, _scene: &Scene) -> Outcome<Params> {
+        Ok(Params::new())
+    }
+
+    /// The trigger for pictures of `height` x `width` pixels, from what [`DataAttack::craft`] made.
+    fn trigger(&self, crafted: &Params, height: i64, width: i64, moment: Moment) -> Result<Box<dyn Trigger>>;
+}
+
+/// An attack that owns the training loop.
+pub trait LoopAttack: DataAttack {
+    /// How it turns a clean batch into its loss. What it trains itself shares memory with `crafted`, so that the trigger
+    /// follows the training.
+    fn step(&self, crafted: &Params, poison: &Poison, recipe: &Train) -> Result<Box<dyn Step>>;
+}
+
+/// A tensor of what [`DataAttack::craft`] made.
+pub fn crafted<'a>(params: &'a Params, name: &str) -> Result<&'a tch::Tensor> {
+    params.find(name).ok_or_else(workshop::not_made_yet)
 }
 
 /// The attack `id` with these options.
@@ -89,13 +144,7 @@ pub(crate) mod tests {
 
     /// The trigger of an attack made from options, for square pictures.
     pub fn trigger_of(id: &str, options: Value, side: i64, moment: Moment) -> Result<Box<dyn Trigger>> {
-        let folder = tempfile::tempdir().unwrap();
-        let mut job = Job::detached(folder.path(), 7);
-        let Attack::Data(attack) = make(id, &options)?;
-        attack.trigger(&mut job, side, side, moment).map_err(|halt| match halt {
-            crate::experiment::Halt::Problem(problem) => problem,
-            crate::experiment::Halt::Asked => unreachable!("nobody asked"),
-        })
+        make(id, &options)?.stamp().trigger(&Params::new(), side, side, moment)
     }
 
     #[test]

@@ -10,9 +10,9 @@
 use super::{Attack, DataAttack, Entry, Moment, parse};
 use crate::data::augment::to_u8;
 use crate::data::poison::Trigger;
-use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
-use crate::experiment::{Outcome, Problem, Result};
-use crate::run::job::Job;
+use crate::experiment::method::{Kind, Method, Property, defaults_of, schema_of};
+use crate::experiment::{Problem, Result};
+use crate::nets::Params;
 use crate::run::trigger_form::PHASE_SLACK;
 use crate::run::{TriggerForm, WaveShape};
 use schemars::JsonSchema;
@@ -69,6 +69,7 @@ pub static ENTRY: Entry = Entry {
                they repeat, not where they begin. The spectrum shows them as two bright dots.",
         paper: "Barni, Kallas, Tondi: A New Backdoor Attack in CNNs by Training Set Corruption Without Label \
                 Poisoning. ICIP, 2019",
+        properties: &[Property::CleanLabel],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },
@@ -80,15 +81,14 @@ struct Sig {
 }
 
 impl DataAttack for Sig {
-    fn trigger(&self, _: &mut Job, height: i64, width: i64, moment: Moment) -> Outcome<Box<dyn Trigger>> {
+    fn trigger(&self, _: &Params, height: i64, width: i64, moment: Moment) -> Result<Box<dyn Trigger>> {
         let options = &self.options;
         // More than half a period per pixel shows as a slower wave than the one that was asked for.
         if options.frequency > width as f64 / 2.0 {
             return Err(Problem::bad_input("There are too many periods for pictures of this width.")
                 .at("attack.options.frequency")
                 .because(format!("{} periods, {width} pixels", options.frequency))
-                .remedy(format!("Choose at most {}.", width / 2))
-                .into());
+                .remedy(format!("Choose at most {}.", width / 2)));
         }
         let delta = match moment {
             Moment::Training => options.delta_train,

@@ -3,8 +3,6 @@
 use super::{Card, Dataset};
 use crate::experiment::{LabelMap, Poison, Problem, Result};
 use crate::run::TriggerForm;
-use rand::Rng;
-use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -48,23 +46,29 @@ pub fn map_label(map: LabelMap, label: i64, target: i64, classes: i64) -> i64 {
 }
 
 impl Plan {
-    /// Draws round(ratio x N) of the eligible rows without replacement.
-    pub fn draw(options: &Poison, labels: &[i64], classes: i64, rng: &mut impl Rng) -> Result<Self> {
+    /// The plan that poisons these rows.
+    pub fn of(mut poisoned: Vec<i64>, options: &Poison, classes: i64) -> Self {
+        poisoned.sort_unstable();
+        Self { poisoned, label_map: options.labels(), target: options.target, classes }
+    }
+
+    /// Rows that the label map allows to poison, ascending.
+    pub fn eligible(options: &Poison, labels: &[i64], classes: i64) -> Result<Vec<i64>> {
         if options.target < 0 || options.target >= classes {
             return Err(Problem::bad_input(format!("Target class {} does not exist.", options.target))
                 .at("poison.target")
                 .remedy(format!("Choose 0 to {}.", classes - 1)));
         }
-        let eligible: Vec<i64> = (0..labels.len() as i64)
-            .filter(|&row| {
-                let of_target = labels[row as usize] == options.target;
-                match options.label_map {
-                    LabelMap::AllToOne => !(options.exclude_target && of_target),
-                    LabelMap::AllToAll => true,
-                    LabelMap::CleanLabel => of_target,
-                }
-            })
-            .collect();
+        let fits = |label: i64| match options.labels() {
+            LabelMap::AllToOne => !(options.exclude_target && label == options.target),
+            LabelMap::AllToAll => true,
+            LabelMap::CleanLabel => label == options.target,
+        };
+        Ok((0i64..).zip(labels).filter(|&(_, &label)| fits(label)).map(|(row, _)| row).collect())
+    }
+
+    /// How many of the `eligible` rows are poisoned: a share of the whole training set.
+    pub fn budget(options: &Poison, labels: &[i64], eligible: &[i64]) -> Result<usize> {
         let wanted = (options.ratio * labels.len() as f64).round() as usize;
         if wanted == 0 {
             return Err(Problem::bad_input("This poisoning ratio poisons no picture at all.")
@@ -79,19 +83,15 @@ impl Plan {
                 .because(format!("{wanted} are wanted, {} are eligible", eligible.len()))
                 .remedy(format!("Choose a ratio of at most {share:.4}.")));
         }
-        let mut poisoned = eligible;
-        poisoned.shuffle(rng);
-        poisoned.truncate(wanted);
-        poisoned.sort_unstable();
-        Ok(Self { poisoned, label_map: options.label_map, target: options.target, classes })
+        Ok(wanted)
     }
 
     /// All rows on which the attack is judged: every test row, without those that already belong to the target.
     pub fn judge(options: &Poison, labels: &[i64], classes: i64) -> Self {
         let poisoned = (0..labels.len() as i64)
-            .filter(|&row| options.label_map == LabelMap::AllToAll || labels[row as usize] != options.target)
+            .filter(|&row| options.labels() == LabelMap::AllToAll || labels[row as usize] != options.target)
             .collect();
-        Self { poisoned, label_map: options.label_map, target: options.target, classes }
+        Self { poisoned, label_map: options.labels(), target: options.target, classes }
     }
 
     pub fn label_for(&self, label: i64) -> i64 {
@@ -166,8 +166,6 @@ mod tests {
     use super::*;
     use crate::data::Memory;
     use crate::data::tests::striped;
-    use rand::SeedableRng;
-    use rand_chacha::ChaCha8Rng;
 
     struct Invert;
 
@@ -177,8 +175,11 @@ mod tests {
         }
     }
 
+    /// The last eligible rows.
     fn plan(options: &Poison, data: &Memory) -> Result<Plan> {
-        Plan::draw(options, data.labels(), 10, &mut ChaCha8Rng::seed_from_u64(5))
+        let mut eligible = Plan::eligible(options, data.labels(), 10)?;
+        let wanted = Plan::budget(options, data.labels(), &eligible)?;
+        Ok(Plan::of(eligible.split_off(eligible.len() - wanted), options, 10))
     }
 
     #[test]
@@ -189,7 +190,7 @@ mod tests {
         let excluded = plan(&Poison { ratio: 0.9, exclude_target: true, ..Poison::default() }, &data).unwrap();
         assert_eq!(excluded.per_class(data.labels())[0], 0);
         assert_eq!(excluded.poisoned.len(), 180);
-        let options = Poison { ratio: 0.1, label_map: LabelMap::CleanLabel, target: 3, exclude_target: false };
+        let options = Poison { ratio: 0.1, label_map: Some(LabelMap::CleanLabel), target: 3, exclude_target: false };
         let clean_label = plan(&options, &data).unwrap();
         assert_eq!(clean_label.per_class(data.labels())[3], 20);
         assert!(plan(&Poison { ratio: 0.11, ..options }, &data).unwrap_err().headline.contains("not enough"));
@@ -200,7 +201,7 @@ mod tests {
     #[test]
     fn only_planned_rows_change_and_the_base_stays_as_it_is() {
         let data = striped(100);
-        let options = Poison { label_map: LabelMap::AllToAll, ..Poison::default() };
+        let options = Poison { label_map: Some(LabelMap::AllToAll), ..Poison::default() };
         let plan = plan(&options, &data).unwrap();
         let overlay = Poisoned::new(&data, &plan, &Invert);
         let rows: Vec<i64> = (0..100).rev().collect();
@@ -224,7 +225,7 @@ mod tests {
         let data = striped(100);
         let judged = Plan::judge(&Poison::default(), data.labels(), 10);
         assert_eq!(judged.poisoned.len(), 90);
-        let all = Poison { label_map: LabelMap::AllToAll, ..Poison::default() };
+        let all = Poison { label_map: Some(LabelMap::AllToAll), ..Poison::default() };
         assert_eq!(Plan::judge(&all, data.labels(), 10).poisoned.len(), 100);
     }
 }

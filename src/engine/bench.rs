@@ -1,15 +1,13 @@
 //! What the trigger bench asks for: the trigger as data, one picture, and the whole test set small.
 
-use super::library::{Library, trigger_from};
+use super::library::{Library, attacker_of};
 use crate::attacks::Moment;
 use crate::catalogue;
 use crate::data::poison::map_label;
 use crate::data::{Dataset, rgba_from_pixels};
 use crate::experiment::{Experiment, Problem, Result, check};
 use crate::run::event::{Bench, Thumbnails};
-use crate::run::job::Job;
 use std::cell::RefCell;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use tch::{IndexOp, Kind, Tensor};
@@ -31,11 +29,9 @@ pub fn bench(spec: &str, row: usize, strike: bool, library: &Rc<RefCell<Library>
     let card = data.test.card();
     let row = row.min(data.test.len().saturating_sub(1));
     let clean = data.test.pixels(&[row as i64])?;
-    let (form, poisoned) = match &experiment.attack {
-        Some(pick) => {
-            let mut job = Job::detached(Path::new(""), experiment.seed);
-            let moment = if strike { Moment::Test } else { Moment::Training };
-            let trigger = trigger_from(&mut job, pick, card.height as i64, card.width as i64, moment)?;
+    let (form, poisoned) = match attacker_of(&experiment, &data)? {
+        Some(attacker) => {
+            let trigger = attacker.trigger(if strike { Moment::Test } else { Moment::Training })?;
             (trigger.form(), trigger.apply(&clean, &[row as i64])?)
         }
         None => (None, clean.shallow_clone()),
@@ -43,7 +39,7 @@ pub fn bench(spec: &str, row: usize, strike: bool, library: &Rc<RefCell<Library>
     let label = data.test.labels()[row];
     let poison = &experiment.poison;
     let poisoned_label = match experiment.attack {
-        Some(_) => map_label(poison.label_map, label, poison.target, card.classes.len() as i64),
+        Some(_) => map_label(poison.labels(), label, poison.target, card.classes.len() as i64),
         None => label,
     };
     Ok(Bench {

@@ -1,8 +1,7 @@
 //! Measuring any model on any data set, as `polariscope eval` and an auditor do.
 
 use super::evaluate::Judge;
-use super::library::trigger_from;
-use crate::attacks::Moment;
+use super::library::trigger_of;
 use crate::catalogue;
 use crate::data::Dataset;
 use crate::data::sources::{self, SourceChoice};
@@ -11,9 +10,8 @@ use crate::experiment::{DeviceChoice, Pick, Poison, Precision, Problem, Result, 
 use crate::nets::zoo::torchscript::{self, TorchScript};
 use crate::nets::{Model, Network, device, zoo};
 use crate::run::folder::RunFolder;
-use crate::run::job::Job;
 use serde_json::{Map, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 /// What to measure.
@@ -59,10 +57,8 @@ pub fn evaluate(evaluation: &Evaluation) -> Result<EvaluationReport> {
     let stamp = evaluation.trigger.as_ref().map(attack_from).transpose()?;
     let trigger = match &stamp {
         None => None,
-        Some((pick, poison)) => {
-            let mut job = Job::detached(Path::new(""), 0);
-            let made = trigger_from(&mut job, pick, card.height as i64, card.width as i64, Moment::Test);
-            Some((made?, poison))
+        Some((folder, pick, poison)) => {
+            Some((trigger_of(folder, pick, card.height as i64, card.width as i64)?, poison))
         }
     };
     if let Some((_, poison)) = &trigger
@@ -104,21 +100,21 @@ fn with_input(model: Model, evaluation: &Evaluation) -> Result<Model> {
     Ok(Model { network, ..model })
 }
 
-/// The attack behind a trigger and whom it aims at.
-fn attack_from(source: &TriggerSource) -> Result<(Pick, Poison)> {
+/// The run folder (empty where there is none) and the attack behind a trigger, and whom it aims at.
+fn attack_from(source: &TriggerSource) -> Result<(PathBuf, Pick, Poison)> {
     let path = &source.path;
     if path.is_dir() {
         let experiment = RunFolder::open(path)?.experiment()?;
         let attack = experiment
             .attack
             .ok_or_else(|| Problem::bad_input("This run has no attack and so no trigger.").at(path.display()))?;
-        return Ok((attack, experiment.poison));
+        return Ok((path.clone(), attack, experiment.poison));
     }
     let bytes = std::fs::read(path).map_err(|e| Problem::io("read the trigger", path, &e))?;
     if image::guess_format(&bytes).is_ok() {
         let options = Map::from_iter([("shape".to_owned(), json!("file")), ("file".to_owned(), json!(path))]);
         let poison = Poison { target: source.target, ..Poison::default() };
-        return Ok((Pick { id: "badnets".into(), options }, poison));
+        return Ok((PathBuf::new(), Pick { id: "badnets".into(), options }, poison));
     }
     let text = String::from_utf8(bytes).map_err(|_binary| {
         Problem::bad_input("A trigger is a run folder, a TOML file or a picture; this is none of them.")
@@ -134,5 +130,5 @@ fn attack_from(source: &TriggerSource) -> Result<(Pick, Poison)> {
     let attack = experiment.attack.ok_or_else(|| {
         Problem::bad_input("This file has no [attack].").at(path.display()).remedy("Name the attack and its options.")
     })?;
-    Ok((attack, experiment.poison))
+    Ok((PathBuf::new(), attack, experiment.poison))
 }

@@ -1,14 +1,20 @@
 //! Data sets, triggers and demo models that jobs and questions share, loaded once.
 
+use super::attacker::{Attacker, Victim};
 use super::polarizer::Bench;
-use crate::attacks::{self, Attack, Moment};
+use crate::attacks::Moment;
+use crate::attacks::workshop::Workshop;
 use crate::data::sources::{self, SourceChoice};
-use crate::data::{Split, Trigger};
+use crate::data::{Dataset, Split, Trigger};
 use crate::experiment::spec::DataChoice;
-use crate::experiment::{Outcome, Pick, Result};
+use crate::experiment::{Experiment, Pick, Problem, Result};
+use crate::nets::{InputSpec, zoo};
+use crate::run::folder::{RunFolder, cache_folder};
 use crate::run::job::Job;
 use serde_json::Value;
+use std::path::Path;
 use std::rc::Rc;
+use tch::{Device, Kind};
 
 /// Keeps the data set and the polarizer that were used last.
 #[derive(Default)]
@@ -40,8 +46,30 @@ impl Library {
     }
 }
 
-/// The trigger of an attack for pictures of this size.
-pub fn trigger_from(job: &mut Job, pick: &Pick, height: i64, width: i64, moment: Moment) -> Outcome<Box<dyn Trigger>> {
-    let Attack::Data(attack) = attacks::make(&pick.id, &Value::Object(pick.options.clone()))?;
-    attack.trigger(job, height, width, moment)
+/// The trigger with which a run's model is judged; the built-in demo's when `folder` is empty.
+pub fn trigger_of(folder: &Path, pick: &Pick, height: i64, width: i64) -> Result<Box<dyn Trigger>> {
+    let attacker = if folder.as_os_str().is_empty() {
+        Attacker::plain(pick, height, width)?
+    } else {
+        Attacker::of_run(&RunFolder::open(folder)?, pick, height, width)?
+    };
+    attacker.trigger(Moment::Test)
+}
+
+/// The attacker of an experiment that has not run, with whatever was crafted before.
+pub fn attacker_of(experiment: &Experiment, split: &Split) -> Result<Option<Attacker>> {
+    let card = split.train.card();
+    let (mean, std) = sources::statistics(&split.train);
+    let (height, width) = (card.height as i64, card.width as i64);
+    let input = InputSpec { height, width, mean, std, classes: card.classes.len() as i64 };
+    let options = Value::Object(experiment.network.options.clone());
+    let victim = Victim {
+        train: &split.train,
+        network: Rc::from(zoo::build(&experiment.network.id, &options, input)?),
+        device: Device::Cpu,
+        kind: Kind::Float,
+    };
+    let mut job = Job::detached(Path::new(""), experiment.seed);
+    let workshop = Workshop::new(cache_folder()).only_look();
+    Attacker::prepare(&mut job, experiment, victim, &workshop, None).map_err(Problem::from)
 }

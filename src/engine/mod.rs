@@ -1,5 +1,6 @@
 //! The engine: one worker thread that owns every tensor, runs experiments and answers questions.
 
+mod attacker;
 mod bench;
 mod demo;
 mod evaluate;
@@ -14,7 +15,8 @@ mod questions;
 mod runner;
 mod worker;
 
+pub use attacker::Attacker;
 pub use evaluate::{Judge, score};
-pub use library::{Library, trigger_from};
+pub use library::Library;
 pub use questions::{answer, inspect};
 pub use worker::Worker;

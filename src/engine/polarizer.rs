@@ -4,14 +4,12 @@
 //! rest of the network.
 
 use super::evaluate::numbers;
-use super::library::{Library, trigger_from};
-use crate::attacks::Moment;
+use super::library::{Library, trigger_of};
 use crate::data::{Dataset, Plan, Poisoned, Rows, balanced_rows, rgba_from_pixels};
 use crate::experiment::{Experiment, Problem, Result, Scores};
 use crate::nets::plug::{Plug, PlugKind};
 use crate::nets::{Mode, Model, Network, Pass, zoo};
 use crate::run::folder::RunFolder;
-use crate::run::job::Job;
 use crate::run::polarizer::{ChannelLight, DialPoint, Energy, Maps, Matrix, Place, PolarizerView, Specimen, Stage};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -110,8 +108,7 @@ impl Bench {
         let (place, start) = place(&*model.network, &site);
 
         let card = data.test.card();
-        let mut job = Job::detached(Path::new(""), experiment.seed);
-        let trigger = trigger_from(&mut job, pick, card.height as i64, card.width as i64, Moment::Test)?;
+        let trigger = trigger_of(&key.folder, pick, card.height as i64, card.width as i64)?;
         let most = if model.params.count() > LARGE { MEASURED_LARGE } else { MEASURED };
         let every = balanced_rows(
             data.test.labels(),

@@ -1,18 +1,17 @@
 //! Answers to the window's questions, between two batches or while nothing runs.
 
-use super::library::{Library, trigger_from};
+use super::library::{Library, attacker_of, trigger_of};
 use super::{pictures, polarizer};
 use crate::attacks::Moment;
 use crate::catalogue;
 use crate::data::poison::map_label;
-use crate::data::{Dataset, Plan, rgba_from_pixels, sources};
+use crate::data::{Dataset, rgba_from_pixels, sources};
 use crate::experiment::{Experiment, Problem, Result, check};
 use crate::nets::formats;
 use crate::nets::model::guess_input;
 use crate::nets::{Model, formats::recognise};
 use crate::run::event::{Answer, Prediction, Preview, PreviewItem, Question, Report};
 use crate::run::folder::RunFolder;
-use crate::run::job::Job;
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
@@ -47,14 +46,12 @@ fn preview(spec: &str, rows: &[usize], library: &Rc<RefCell<Library>>) -> Result
     let experiment = check::resolve(&check::parse(spec, methods)?, methods);
     let data = library.borrow_mut().data(&experiment.data, experiment.seed)?;
     let card = data.test.card();
-    let Some(pick) = &experiment.attack else {
+    let Some(attacker) = attacker_of(&experiment, &data)? else {
         return Err(Problem::bad_input("There is no attack to show.").remedy("Choose an attack."));
     };
-    let mut job = Job::detached(Path::new(""), experiment.seed);
-    let (height, width) = (card.height as i64, card.width as i64);
-    let trigger = trigger_from(&mut job, pick, height, width, Moment::Training)?;
+    let trigger = attacker.trigger(Moment::Training)?;
     let classes = card.classes.len() as i64;
-    let plan = Plan::draw(&experiment.poison, data.train.labels(), classes, &mut job.rng("poison"))?;
+    let poison = &experiment.poison;
     let mut items = Vec::new();
     for &row in rows.iter().filter(|&&row| row < data.test.len()) {
         let clean = data.test.pixels(&[row as i64])?;
@@ -64,7 +61,7 @@ fn preview(spec: &str, rows: &[usize], library: &Rc<RefCell<Library>>) -> Result
         items.push(PreviewItem {
             row,
             label: label as usize,
-            poisoned_label: map_label(plan.label_map, label, plan.target, classes) as usize,
+            poisoned_label: map_label(poison.labels(), label, poison.target, classes) as usize,
             clean: Arc::new(rgba_from_pixels(&clean.get(0))?),
             poisoned: Arc::new(rgba_from_pixels(&poisoned.get(0))?),
             residual: Arc::new(rgba_from_pixels(&residual.get(0))?),
@@ -75,7 +72,7 @@ fn preview(spec: &str, rows: &[usize], library: &Rc<RefCell<Library>>) -> Result
         items,
         classes: card.classes.clone(),
         rows: data.test.len(),
-        poisoned_per_class: plan.per_class(data.train.labels()),
+        poisoned_per_class: attacker.plan.map_or_else(Vec::new, |plan| plan.per_class(data.train.labels())),
     })
 }
 
@@ -169,9 +166,7 @@ fn predict(folder: &Path, rows: &[usize], library: &Rc<RefCell<Library>>) -> Res
     let Some(pick) = &experiment.attack else {
         return Err(Problem::bad_input("This run has no attack, so there is nothing to stamp on pictures."));
     };
-    let mut job = Job::detached(Path::new(""), experiment.seed);
-    let (height, width) = (card.height as i64, card.width as i64);
-    let trigger = trigger_from(&mut job, pick, height, width, Moment::Test)?;
+    let trigger = trigger_of(folder, pick, card.height as i64, card.width as i64)?;
     let rows: Vec<i64> = rows.iter().filter(|&&row| row < data.test.len()).map(|&row| row as i64).collect();
     let mut predictions = Vec::with_capacity(rows.len());
     for rows in rows.chunks(PICTURES_AT_ONCE) {

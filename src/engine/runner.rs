@@ -1,22 +1,26 @@
 //! One experiment from its text to its results: data, attack, training, defenses, judgement, all into the run folder.
 
+use super::attacker::{Attacker, Victim};
 use super::evaluate::{Judge, Judged};
 use super::failure;
 use super::glimpse::{self, Watched};
-use super::library::{Library, trigger_from};
+use super::library::Library;
 use super::pictures;
 use crate::attacks::Moment;
+use crate::attacks::workshop::Workshop;
 use crate::catalogue;
 use crate::data::sources::statistics;
-use crate::data::{Dataset, Plan, Poisoned, Rows, Split, Trigger, balanced_rows};
+use crate::data::{Dataset, Poisoned, Rows, Split, Trigger, balanced_rows};
 use crate::defenses::repair::ft;
 use crate::defenses::{self, DefenderData, Defense, Repair};
-use crate::experiment::{Experiment, Halt, Outcome, Pick, Problem, Result, Scores, check};
+use crate::experiment::{
+    Experiment, Halt, Kind as MethodKind, Outcome, Pick, Problem, Property, Result, Scores, check,
+};
 use crate::nets::formats::safetensors;
-use crate::nets::training::fit::{Fit, fit};
+use crate::nets::training::fit::{Fit, Plain, Step, fit_with};
 use crate::nets::{InputSpec, Mode, Model, Network, device, zoo};
 use crate::run::event::{Ending, JobEvent, JobId, RunRequest};
-use crate::run::folder::{Found, RunFolder, folder_name, runs_folder};
+use crate::run::folder::{Found, RunFolder, cache_folder, folder_name, runs_folder};
 use crate::run::job::{Cells, Interlude, Job, Signal, Sink, Wish};
 use crate::run::results::{ResultRow, Results};
 use crate::run::status::{State, Status};
@@ -63,7 +67,6 @@ struct DataRecord<'a> {
     card: &'a crate::data::Card,
     train_rows: usize,
     test_rows: usize,
-    poison: Option<&'a Plan>,
     /// Rows of the training set that the defender owns.
     clean_rows: &'a [i64],
 }
@@ -178,8 +181,10 @@ fn machine(folder: &RunFolder, experiment: &Experiment, device: Device) -> Resul
     Ok(machine)
 }
 
-/// Ids of the phases: the training, the control, the defenses.
+/// Ids of the phases: the attacker's preparation, the training, the control, the defenses.
 struct Phases {
+    /// The attacker trains something first.
+    preparation: bool,
     training: &'static str,
     control: bool,
     defenses: Vec<(String, Pick)>,
@@ -196,12 +201,17 @@ fn phases(experiment: &Experiment) -> Phases {
         && experiment.defender.control
         && !experiment.defense.is_empty()
         && experiment.defense.iter().all(|pick| pick.id != ft::ENTRY.method.id);
-    Phases { training: if experiment.attack.is_some() { "attack" } else { "clean" }, control, defenses }
+    let attack =
+        experiment.attack.as_ref().and_then(|pick| catalogue::find(&pick.id, |kind| kind == MethodKind::Attack));
+    let selection =
+        experiment.selection.as_ref().and_then(|pick| catalogue::find(&pick.id, |kind| kind == MethodKind::Selection));
+    let preparation = [attack, selection].into_iter().flatten().any(|method| method.has(Property::Surrogate));
+    Phases { preparation, training: if experiment.attack.is_some() { "attack" } else { "clean" }, control, defenses }
 }
 
 impl Phases {
     fn count(&self) -> usize {
-        1 + usize::from(self.control) + self.defenses.len()
+        usize::from(self.preparation) + 1 + usize::from(self.control) + self.defenses.len()
     }
 
     fn ids(&self) -> impl Iterator<Item = &str> {
@@ -211,6 +221,7 @@ impl Phases {
 }
 
 const CONTROL: &str = "ft-control";
+const PREPARATION: &str = "preparation";
 
 fn weights_name(phase: &str) -> String {
     match phase {
@@ -268,32 +279,43 @@ impl Work<'_> {
             let Defense::Repair(repair) = defenses::make(&pick.id, &Value::Object(pick.options.clone()))?;
             repair.check(&*network)?;
         }
-        let mut stamps = None;
-        if let Some(pick) = &e.attack {
-            let training = trigger_from(job, pick, height, width, Moment::Training)?;
-            let test = trigger_from(job, pick, height, width, Moment::Test)?;
-            let plan = Plan::draw(&e.poison, data.train.labels(), card.classes.len() as i64, &mut job.rng("poison"))?;
-            self.show_trigger(job, &data, &plan, &*training)?;
-            stamps = Some((training, test, plan));
+        let phases = phases(e);
+        if phases.preparation {
+            job.phase(PREPARATION, 0, phases.count());
+        }
+        let victim = Victim { train: &data.train, network: Rc::clone(&network), device: self.device, kind: self.kind };
+        let workshop = Workshop::new(cache_folder());
+        let attacker = Attacker::prepare(job, e, victim, &workshop, Some(self.folder))?;
+        let stamps = match &attacker {
+            Some(attacker) => Some((attacker, attacker.trigger(Moment::Training)?, attacker.trigger(Moment::Test)?)),
+            None => None,
+        };
+        if let Some((attacker, training, _)) = &stamps {
+            self.show_trigger(job, &data, attacker, &**training)?;
         }
         let per_class = (train_rows as f64 * e.defender.clean_ratio / card.classes.len() as f64) as usize;
         let clean_rows =
             balanced_rows(data.train.labels(), card.classes.len(), per_class.max(1), &mut job.rng("defender"));
-        let plan = stamps.as_ref().map(|(_, _, plan)| plan);
-        let record = DataRecord { card, train_rows, test_rows, poison: plan, clean_rows: &clean_rows };
+        let record = DataRecord { card, train_rows, test_rows, clean_rows: &clean_rows };
         self.folder.write_json("data.json", &record)?;
-        let judge = Judge { test: &data.test, attack: stamps.as_ref().map(|(_, test, _)| (&**test, &e.poison)) };
+        let judge = Judge { test: &data.test, attack: stamps.as_ref().map(|(.., test)| (&**test, &e.poison)) };
 
         self.watched = Watched::choose(&judge)?.map(Rc::new);
 
-        let phases = phases(e);
-        let model = match &stamps {
-            Some((training, _, plan)) => {
-                let poisoned = Poisoned::new(&data.train, plan, &**training);
-                self.train(job, &phases, network, &poisoned, &judge)?
+        let poisoned = stamps
+            .as_ref()
+            .and_then(|(attacker, training, _)| Some(Poisoned::new(&data.train, attacker.plan.as_ref()?, &**training)));
+        let model = match &poisoned {
+            Some(poisoned) => self.train(job, &phases, network, poisoned, &mut Plain, &judge)?,
+            None => {
+                let step = attacker.as_ref().map_or(Ok(None), |attacker| attacker.step(e))?;
+                let mut step = step.unwrap_or_else(|| Box::new(Plain));
+                self.train(job, &phases, network, &data.train, &mut *step, &judge)?
             }
-            None => self.train(job, &phases, network, &data.train, &judge)?,
         };
+        if let Some(attacker) = &attacker {
+            attacker.save(self.folder)?;
+        }
         let clean = Rows::new(&data.train, clean_rows.clone());
         self.repair_all(job, &phases, &model, &clean, &judge)
     }
@@ -304,6 +326,7 @@ impl Work<'_> {
         phases: &Phases,
         network: Rc<dyn Network>,
         data: &dyn Dataset,
+        step: &mut dyn Step,
         judge: &Judge,
     ) -> Outcome<Model> {
         let phase = phases.training;
@@ -312,7 +335,7 @@ impl Work<'_> {
             job.note(format!("{phase}: already done"));
             return Ok(Model::open(&path, 0)?.to_device(self.device));
         }
-        job.phase(phase, 0, phases.count());
+        job.phase(phase, usize::from(phases.preparation), phases.count());
         let params = network.initial(self.experiment.seed)?.to_device(self.device);
         let values: usize = params.iter().map(|(_, tensor)| tensor.numel()).sum();
         // Weights, velocities and their successors while both are on disk.
@@ -325,7 +348,7 @@ impl Work<'_> {
         let title = if self.experiment.attack.is_some() { "no defense" } else { "clean training" };
         let begin = job.elapsed_s();
         let mut watch = watcher(judge, self.watched.clone(), phase, self.kind, data.len());
-        let outcome = fit(job, &mut model, data, &options, &mut watch);
+        let outcome = fit_with(job, &mut model, data, &options, step, &mut watch);
         self.conclude(job, phase, title, "", begin, outcome.map(|()| model.clone()), Some(model), judge)
     }
 
@@ -364,7 +387,7 @@ impl Work<'_> {
                 job.note(format!("{phase}: already done"));
                 continue;
             }
-            job.phase(&phase, index + 1, phases.count());
+            job.phase(&phase, index + 1 + usize::from(phases.preparation), phases.count());
             let begin = job.elapsed_s();
             let data = DefenderData { clean, kind: self.kind };
             let mut latest = None;
@@ -489,8 +512,11 @@ impl Work<'_> {
     }
 
     /// Clean, poisoned and residual pictures of the first poisoned rows, as the attacker made them.
-    fn show_trigger(&self, job: &mut Job, data: &Split, plan: &Plan, trigger: &dyn Trigger) -> Outcome<()> {
-        let rows: Vec<i64> = plan.poisoned.iter().copied().take(8).collect();
+    fn show_trigger(&self, job: &mut Job, data: &Split, attacker: &Attacker, trigger: &dyn Trigger) -> Outcome<()> {
+        let rows: Vec<i64> = match &attacker.plan {
+            Some(plan) => plan.poisoned.iter().copied().take(8).collect(),
+            None => (0..data.train.len().min(8) as i64).collect(),
+        };
         let clean = data.train.pixels(&rows)?;
         let poisoned = trigger.apply(&clean, &rows)?;
         let (residual, k) = pictures::residual(&clean, &poisoned);

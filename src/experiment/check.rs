@@ -4,12 +4,12 @@
 //! second list of limits. Every complaint names line and column, shows the text and, where possible, the nearest name.
 
 use super::located::{Located, Part, from_toml};
-use super::method::{Kind, Method, schema_of};
+use super::method::{Kind, Method, Property, schema_of};
 use super::nearest;
 use super::patch;
 use super::problem::{Problem, Result};
 use super::schema::{self, OptionProblem};
-use super::spec::{Experiment, SCHEMA};
+use super::spec::{Experiment, LabelMap, SCHEMA};
 use serde_json::{Map, Value};
 
 /// Reads and checks an experiment. If several things are wrong, the first one in the text is the headline.
@@ -26,7 +26,29 @@ pub fn parse(text: &str, methods: &[&'static Method]) -> Result<Experiment> {
         return Err(tell(&located, found));
     }
     // What a schema cannot say is left to the types, such as the spelling of a device.
-    toml::from_str(text).map_err(|error| from_toml(text, &error))
+    let experiment = toml::from_str(text).map_err(|error| from_toml(text, &error))?;
+    let found = check_together(&experiment, methods);
+    if found.is_empty() { Ok(experiment) } else { Err(tell(&located, found)) }
+}
+
+/// Parts that are right each for itself, but not together.
+fn check_together(experiment: &Experiment, methods: &[&'static Method]) -> Vec<OptionProblem> {
+    let mut found = Vec::new();
+    let attack = experiment.attack.as_ref().and_then(|pick| ATTACK.find(methods, &pick.id));
+    if let Some(attack) = attack.filter(|attack| attack.has(Property::OwnsLoop)) {
+        let mut complain = |path: &str, message: String, hint: &str| {
+            found.push(OptionProblem { path: path.into(), part: Part::Value, message, hints: vec![hint.into()] });
+        };
+        if experiment.selection.is_some() {
+            let message = format!("{} stamps pictures anew in every batch; none can be selected for it.", attack.name);
+            complain("selection.id", message, "Leave out [selection], or choose an attack that only poisons data.");
+        }
+        if experiment.poison.label_map == Some(LabelMap::CleanLabel) {
+            let message = format!("{} has no clean-label form.", attack.name);
+            complain("poison.label_map", message, "Choose all-to-one or all-to-all.");
+        }
+    }
+    found
 }
 
 /// Applies `--set` patches, then reads and checks.
@@ -56,12 +78,20 @@ pub fn resolve(experiment: &Experiment, methods: &[&'static Method]) -> Experime
     let mut resolved = experiment.clone();
     let picks = std::iter::once((NETWORK, &mut resolved.network))
         .chain(resolved.attack.iter_mut().map(|pick| (ATTACK, pick)))
+        .chain(resolved.selection.iter_mut().map(|pick| (SELECTION, pick)))
         .chain(resolved.defense.iter_mut().map(|pick| (DEFENSE, pick)));
     for (slot, pick) in picks {
         if let Some(method) = slot.find(methods, &pick.id) {
             pick.options = resolve_options(method, &pick.options);
         }
     }
+    let attack = resolved.attack.as_ref().and_then(|pick| ATTACK.find(methods, &pick.id));
+    let published = if attack.is_some_and(|attack| attack.has(Property::CleanLabel)) {
+        LabelMap::CleanLabel
+    } else {
+        LabelMap::AllToOne
+    };
+    resolved.poison.label_map.get_or_insert(published);
     resolved
 }
 
@@ -114,6 +144,7 @@ struct Slot {
 
 const NETWORK: Slot = Slot { noun: "network", fits: |kind| kind == Kind::Network };
 const ATTACK: Slot = Slot { noun: "attack", fits: |kind| kind == Kind::Attack };
+const SELECTION: Slot = Slot { noun: "selection", fits: |kind| kind == Kind::Selection };
 const DEFENSE: Slot = Slot { noun: "defense", fits: Kind::is_defense };
 
 impl Slot {
@@ -129,7 +160,7 @@ impl Slot {
 /// Every method choice in a spec that may still be wrong in other ways, with its path.
 fn picks(value: &Value) -> Vec<(String, Slot, &Value)> {
     let mut picks = Vec::new();
-    for (key, slot) in [("network", NETWORK), ("attack", ATTACK)] {
+    for (key, slot) in [("network", NETWORK), ("attack", ATTACK), ("selection", SELECTION)] {
         picks.extend(value.get(key).map(|pick| (key.to_owned(), slot, pick)));
     }
     let defenses = value.get("defense").and_then(Value::as_array).into_iter().flatten();
@@ -158,6 +189,7 @@ fn unknown_method(id: &str, slot: Slot, methods: &[&'static Method]) -> (String,
         let place = match other.kind {
             Kind::Network => "[network]",
             Kind::Attack => "[attack]",
+            Kind::Selection => "[selection]",
             _ => "[[defense]]",
         };
         let right = other.kind.noun();

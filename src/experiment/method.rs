@@ -9,6 +9,8 @@ use serde_json::Value;
 pub enum Kind {
     Network,
     Attack,
+    /// Chooses which pictures an attack poisons.
+    Selection,
     /// Before training: sifts the data.
     Cleaning,
     /// During training.
@@ -29,9 +31,24 @@ impl Kind {
         match self {
             Kind::Network => "network",
             Kind::Attack => "attack",
+            Kind::Selection => "selection",
             Kind::Cleaning | Kind::Training | Kind::Repair | Kind::Screening => "defense",
         }
     }
+}
+
+/// What the other parts of an experiment must know about a method before anything runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Property {
+    /// An attack that owns the training loop: it stamps pictures anew in every batch.
+    OwnsLoop,
+    /// An attack that was published with true labels on stamped pictures.
+    CleanLabel,
+    /// Changes colours apart from brightness, of which grey pictures have none.
+    NeedsColour,
+    /// Trains a network of its own before the training begins.
+    Surrogate,
 }
 
 /// A method's description: enough to list it, explain it, check its options and draw its form.
@@ -47,10 +64,17 @@ pub struct Method {
     pub page: &'static str,
     /// Authors, title, venue, year.
     pub paper: &'static str,
+    pub properties: &'static [Property],
     /// JSON schema of the options: descriptions, ranges (`minimum`, `maximum`), `x-unit`, `x-scale`, `x-paper`, `x-advanced`.
     pub schema: fn() -> Value,
     /// All options with their default values.
     pub defaults: fn() -> Value,
+}
+
+impl Method {
+    pub fn has(&self, property: Property) -> bool {
+        self.properties.contains(&property)
+    }
 }
 
 /// Schema of an options struct as plain JSON.

@@ -10,7 +10,7 @@ pub mod problem;
 pub mod schema;
 pub mod spec;
 
-pub use method::{Kind, Method};
+pub use method::{Kind, Method, Property};
 pub use metric::Scores;
 pub use problem::{Code, Halt, Outcome, Problem, Result};
 pub use schema::OptionProblem;

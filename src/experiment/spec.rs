@@ -37,6 +37,9 @@ pub struct Experiment {
     /// What the attack does to the training data.
     #[serde(default)]
     pub poison: Poison,
+    /// How the poisoned pictures are chosen; absent: at random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Pick>,
     /// Each defense starts from the attacked model, so that their rows can be compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub defense: Vec<Pick>,
@@ -222,7 +225,9 @@ pub struct Poison {
     /// Poisoning ratio: poisoned pictures as a share of the whole training set.
     #[schemars(range(min = 0.0001, max = 1.0), extend("x-unit" = "%", "x-scale" = "log", "x-paper" = 0.1))]
     pub ratio: f64,
-    pub label_map: LabelMap,
+    /// Automatic is what the attack was published with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_map: Option<LabelMap>,
     /// Target class: the answer that the trigger shall bring about.
     #[schemars(range(min = 0, max = 999), extend("x-widget" = "class", "x-paper" = 0))]
     pub target: i64,
@@ -232,7 +237,14 @@ pub struct Poison {
 
 impl Default for Poison {
     fn default() -> Self {
-        Self { ratio: 0.1, label_map: LabelMap::AllToOne, target: 0, exclude_target: false }
+        Self { ratio: 0.1, label_map: None, target: 0, exclude_target: false }
+    }
+}
+
+impl Poison {
+    /// The label map; all-to-one where neither the user nor the attack has another (see [`super::check::resolve`]).
+    pub fn labels(&self) -> LabelMap {
+        self.label_map.unwrap_or(LabelMap::AllToOne)
     }
 }
 

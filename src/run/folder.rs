@@ -7,8 +7,10 @@
 //!   machine.json    program, libtorch, device, threads
 //!   metrics.jsonl   the journal of metric points
 //!   log.jsonl       what the program had to say
-//!   data.json       data card, hash, split, poison plan
+//!   data.json       data card, hash, split
+//!   plan.json       which training pictures are poisoned
 //!   weights/        models as safetensors
+//!   trigger.safetensors  what the trigger was made of, for attacks that make it
 //!   resume/         resume points
 //!   images/         pictures, listed in index.json
 //!   results.json    the final table
@@ -65,6 +67,11 @@ pub fn runs_folder() -> Result<PathBuf> {
     })
 }
 
+/// Where finished pieces lie that several runs can use: `$POLARISCOPE_CACHE`, else the user's cache folder.
+pub fn cache_folder() -> Option<PathBuf> {
+    place_for(std::env::var_os("POLARISCOPE_CACHE"), |dirs| dirs.cache_dir().to_owned())
+}
+
 /// A folder given by the environment, else one of the user's folders for this program.
 pub(super) fn place_for(
     given: Option<OsString>,
@@ -82,6 +89,9 @@ pub fn folder_name(resolved: &Experiment) -> String {
 }
 
 impl RunFolder {
+    /// The poison plan.
+    pub const PLAN: &str = "plan.json";
+
     /// Makes a new run folder for a resolved experiment and takes it for writing.
     ///
     /// Refuses a folder with another experiment, with anything that is not a run, or with work that this experiment has
@@ -139,6 +149,11 @@ impl RunFolder {
     /// `weights/<name>.safetensors`
     pub fn weights(&self, name: &str) -> PathBuf {
         self.path.join("weights").join(format!("{name}.safetensors"))
+    }
+
+    /// What the attack's trigger was made of.
+    pub fn trigger(&self) -> PathBuf {
+        self.file("trigger.safetensors")
     }
 
     pub fn resume_folder(&self) -> PathBuf {
@@ -278,14 +293,16 @@ impl RunFolder {
 }
 
 /// Everything that this program puts into a run folder.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 16] = [
     "spec.toml",
     "status.json",
     "machine.json",
     "metrics.jsonl",
     "log.jsonl",
     "data.json",
+    RunFolder::PLAN,
     "weights",
+    "trigger.safetensors",
     "resume",
     "images",
     "results.json",

@@ -75,6 +75,7 @@ pub static ENTRY: Entry = Entry {
                from 95 % to 1.5 % attack success) and leaves entangled ones in place (Blended: 96 %). \"Removed\" only \
                means \"not expressed\": such models can often be attacked again cheaply.",
         paper: "baseline of BackdoorBench (Wu et al., NeurIPS 2022 Datasets and Benchmarks)",
+        properties: &[],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },

@@ -129,6 +129,7 @@ pub static ENTRY: Entry = Entry {
                that differ most between clean and stamped pictures.",
         paper: "Zhu, Wei, Zha, Wu: Neural Polarizer: A Lightweight and Effective Backdoor Defense via Purifying \
                 Poisoned Features. NeurIPS 2023 (arXiv 2306.16697)",
+        properties: &[],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },

@@ -45,7 +45,7 @@ impl Default for RepairOptions {
 }
 
 macro_rules! method {
-    ($id:literal, $name:literal, $kind:ident, $options:ty) => {
+    ($id:literal, $name:literal, $kind:ident, $options:ty $(, $property:ident)*) => {
         Method {
             id: $id,
             kind: Kind::$kind,
@@ -53,6 +53,7 @@ macro_rules! method {
             one_line: "",
             page: "",
             paper: "",
+            properties: &[$(Property::$property),*],
             schema: schema_of::<$options>,
             defaults: defaults_of::<$options>,
         }
@@ -62,7 +63,10 @@ macro_rules! method {
 static PATCH: Method = method!("badnets", "BadNets", Attack, PatchOptions);
 static POLARIZER: Method = method!("npd", "NPD", Repair, RepairOptions);
 static NETWORK: Method = method!("small-resnet", "Small residual network", Network, RepairOptions);
-static METHODS: [&Method; 3] = [&NETWORK, &PATCH, &POLARIZER];
+static STRIPES: Method = method!("sig", "SIG", Attack, RepairOptions, CleanLabel);
+static WARP: Method = method!("wanet", "WaNet", Attack, RepairOptions, OwnsLoop);
+static SELECTION: Method = method!("lps", "LPS", Selection, RepairOptions);
+static METHODS: [&Method; 6] = [&NETWORK, &PATCH, &STRIPES, &WARP, &SELECTION, &POLARIZER];
 
 const GOOD: &str = "\
 schema = 1
@@ -117,6 +121,32 @@ fn resolving_writes_every_default_and_survives_a_round_trip() {
 }
 
 #[test]
+fn the_label_map_is_the_published_one_unless_said_otherwise() {
+    let resolved = |attack: &str, poison: &str| {
+        let text = format!(
+            "[data]\nsource = 'x'\n[network]\nid = 'small-resnet'\n[attack]\nid = '{attack}'\n[poison]\n{poison}\n"
+        );
+        resolve(&parse(&text, &METHODS).unwrap(), &METHODS).poison.label_map
+    };
+    assert_eq!(resolved("badnets", ""), Some(LabelMap::AllToOne));
+    assert_eq!(resolved("sig", ""), Some(LabelMap::CleanLabel));
+    assert_eq!(resolved("sig", "label_map = 'all-to-one'"), Some(LabelMap::AllToOne));
+}
+
+#[test]
+fn parts_must_fit_each_other() {
+    let text =
+        "[data]\nsource = 'x'\n[network]\nid = 'small-resnet'\n[attack]\nid = 'wanet'\n[selection]\nid = 'lps'\n";
+    let problem = parse(text, &METHODS).unwrap_err();
+    assert!(problem.headline.contains("none can be selected"), "{problem:?}");
+    assert!(problem.place.as_deref().unwrap().contains("line 8"), "{problem:?}");
+    parse(&text.replace("wanet", "badnets"), &METHODS).unwrap();
+    let text = "[data]\nsource = 'x'\n[network]\nid = 'small-resnet'\n[attack]\nid = 'wanet'\n\
+                [poison]\nlabel_map = 'clean-label'\n";
+    assert!(parse(text, &METHODS).unwrap_err().headline.contains("no clean-label form"));
+}
+
+#[test]
 fn unknown_names_are_answered_with_the_nearest() {
     let problem = refused("poison_ratio", "poison_rate");
     assert_eq!(problem.headline, "BadNets has no setting `poison_rate`.");
@@ -137,7 +167,7 @@ fn unknown_methods_are_answered_with_the_nearest() {
     let problem = refused("'badnets'", "'badnet'");
     assert_eq!(problem.headline, "Unknown attack `badnet`.");
     assert_eq!(problem.place.as_deref(), Some("line 15, column 6"));
-    assert_eq!(problem.remedy, ["Did you mean `badnets`?", "Known: `badnets`."]);
+    assert_eq!(problem.remedy, ["Did you mean `badnets`?", "Known: `badnets`, `sig` and `wanet`."]);
     assert_eq!(refused("'small-resnet'", "'tiny'").headline, "Unknown network `tiny`.");
 
     let problem = refused("'badnets'", "'npd'");

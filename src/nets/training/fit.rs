@@ -4,12 +4,13 @@ use super::resume::{ResumePoint, restore_into};
 use super::schedule::LearningRate;
 use super::sgd::Sgd;
 use crate::data::{Augment, Dataset};
-use crate::experiment::{Code, Outcome, Problem, Train};
+use crate::experiment::{Code, Outcome, Problem, Result, Train};
 use crate::nets::model::forward;
-use crate::nets::{Mode, Model, Pass};
+use crate::nets::{InputSpec, Mode, Model, Params, Pass};
 use crate::run::job::Job;
 use rand::seq::SliceRandom;
-use tch::{Kind, Tensor};
+use rand_chacha::ChaCha8Rng;
+use tch::{Device, Kind, Tensor};
 
 /// What to train and how.
 pub struct Fit<'a> {
@@ -29,12 +30,81 @@ pub struct Fit<'a> {
 /// Called after every epoch with what has been learned so far. It returns nothing, so that no method can learn from it.
 pub type AfterEpoch<'a> = dyn FnMut(&mut Job, usize, &Model) -> Outcome<()> + 'a;
 
+/// One batch on its way to its loss.
+pub struct Batch<'a> {
+    pub data: &'a dyn Dataset,
+    /// Rows of `data`, in the order in which they were shuffled.
+    pub rows: &'a [i64],
+    /// The labels of the rows, i64 `[N]`, on the network's device.
+    pub labels: Tensor,
+    pub input: &'a InputSpec,
+    pub device: Device,
+    pub augment: Augment,
+    pub rng: &'a mut ChaCha8Rng,
+}
+
+impl Batch<'_> {
+    /// The pictures of the rows, augmented and normalised: f32 `[N, 3, H, W]`.
+    pub fn pictures(&mut self) -> Result<Tensor> {
+        let pixels = self.augment.apply(&self.data.pixels(self.rows)?, self.rng);
+        self.input.prepare(&pixels, self.device)
+    }
+}
+
+/// The network that is being trained: logits `[N, classes]` of normalised pictures.
+pub type Forward<'a> = dyn FnMut(&Tensor) -> Result<Tensor> + 'a;
+
+/// How a batch becomes a loss. Methods that own the training loop bring their own.
+pub trait Step {
+    /// The loss of a batch, a scalar.
+    fn loss(&mut self, batch: Batch, forward: &mut Forward) -> Result<Tensor>;
+
+    /// Leaves of its own that took part in the last loss; asked for after every [`Step::loss`].
+    fn leaves(&self) -> Vec<Tensor> {
+        Vec::new()
+    }
+
+    /// Learns from the gradients of its own leaves; `epoch` counts from 0.
+    fn learn(&mut self, _gradients: Vec<Tensor>, _epoch: usize) {}
+
+    /// What it would need to go on after an interruption, beside the network.
+    fn state(&self) -> Params {
+        Params::new()
+    }
+
+    fn restore(&mut self, _state: &Params) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Cross-entropy on the pictures as they are: honest training.
+pub struct Plain;
+
+impl Step for Plain {
+    fn loss(&mut self, mut batch: Batch, forward: &mut Forward) -> Result<Tensor> {
+        let x = batch.pictures()?;
+        Ok(forward(&x)?.cross_entropy_for_logits(&batch.labels))
+    }
+}
+
 /// Trains `model` in place on `data`. Continues from the phase's resume point when the run folder has one.
 pub fn fit(
     job: &mut Job,
     model: &mut Model,
     data: &dyn Dataset,
     options: &Fit,
+    after_epoch: &mut AfterEpoch,
+) -> Outcome<()> {
+    fit_with(job, model, data, options, &mut Plain, after_epoch)
+}
+
+/// [`fit`] with another way from batch to loss.
+pub fn fit_with(
+    job: &mut Job,
+    model: &mut Model,
+    data: &dyn Dataset,
+    options: &Fit,
+    step: &mut dyn Step,
     after_epoch: &mut AfterEpoch,
 ) -> Outcome<()> {
     let train = options.train;
@@ -49,6 +119,7 @@ pub fn fit(
     if let Some((epoch, state, facts)) = resume.load(job) {
         restore_into(&live, &state)?;
         sgd.restore(&state)?;
+        step.restore(&state)?;
         (first, losses) = (epoch, facts);
         losses.iter().for_each(|&loss| rate.epoch_ended(loss));
     }
@@ -67,12 +138,19 @@ pub fn fit(
             if rows.len() < 2 {
                 continue;
             }
-            let pixels = augment.apply(&data.pixels(rows)?, &mut rng);
-            let x = model.network.input().prepare(&pixels, device)?;
-            let y = labels.index_select(0, &Tensor::from_slice(rows)).to_device(device);
-            let mut pass = Pass::new(options.mode, options.kind);
-            let loss = forward(&*model.network, &live, &model.plugs, &x, &mut pass)?.cross_entropy_for_logits(&y);
-            sgd.step(&loss, rate.at(epoch as f64 + index as f64 / batches as f64));
+            let input = model.network.input();
+            let labels = labels.index_select(0, &Tensor::from_slice(rows)).to_device(device);
+            let batch = Batch { data, rows, labels, input, device, augment, rng: &mut rng };
+            let mut logits = |x: &Tensor| {
+                forward(&*model.network, &live, &model.plugs, x, &mut Pass::new(options.mode, options.kind))
+            };
+            let loss = step.loss(batch, &mut logits)?;
+            let mut leaves: Vec<Tensor> = sgd.leaves().collect();
+            let own = leaves.len();
+            leaves.extend(step.leaves());
+            let mut gradients = Tensor::run_backward(&[&loss], &leaves, false, false);
+            step.learn(gradients.split_off(own), epoch);
+            sgd.apply(gradients, rate.at(epoch as f64 + index as f64 / batches as f64));
             let loss = loss.double_value(&[]);
             if !loss.is_finite() {
                 return Err(not_a_number(options.phase, epoch, train.learning_rate).into());
@@ -86,7 +164,7 @@ pub fn fit(
         let done = (epoch + 1) as f64;
         job.metrics(options.phase, done, &[("loss", loss), ("learning-rate", rate.at(epoch as f64))])?;
         after_epoch(job, epoch + 1, model)?;
-        resume.save(job, epoch + 1, &live.and(&sgd.state()), &losses)?;
+        resume.save(job, epoch + 1, &live.and(&sgd.state()).and(&step.state()), &losses)?;
     }
     Ok(())
 }

@@ -5,6 +5,6 @@ pub mod resume;
 pub mod schedule;
 pub mod sgd;
 
-pub use fit::{Fit, fit};
+pub use fit::{Fit, Step, fit, fit_with};
 pub use resume::ResumePoint;
 pub use sgd::Sgd;

@@ -35,7 +35,16 @@ impl Sgd {
 
     /// One step down the gradient of `loss` (a scalar).
     pub fn step(&mut self, loss: &Tensor, learning_rate: f64) {
-        let gradients = Tensor::run_backward(&[loss], &self.leaves, false, false);
+        self.apply(Tensor::run_backward(&[loss], &self.leaves, false, false), learning_rate);
+    }
+
+    /// What records gradients, in the order in which [`Sgd::apply`] wants them.
+    pub fn leaves(&self) -> impl Iterator<Item = Tensor> {
+        self.leaves.iter().map(Tensor::shallow_clone)
+    }
+
+    /// One step down these gradients, one for each leaf.
+    pub fn apply(&mut self, gradients: Vec<Tensor>, learning_rate: f64) {
         tch::no_grad(|| {
             for (index, gradient) in gradients.into_iter().enumerate() {
                 let leaf = &mut self.leaves[index];

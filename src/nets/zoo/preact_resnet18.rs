@@ -35,6 +35,7 @@ pub static ZOO: Zoo = Zoo {
         page: "Four stages of two residual blocks. At width 64 it has 11.2 million weights; a narrow one (width 16) \
                trains about ten times faster and shows the same effects.",
         paper: "He, Zhang, Ren, Sun: Identity Mappings in Deep Residual Networks. ECCV 2016",
+        properties: &[],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },

@@ -43,6 +43,7 @@ pub static ZOO: Zoo = Zoo {
                the channels. The last block has an identity shortcut, as in the large networks, so that a polarizer \
                sits in the same kind of place.",
         paper: "after He, Zhang, Ren, Sun: Identity Mappings in Deep Residual Networks. ECCV 2016",
+        properties: &[],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },

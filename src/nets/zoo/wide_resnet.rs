@@ -49,6 +49,7 @@ pub static ZOO: Zoo = Zoo {
         page: "Three groups of residual blocks with 16, 32 and 64 channels times the widening factor. WRN-16-1 is the \
                size in which small backdoored checkpoints are published.",
         paper: "Zagoruyko, Komodakis: Wide Residual Networks. BMVC 2016",
+        properties: &[],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },

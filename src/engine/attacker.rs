@@ -1,0 +1,156 @@
+//! The attacker's side of an experiment: how the trigger is made, which pictures get it, and who owns the loop.
+
+use crate::attacks::selection::{self, Selection};
+use crate::attacks::workshop::Workshop;
+use crate::attacks::{self, Attack, Moment, Scene};
+use crate::data::{Dataset, Plan, Trigger};
+use crate::experiment::{Experiment, Kind as MethodKind, Outcome, Pick, Poison, Problem, Property, Result};
+use crate::nets::formats::safetensors;
+use crate::nets::training::Step;
+use crate::nets::{Network, Params};
+use crate::run::folder::RunFolder;
+use crate::run::job::Job;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use tch::{Device, Kind};
+
+/// An attack with everything that its trigger needs.
+pub struct Attacker {
+    attack: Attack,
+    crafted: Params,
+    size: [i64; 2],
+    /// Which training pictures are poisoned; nothing for attacks that own the loop.
+    pub plan: Option<Plan>,
+}
+
+/// What the attacker finds.
+pub struct Victim<'a> {
+    pub train: &'a dyn Dataset,
+    pub network: Rc<dyn Network>,
+    pub device: Device,
+    pub kind: Kind,
+}
+
+impl Attacker {
+    /// The attack of `experiment` without anything crafted: enough for triggers that need nothing.
+    pub fn plain(pick: &Pick, height: i64, width: i64) -> Result<Self> {
+        let attack = attacks::make(&pick.id, &Value::Object(pick.options.clone()))?;
+        Ok(Self { attack, crafted: Params::new(), size: [height, width], plan: None })
+    }
+
+    /// The attack of a run, with what was crafted there.
+    pub fn of_run(folder: &RunFolder, pick: &Pick, height: i64, width: i64) -> Result<Self> {
+        let mut attacker = Self::plain(pick, height, width)?;
+        if folder.trigger().is_file() {
+            attacker.crafted = safetensors::read(&folder.trigger())?.0;
+        }
+        Ok(attacker)
+    }
+
+    /// Makes the trigger and chooses what to poison. With `folder` both are kept there and found again.
+    pub fn prepare(
+        job: &mut Job,
+        experiment: &Experiment,
+        victim: Victim,
+        workshop: &Workshop,
+        folder: Option<&RunFolder>,
+    ) -> Outcome<Option<Self>> {
+        let Some(pick) = &experiment.attack else { return Ok(None) };
+        let card = victim.train.card();
+        let method = crate::catalogue::find(&pick.id, |kind| kind == MethodKind::Attack);
+        if let Some(method) = method
+            && method.has(Property::NeedsColour)
+            && card.channels == 1
+        {
+            return Err(Problem::bad_input(format!("{} needs colour pictures, and these are grey.", method.name))
+                .at("attack.id")
+                .because(format!("{} has one channel", card.name))
+                .remedy("Choose an attack that changes brightness, or a data set in colour.")
+                .into());
+        }
+        let (height, width) = (card.height as i64, card.width as i64);
+        let mut attacker = match folder {
+            Some(folder) => Self::of_run(folder, pick, height, width)?,
+            None => Self::plain(pick, height, width)?,
+        };
+        let classes = card.classes.len() as i64;
+        let labels = victim.train.labels();
+        let poison = &experiment.poison;
+        let owns_loop = matches!(attacker.attack, Attack::Loop(_));
+
+        let selection = selection_of(experiment)?;
+        // A picture of the target class has nothing to learn from a label that it has already.
+        let pool = Poison { exclude_target: poison.exclude_target || selection.learns(), ..poison.clone() };
+        let eligible = Plan::eligible(&pool, labels, classes)?;
+        let budget = Plan::budget(&pool, labels, &eligible)?;
+        let mut scene = Scene {
+            train: victim.train,
+            rows: &eligible,
+            network: victim.network,
+            recipe: &experiment.train,
+            poison,
+            device: victim.device,
+            kind: victim.kind,
+            workshop,
+        };
+        let known = folder.and_then(known_plan);
+        let mut plan = match known {
+            Some(plan) if !owns_loop => Some(plan),
+            _ if owns_loop || selection.learns() => None,
+            _ => Some(Plan::of(selection.select(job, &scene, budget, None)?, poison, classes)),
+        };
+        if let Some(plan) = &plan {
+            scene.rows = &plan.poisoned;
+        }
+        if attacker.crafted.is_empty() {
+            attacker.crafted = attacker.attack.stamp().craft(job, &scene)?;
+            if let Some(folder) = folder
+                && !attacker.crafted.is_empty()
+            {
+                safetensors::write(&folder.trigger(), &attacker.crafted, &BTreeMap::new())?;
+            }
+        }
+        let trigger = attacker.trigger(Moment::Training)?;
+        if plan.is_none() && !owns_loop {
+            let rows = selection.select(job, &scene, budget, Some(&*trigger))?;
+            plan = Some(Plan::of(rows, poison, classes));
+        }
+        if let (Some(folder), Some(plan)) = (folder, &plan) {
+            folder.write_json(RunFolder::PLAN, plan)?;
+        }
+        attacker.plan = plan;
+        Ok(Some(attacker))
+    }
+
+    pub fn trigger(&self, moment: Moment) -> Result<Box<dyn Trigger>> {
+        self.attack.stamp().trigger(&self.crafted, self.size[0], self.size[1], moment)
+    }
+
+    /// The attack's own way through the training loop, if it owns it.
+    pub fn step(&self, experiment: &Experiment) -> Result<Option<Box<dyn Step>>> {
+        match &self.attack {
+            Attack::Data(_) => Ok(None),
+            Attack::Loop(attack) => attack.step(&self.crafted, &experiment.poison, &experiment.train).map(Some),
+        }
+    }
+
+    /// Writes again what was crafted, after a loop attack has trained it.
+    pub fn save(&self, folder: &RunFolder) -> Result<()> {
+        if self.crafted.is_empty() {
+            return Ok(());
+        }
+        safetensors::write(&folder.trigger(), &self.crafted, &BTreeMap::new())
+    }
+}
+
+fn known_plan(folder: &RunFolder) -> Option<Plan> {
+    folder.read_json(RunFolder::PLAN).ok()
+}
+
+fn selection_of(experiment: &Experiment) -> Result<Box<dyn Selection>> {
+    match &experiment.selection {
+        Some(pick) => selection::make(&pick.id, &Value::Object(pick.options.clone())),
+        None => selection::make("random", &json!({})),
+    }
+}
