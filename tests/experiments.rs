@@ -15,6 +15,7 @@ fn the_defaults_of_every_method_pass_its_own_checks() {
         let choice = match method.kind {
             Kind::Network => String::new(),
             Kind::Attack => format!("[attack]\nid = '{}'", method.id),
+            Kind::Selection => format!("[attack]\nid = 'badnets'\n[selection]\nid = '{}'", method.id),
             _ => format!("[[defense]]\nid = '{}'", method.id),
         };
         let text = format!("[data]\nsource = 'fashion-mini'\n[network]\nid = '{network}'\n{choice}");
