@@ -14,11 +14,15 @@ use polariscope::app::App;
 use polariscope::app::command::{Change, Screen, UserCommand};
 use polariscope::app::gpu::{self, Grid, Mode, Plane};
 use polariscope::app::picture::{Crop, Stamp};
-use polariscope::attacks::Moment;
+use polariscope::attacks::{Moment, add_form, warp_form};
+use polariscope::data::augment::to_u8;
 use polariscope::data::{Trigger, rgba_from_pixels};
 use polariscope::engine::Attacker;
-use polariscope::experiment::Pick;
+use polariscope::experiment::{Pick, Result};
+use polariscope::run::TriggerForm;
 use polariscope::run::event::{Rgba, Thumbnails};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
@@ -227,9 +231,55 @@ fn assert_close(got: &[u8], wanted: &[u8], what: &str) {
     assert!(far * 1000 <= got.len(), "{what}: {far} of {} values are more than one level apart", got.len());
 }
 
+/// A trigger for which there are only tensors and a form.
+struct Plain<F> {
+    form: TriggerForm,
+    stamp: F,
+}
+
+impl<F: Fn(&Tensor) -> Tensor> Trigger for Plain<F> {
+    fn apply(&self, pixels: &Tensor, _: &[i64]) -> Result<Tensor> {
+        Ok(to_u8(&(self.stamp)(&pixels.to_kind(Kind::Float))))
+    }
+
+    fn form(&self) -> Option<TriggerForm> {
+        Some(self.form.clone())
+    }
+}
+
+fn plain(form: TriggerForm, stamp: impl Fn(&Tensor) -> Tensor + 'static) -> Box<dyn Trigger> {
+    Box::new(Plain { form, stamp })
+}
+
+/// Values drawn evenly from -most to most, the same in every run: f32 `[planes, SIDE, SIDE]`.
+fn drawn(planes: i64, most: f32) -> Tensor {
+    let mut rng = ChaCha8Rng::seed_from_u64(planes as u64);
+    let values: Vec<f32> = (0..planes * (SIDE * SIDE) as i64).map(|_| rng.random_range(-most..most)).collect();
+    Tensor::from_slice(&values).view([planes, SIDE as i64, SIDE as i64])
+}
+
+fn levels(levels: f32) -> Box<dyn Trigger> {
+    let most = f64::from(levels - 1.0);
+    plain(TriggerForm::Levels { levels }, move |x| (x * most / 255.0).round() / most * 255.0)
+}
+
+/// Looks up elsewhere with libtorch's own sampler; `shift` is f32 `[2, H, W]` in pixels.
+fn warp(shift: Tensor) -> Box<dyn Trigger> {
+    plain(warp_form(&shift).unwrap(), move |x| {
+        let n = SIDE as i64;
+        let line = Tensor::arange(n, (Kind::Float, Device::Cpu));
+        let place = |plane: i64, shape: &[i64]| {
+            (line.view(shape) + shift.get(plane)).clamp(0.0, (n - 1) as f64) / ((n - 1) as f64 / 2.0) - 1.0
+        };
+        let grid = Tensor::stack(&[place(0, &[1, n]), place(1, &[n, 1])], -1).unsqueeze(0);
+        let grid = grid.expand([x.size()[0], n, n, 2], false);
+        x.grid_sampler(&grid, 0, 0, true)
+    })
+}
+
 /// Triggers of all forms, in several variants.
-fn variants() -> Vec<(&'static str, Value)> {
-    vec![
+fn variants() -> Vec<(String, Box<dyn Trigger>)> {
+    let attacks = [
         ("badnets", json!({})),
         ("badnets", json!({"shape": "grid", "size": 7, "right": 5, "bottom": 9, "color": "#20c040", "opacity": 0.35})),
         ("blended", json!({})),
@@ -238,17 +288,29 @@ fn variants() -> Vec<(&'static str, Value)> {
         ("sig", json!({"delta_train": 13.7, "frequency": 7.3, "angle": 33.0})),
         ("sig", json!({"shape": "ramp"})),
         ("sig", json!({"shape": "triangle", "frequency": 2.5})),
-    ]
+    ];
+    let residual = drawn(3, 60.0);
+    let add = plain(add_form(&residual).unwrap(), move |x| x + &residual);
+    let others = [
+        ("a residual", add),
+        ("8 levels", levels(8.0)),
+        ("3 levels", levels(3.0)),
+        ("a gentle warp", warp(drawn(2, 0.6))),
+        ("a wild warp", warp(drawn(2, 9.0))),
+    ];
+    let attacks = attacks.map(|(id, options)| (format!("{id} {options}"), trigger(id, options)));
+    attacks.into_iter().chain(others.map(|(name, trigger)| (name.to_owned(), trigger))).collect()
 }
 
 #[test]
 fn the_graphics_card_stamps_what_the_engine_stamps() {
-    for (id, options) in variants() {
-        let trigger = trigger(id, options.clone());
+    for (name, trigger) in variants() {
         let pixels = Tensor::randint(256, [1, 3, SIDE as i64, SIDE as i64], (Kind::Uint8, Device::Cpu));
         let clean = Arc::new(rgba_from_pixels(&pixels.get(0)).unwrap());
         let wanted = rgba_from_pixels(&trigger.apply(&pixels, &[0]).unwrap().get(0)).unwrap();
-        let stamp = Stamp::Form(trigger.form().unwrap());
+        let form = trigger.form().unwrap();
+        assert_close(&form.stamp(&clean, 1.0).bytes, &wanted.bytes, &format!("{name} by the processor"));
+        let stamp = Stamp::Form(form);
         let got = render(SIDE, SIDE, move |ui, rect| {
             let window = Rect::from_min_size(pos2(0.0, 0.0), vec2(SIDE as f32, SIDE as f32));
             let (mode, crop) = (Mode::Poisoned, Crop::default());
@@ -264,7 +326,7 @@ fn the_graphics_card_stamps_what_the_engine_stamps() {
             };
             gpu::plane(ui, rect, &plane);
         });
-        assert_close(&got.bytes, &wanted.bytes, &format!("{id} {options}"));
+        assert_close(&got.bytes, &wanted.bytes, &name);
     }
 }
 
@@ -275,8 +337,7 @@ fn thumbnails_are_stamped_as_the_engine_stamps_them() {
     // The third row of pictures is the first in sight.
     const FIRST: usize = 20;
     let shown = 6 * COLUMNS;
-    for (id, options) in variants() {
-        let trigger = trigger(id, options.clone());
+    for (name, trigger) in variants() {
         let pixels = Tensor::randint(256, [COUNT as i64, 3, SIDE as i64, SIDE as i64], (Kind::Uint8, Device::Cpu));
         let rows: Vec<i64> = (0..COUNT as i64).collect();
         let stamped = trigger.apply(&pixels, &rows).unwrap();
@@ -313,7 +374,40 @@ fn thumbnails_are_stamped_as_the_engine_stamps_them() {
                 wanted[to..to + SIDE * 4].copy_from_slice(&picture[y * SIDE * 4..][..SIDE * 4]);
             }
         }
-        assert_close(&got.bytes, &wanted, &format!("{id} {options}"));
+        assert_close(&got.bytes, &wanted, &name);
+    }
+}
+
+#[test]
+fn thinned_out_thumbnails_are_stamped_at_their_true_places() {
+    // Every second pixel of pictures of SIDE x SIDE.
+    const THIN: usize = SIDE / 2;
+    for (name, trigger) in variants() {
+        let pixels = Tensor::randint(256, [4, 3, THIN as i64, THIN as i64], (Kind::Uint8, Device::Cpu));
+        let thumbnails = Thumbnails {
+            width: THIN,
+            height: THIN,
+            stride: 2,
+            rows: 4,
+            labels: Arc::from([0; 4]),
+            rgba: (0..4).flat_map(|at| rgba_from_pixels(&pixels.get(at)).unwrap().bytes).collect(),
+        };
+        let stamp = Stamp::Form(trigger.form().unwrap());
+        let mut wanted = Vec::new();
+        for y in 0..THIN {
+            for (index, x) in (0..4).flat_map(|index| (0..THIN).map(move |x| (index, x))) {
+                let [red, green, blue] = stamp.pixel(thumbnails.view(index), x, y, 0.7);
+                wanted.extend([red, green, blue, 255]);
+            }
+        }
+        let got = render(4 * THIN, THIN, move |ui, rect| {
+            let cell = vec2(THIN as f32, THIN as f32);
+            let (corner, stamp, thumbnails) = (rect.min, &stamp, &thumbnails);
+            let grid =
+                Grid { thumbnails, stamp, strength: 0.7, first: 0, count: 4, columns: 4, corner, cell, pitch: cell };
+            gpu::thumbnails(ui, rect, &grid);
+        });
+        assert_close(&got.bytes, &wanted, &name);
     }
 }
 

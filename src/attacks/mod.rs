@@ -17,6 +17,7 @@ use crate::run::job::Job;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::rc::Rc;
+use std::sync::Arc;
 use tch::{Device, Kind};
 use workshop::Workshop;
 
@@ -110,14 +111,27 @@ fn parse<T: DeserializeOwned>(options: &Value) -> Result<T> {
 
 /// The closed form of x' = x (1 - m) + t m; `picture` is f32 `[3, H, W]` in 0..=255, `mask` f32 `[1, H, W]` in 0..=1.
 fn mix_form(picture: &tch::Tensor, mask: &tch::Tensor) -> Option<TriggerForm> {
-    let size = picture.size();
-    let plain = |tensor: &tch::Tensor| Vec::<f32>::try_from(tensor.contiguous().view([-1])).ok();
-    Some(TriggerForm::Mix {
-        width: usize::try_from(*size.get(2)?).ok()?,
-        height: usize::try_from(*size.get(1)?).ok()?,
-        picture: plain(picture)?.into(),
-        mask: plain(mask)?.into(),
-    })
+    let ([width, height], picture) = planes(picture)?;
+    Some(TriggerForm::Mix { width, height, picture, mask: planes(mask)?.1 })
+}
+
+/// The closed form of x' = x + r; `residual` is f32 `[3, H, W]`, in grey levels.
+pub fn add_form(residual: &tch::Tensor) -> Option<TriggerForm> {
+    let ([width, height], residual) = planes(residual)?;
+    Some(TriggerForm::Add { width, height, residual })
+}
+
+/// The closed form of x'(p) = x(p + d(p)); `shift` is f32 `[2, H, W]`: pixels along the columns, pixels along the rows.
+pub fn warp_form(shift: &tch::Tensor) -> Option<TriggerForm> {
+    let ([width, height], shift) = planes(shift)?;
+    Some(TriggerForm::Warp { width, height, shift })
+}
+
+/// Width and height, and the values row by row, of f32 `[N, H, W]`.
+fn planes(tensor: &tch::Tensor) -> Option<([usize; 2], Arc<[f32]>)> {
+    let size = tensor.size();
+    let side = |axis: usize| usize::try_from(*size.get(axis)?).ok();
+    Some(([side(2)?, side(1)?], Vec::<f32>::try_from(tensor.contiguous().view([-1])).ok()?.into()))
 }
 
 /// A picture file as f32 RGBA in 0..=255, `[4, H, W]`.

@@ -1,10 +1,14 @@
 //! A trigger in closed form: plain data with which pictures can be stamped where there are no tensors, on a graphics card
 //! for instance. The engine's own trigger stays the truth; tests hold the two against each other.
+//!
+//! A trigger offers its form through `Trigger::form`. Whatever it computes on its way (frequencies, generated noise,
+//! control points) has to be finished there: a form knows one pixel and, for a warp, its neighbours. Planes are row by
+//! row and of the size of the picture.
 
-use super::event::Rgba;
+use super::event::{Rgba, Thumbnails};
 use std::sync::Arc;
 
-/// What happens to every pixel. Values are on the 0 to 255 scale.
+/// What happens to every pixel. Values are on the 0 to 255 scale, and end as whole ones by [`to_u8`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum TriggerForm {
     /// x' = x (1 - m) + t m: a picture t laid over x where the mask m says so.
@@ -22,6 +26,32 @@ pub enum TriggerForm {
         /// Periods per pixel along the columns and along the rows.
         cycles: [f32; 2],
         shape: WaveShape,
+    },
+    /// x' = x + r: the same residual r on every picture.
+    Add {
+        width: usize,
+        height: usize,
+        /// r: `3 x height x width`.
+        residual: Arc<[f32]>,
+    },
+    /// Red, green, blue become 8-bit Y, Cr, Cb; Cr and Cb are raised by r and rounded; and back ([`to_ycrcb`]).
+    Chroma {
+        width: usize,
+        height: usize,
+        /// r: `2 x height x width`, of Cr and of Cb.
+        residual: Arc<[f32]>,
+    },
+    /// x' = round(x (s - 1) / 255) / (s - 1) * 255: only s levels are left, evenly from 0 to 255.
+    Levels {
+        /// s, 2 or more.
+        levels: f32,
+    },
+    /// x'(p) = x(p + d(p)): every pixel is looked up elsewhere, between pixels bilinearly, beyond the edge at the edge.
+    Warp {
+        width: usize,
+        height: usize,
+        /// d: `2 x height x width`, in pixels along the columns and along the rows.
+        shift: Arc<[f32]>,
     },
 }
 
@@ -59,40 +89,149 @@ pub fn to_u8(value: f32) -> u8 {
     value.round_ties_even().clamp(0.0, 255.0) as u8
 }
 
+/// 8-bit Y, Cr, Cb (full range BT.601) of 8-bit red, green, blue; all as whole numbers.
+///
+/// Y is rounded half up in a way that every machine gets right: the weighted sum is whole, and half a unit more keeps the
+/// quotient away from whole numbers.
+pub fn to_ycrcb(x: [u8; 3]) -> [f32; 3] {
+    let [red, green, blue] = x.map(f32::from);
+    let y = ((299.0 * red + 587.0 * green + 114.0 * blue + 500.5) / 1000.0).floor();
+    let byte = |value: f32| f32::from(to_u8(value));
+    [y, byte(0.713 * (red - y) + 128.0), byte(0.564 * (blue - y) + 128.0)]
+}
+
+/// The way back, not yet rounded.
+pub fn from_ycrcb([y, cr, cb]: [f32; 3]) -> [f32; 3] {
+    let (cr, cb) = (cr - 128.0, cb - 128.0);
+    [y + 1.403 * cr, y - 0.714 * cr - 0.344 * cb, y + 1.773 * cb]
+}
+
+/// The clean pixels that are stamped: a picture, or every `stride`-th pixel of one.
+#[derive(Debug, Clone, Copy)]
+pub struct Pixels<'a> {
+    pub width: usize,
+    pub height: usize,
+    /// Pixel i stands for pixel i * stride + stride / 2 of the picture.
+    pub stride: usize,
+    /// `height x width x 4`: red, green, blue, alpha.
+    pub rgba: &'a [u8],
+}
+
+impl Rgba {
+    pub fn pixels(&self) -> Pixels<'_> {
+        Pixels { width: self.width, height: self.height, stride: 1, rgba: &self.bytes }
+    }
+}
+
+impl Thumbnails {
+    pub fn view(&self, index: usize) -> Pixels<'_> {
+        Pixels { width: self.width, height: self.height, stride: self.stride, rgba: self.pixels(index) }
+    }
+}
+
+impl Pixels<'_> {
+    /// Red, green, blue; black where there is no pixel.
+    pub fn at(&self, column: usize, row: usize) -> [u8; 3] {
+        let start = (row * self.width + column) * 4;
+        match self.rgba.get(start..start + 3) {
+            Some(rgb) if column < self.width => [rgb[0], rgb[1], rgb[2]],
+            _ => [0; 3],
+        }
+    }
+
+    /// Where this pixel stands in the whole picture: column and row.
+    pub fn place(&self, column: usize, row: usize) -> [usize; 2] {
+        [column, row].map(|at| at * self.stride + self.stride / 2)
+    }
+
+    /// Between pixels, bilinearly; beyond the edge the edge goes on.
+    fn between(&self, column: f32, row: f32) -> [f32; 3] {
+        let axis = |at: f32, n: usize| {
+            let at = at.clamp(0.0, n.saturating_sub(1) as f32);
+            let low = at as usize;
+            (low, (low + 1).min(n.saturating_sub(1)), at - low as f32)
+        };
+        let (left, right, across) = axis(column, self.width);
+        let (top, bottom, down) = axis(row, self.height);
+        let mix = |a: f32, b: f32, share: f32| a + (b - a) * share;
+        let line = |row: usize| (self.at(left, row).map(f32::from), self.at(right, row).map(f32::from));
+        let ((a, b), (c, d)) = (line(top), line(bottom));
+        std::array::from_fn(|i| mix(mix(a[i], b[i], across), mix(c[i], d[i], across), down))
+    }
+}
+
 impl TriggerForm {
-    /// The pixel `x` (red, green, blue) stamped. `strength` scales the trigger: 0 leaves the pixel, 1 is the attack's own.
-    pub fn stamp_pixel(&self, x: [u8; 3], column: usize, row: usize, strength: f32) -> [u8; 3] {
-        match self {
+    /// The pixel at this column and row of `clean`, stamped. `strength` scales the trigger: 0 leaves the pixel, 1 is the
+    /// attack's own. Pixels beyond the form's planes stay as they are.
+    pub fn stamp_pixel(&self, clean: Pixels<'_>, column: usize, row: usize, strength: f32) -> [u8; 3] {
+        let x = clean.at(column, row);
+        let place = clean.place(column, row);
+        if strength == 0.0 {
+            return x;
+        }
+        let stamped = match self {
             TriggerForm::Mix { width, height, picture, mask } => {
-                if column >= *width || row >= *height {
+                let (Some(picture), Some([m])) =
+                    (texel(picture, *width, *height, place), texel(mask, *width, *height, place))
+                else {
                     return x;
-                }
-                let (at, plane) = (row * width + column, width * height);
-                let m = (mask[at] * strength).clamp(0.0, 1.0);
-                let mut stamped = x;
-                for (channel, value) in stamped.iter_mut().enumerate() {
-                    *value = to_u8(f32::from(*value) * (1.0 - m) + picture[channel * plane + at] * m);
-                }
-                stamped
+                };
+                let m = (m * strength).clamp(0.0, 1.0);
+                each(x, picture, |x, t| x * (1.0 - m) + t * m)
             }
             TriggerForm::Wave { amplitude, cycles, shape } => {
-                let phase = column as f32 * cycles[0] + row as f32 * cycles[1];
+                let phase = place[0] as f32 * cycles[0] + place[1] as f32 * cycles[1];
                 let change = amplitude * strength * shape.at(phase);
-                x.map(|value| to_u8(f32::from(value) + change))
+                x.map(|value| f32::from(value) + change)
             }
-        }
+            TriggerForm::Add { width, height, residual } => match texel(residual, *width, *height, place) {
+                Some(residual) => each(x, residual, |x, r| x + r * strength),
+                None => return x,
+            },
+            TriggerForm::Chroma { width, height, residual } => match texel(residual, *width, *height, place) {
+                Some([red, blue]) => {
+                    let [y, cr, cb] = to_ycrcb(x);
+                    let byte = |value: f32| f32::from(to_u8(value));
+                    from_ycrcb([y, byte(cr + red * strength), byte(cb + blue * strength)])
+                }
+                None => return x,
+            },
+            TriggerForm::Levels { levels } => {
+                let most = levels - 1.0;
+                let nearest = |x: f32| (x * most / 255.0).round_ties_even() / most * 255.0;
+                x.map(f32::from).map(|x| x + (nearest(x) - x) * strength)
+            }
+            TriggerForm::Warp { width, height, shift } => match texel(shift, *width, *height, place) {
+                Some([across, down]) => {
+                    let scale = strength / clean.stride as f32;
+                    clean.between(column as f32 + across * scale, row as f32 + down * scale)
+                }
+                None => return x,
+            },
+        };
+        stamped.map(to_u8)
     }
 
     /// The whole picture stamped.
     pub fn stamp(&self, clean: &Rgba, strength: f32) -> Rgba {
         let mut stamped = clean.clone();
         for (index, pixel) in stamped.bytes.chunks_exact_mut(4).enumerate() {
-            let x = [pixel[0], pixel[1], pixel[2]];
-            let new = self.stamp_pixel(x, index % clean.width, index / clean.width, strength);
+            let new = self.stamp_pixel(clean.pixels(), index % clean.width, index / clean.width, strength);
             pixel[..3].copy_from_slice(&new);
         }
         stamped
     }
+}
+
+/// One value from each of N planes of `height x width`; nothing outside.
+fn texel<const N: usize>(planes: &[f32], width: usize, height: usize, [column, row]: [usize; 2]) -> Option<[f32; N]> {
+    let (at, plane) = (row * width + column, width * height);
+    let inside = column < width && row < height && planes.len() == N * plane;
+    inside.then(|| std::array::from_fn(|channel| planes[channel * plane + at]))
+}
+
+fn each(x: [u8; 3], other: [f32; 3], mix: impl Fn(f32, f32) -> f32) -> [f32; 3] {
+    std::array::from_fn(|channel| mix(f32::from(x[channel]), other[channel]))
 }
 
 #[cfg(test)]
@@ -132,7 +271,76 @@ mod tests {
     fn bytes_saturate_and_ties_go_to_even() {
         assert_eq!([-3.0, 0.5, 1.5, 254.6, 300.0].map(to_u8), [0, 0, 2, 255, 255]);
         let wave = TriggerForm::Wave { amplitude: 40.0, cycles: [0.25, 0.0], shape: WaveShape::Sine };
-        assert_eq!(wave.stamp_pixel([250; 3], 1, 0, 1.0), [255; 3]);
-        assert_eq!(wave.stamp_pixel([20; 3], 3, 5, 1.0), [0; 3]);
+        let stamp = |value: u8, column: usize| {
+            let clean = Rgba { width: 4, height: 1, bytes: vec![value; 16] };
+            wave.stamp_pixel(clean.pixels(), column, 0, 1.0)
+        };
+        assert_eq!(stamp(250, 1), [255; 3]);
+        assert_eq!(stamp(20, 3), [0; 3]);
+    }
+
+    fn row(values: &[u8]) -> Rgba {
+        let bytes = values.iter().flat_map(|&value| [value, value, value, 255]).collect();
+        Rgba { width: values.len(), height: 1, bytes }
+    }
+
+    fn reds(picture: &Rgba) -> Vec<u8> {
+        picture.bytes.chunks_exact(4).map(|pixel| pixel[0]).collect()
+    }
+
+    #[test]
+    fn a_residual_is_added_and_saturates() {
+        let residual = Arc::from([10.0, -10.0, 0.0, 0.0, 0.0, 0.0]);
+        let form = TriggerForm::Add { width: 2, height: 1, residual };
+        assert_eq!(form.stamp(&row(&[250, 5]), 1.0).bytes, [255, 250, 250, 255, 0, 5, 5, 255]);
+        assert_eq!(reds(&form.stamp(&row(&[100, 100, 100]), 0.5)), [105, 95, 100], "beyond the form nothing changes");
+    }
+
+    #[test]
+    fn few_levels_are_evenly_spread_and_stay_when_asked_again() {
+        let form = TriggerForm::Levels { levels: 3.0 };
+        let once = form.stamp(&row(&[0, 63, 64, 128, 191, 192, 255]), 1.0);
+        assert_eq!(reds(&once), [0, 0, 128, 128, 128, 255, 255]);
+        assert_eq!(form.stamp(&once, 1.0), once);
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(reds(&TriggerForm::Levels { levels: 256.0 }.stamp(&row(&all), 1.0)), all);
+    }
+
+    #[test]
+    fn a_warp_looks_between_pixels_and_goes_on_at_the_edge() {
+        let warp = |d: f32| TriggerForm::Warp { width: 3, height: 1, shift: [[d; 3], [-5.0; 3]].concat().into() };
+        let x = row(&[10, 20, 60]);
+        assert_eq!(reds(&warp(0.5).stamp(&x, 1.0)), [15, 40, 60]);
+        assert_eq!(reds(&warp(-1.0).stamp(&x, 1.0)), [10, 10, 20]);
+        assert_eq!(reds(&warp(-1.0).stamp(&x, 0.5)), [10, 15, 40]);
+        assert_eq!(reds(&warp(9.0).stamp(&x, 1.0)), [60; 3]);
+    }
+
+    #[test]
+    fn a_thinned_out_picture_is_stamped_at_its_true_places() {
+        // Of 6 x 2 pixels every second one from the second on is left; a shift of 2 pixels is one of these.
+        let picture = row(&[10, 20, 60]);
+        let thin = Pixels { stride: 2, ..picture.pixels() };
+        let shift = [[2.0; 12], [0.0; 12]].concat().into();
+        let form = TriggerForm::Warp { width: 6, height: 2, shift };
+        assert_eq!([0, 1, 2].map(|column| form.stamp_pixel(thin, column, 0, 1.0)[0]), [20, 60, 60]);
+        let mut residual = vec![0.0; 36];
+        residual[6 + 3] = 7.0;
+        let form = TriggerForm::Add { width: 6, height: 2, residual: residual.into() };
+        assert_eq!([0, 1, 2].map(|column| form.stamp_pixel(thin, column, 0, 1.0)[0]), [10, 27, 60]);
+    }
+
+    #[test]
+    fn colours_survive_the_way_through_8_bit_chroma_to_one_level() {
+        for red in (0..=255).step_by(5) {
+            for green in (0..=255).step_by(5) {
+                for blue in (0..=255).step_by(5) {
+                    let x = [red, green, blue].map(|value| value as u8);
+                    let back = from_ycrcb(to_ycrcb(x)).map(to_u8);
+                    assert!(x.iter().zip(back).all(|(a, b)| a.abs_diff(b) <= 1), "{x:?} came back as {back:?}");
+                }
+            }
+        }
+        assert_eq!(to_ycrcb([128; 3]), [128.0; 3]);
     }
 }

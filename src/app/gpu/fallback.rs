@@ -57,6 +57,10 @@ fn stamp_key(stamp: &Stamp) -> u64 {
     match stamp {
         Stamp::Nothing => 0,
         Stamp::Form(TriggerForm::Mix { picture, mask, .. }) => key((picture.as_ptr() as usize, mask.as_ptr() as usize)),
+        Stamp::Form(TriggerForm::Add { residual: plane, .. }) => key(("add", plane.as_ptr() as usize)),
+        Stamp::Form(TriggerForm::Chroma { residual: plane, .. }) => key(("chroma", plane.as_ptr() as usize)),
+        Stamp::Form(TriggerForm::Warp { shift: plane, .. }) => key(("warp", plane.as_ptr() as usize)),
+        Stamp::Form(TriggerForm::Levels { levels }) => key(("levels", levels.to_bits())),
         Stamp::Form(TriggerForm::Wave { amplitude, cycles, shape }) => {
             key((amplitude.to_bits(), cycles.map(f32::to_bits), *shape as u8))
         }
@@ -92,9 +96,9 @@ fn pixel(plane: &Plane<'_>, x: usize, y: usize) -> [u8; 4] {
     let down = y as i32 + plane.crop.shift[1];
     let (mut clean, mut poisoned) = ([0; 3], [0; 3]);
     if (0..width).contains(&across) && (0..height).contains(&down) {
-        let at = (down * width + across) as usize * 4;
-        clean.copy_from_slice(&plane.clean.bytes[at..at + 3]);
-        poisoned = plane.stamp.pixel(clean, across as usize, down as usize, plane.strength);
+        let (column, row) = (across as usize, down as usize);
+        clean = plane.clean.pixels().at(column, row);
+        poisoned = plane.stamp.pixel(plane.clean.pixels(), column, row, plane.strength);
     }
     let change = |channel: usize| f32::from(poisoned[channel]) - f32::from(clean[channel]);
     let shown = match plane.mode {
@@ -138,14 +142,14 @@ pub(super) fn thumbnails(ui: &Ui, grid: &Grid<'_>) {
 
 /// The stamped thumbnails side by side.
 fn atlas(grid: &Grid<'_>, [width, height]: [usize; 2]) -> Vec<u8> {
-    let (wide, tall, stride) = (grid.thumbnails.width, grid.thumbnails.height, grid.thumbnails.stride);
+    let (wide, tall) = (grid.thumbnails.width, grid.thumbnails.height);
     let mut bytes = vec![0; width * height * 4];
     for index in 0..grid.count {
         let (left, top) = (index % grid.columns * wide, index / grid.columns * tall);
-        for (at, pixel) in grid.thumbnails.pixels(grid.first + index).chunks_exact(4).enumerate() {
+        let clean = grid.thumbnails.view(grid.first + index);
+        for at in 0..wide * tall {
             let (x, y) = (at % wide, at / wide);
-            let place = |at: usize| at * stride + stride / 2;
-            let stamped = grid.stamp.pixel([pixel[0], pixel[1], pixel[2]], place(x), place(y), grid.strength);
+            let stamped = grid.stamp.pixel(clean, x, y, grid.strength);
             let to = ((top + y) * width + left + x) * 4;
             bytes[to..to + 3].copy_from_slice(&stamped);
             bytes[to + 3] = 255;

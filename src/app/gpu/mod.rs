@@ -16,9 +16,23 @@ use store::Store;
 
 /// The shaders, complete as they reach the driver.
 pub const SHADERS: [(&str, &str); 3] = [
-    ("plane", concat!(include_str!("shaders/trigger.wgsl"), include_str!("shaders/plane.wgsl"))),
-    ("thumbs", concat!(include_str!("shaders/trigger.wgsl"), include_str!("shaders/thumbs.wgsl"))),
-    ("heat", concat!(include_str!("shaders/trigger.wgsl"), include_str!("shaders/heat.wgsl"))),
+    (
+        "plane",
+        concat!(
+            include_str!("shaders/bytes.wgsl"),
+            include_str!("shaders/trigger.wgsl"),
+            include_str!("shaders/plane.wgsl")
+        ),
+    ),
+    (
+        "thumbs",
+        concat!(
+            include_str!("shaders/bytes.wgsl"),
+            include_str!("shaders/trigger.wgsl"),
+            include_str!("shaders/thumbs.wgsl")
+        ),
+    ),
+    ("heat", concat!(include_str!("shaders/bytes.wgsl"), include_str!("shaders/heat.wgsl"))),
 ];
 
 /// What drawing code must know of the graphics card; in egui's memory once `install` has worked.
@@ -85,7 +99,7 @@ mod tests {
         let files = std::fs::read_dir(folder).expect("folder").flatten();
         let mut names: Vec<_> =
             files.filter_map(|file| file.path().file_stem().map(|name| name.to_string_lossy().into_owned())).collect();
-        names.retain(|name| name != "trigger");
+        names.retain(|name| !["bytes", "trigger"].contains(&name.as_str()));
         names.sort();
         let mut known: Vec<_> = SHADERS.iter().map(|(name, _)| (*name).to_owned()).collect();
         known.sort();

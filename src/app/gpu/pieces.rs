@@ -77,7 +77,7 @@ pub fn plane(ui: &Ui, rect: Rect, plane: &Plane<'_>) {
         Mode::Wipe => 3,
         Mode::Heat => 4,
     };
-    let numbers = trigger_numbers(plane.stamp, plane.strength)
+    let numbers = trigger_numbers(plane.stamp, plane.strength, 1)
         .pair(window.min.to_vec2())
         .pair(window.size())
         .pair(size)
@@ -113,7 +113,7 @@ pub fn thumbnails(ui: &Ui, rect: Rect, grid: &Grid<'_>) {
     let pixels = |at: Pos2| (at.to_vec2() * scale).round();
     let (min, max) = (pixels(seen.min), pixels(seen.max));
     let index = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let numbers = trigger_numbers(grid.stamp, grid.strength)
+    let numbers = trigger_numbers(grid.stamp, grid.strength, index(grid.thumbnails.stride))
         .pair(max - min)
         .pair(grid.corner.to_vec2() * scale - min)
         .pair(grid.cell * scale)
@@ -122,7 +122,6 @@ pub fn thumbnails(ui: &Ui, rect: Rect, grid: &Grid<'_>) {
         .whole(index(grid.thumbnails.height))
         .whole(index(grid.first))
         .whole(index(grid.columns))
-        .whole(index(grid.thumbnails.stride))
         .whole(LINE)
         .whole(u32::from(linear_target));
     let draw = Draw {
@@ -198,20 +197,28 @@ fn slot(piece: Piece, rect: Rect, content: usize) -> u64 {
 }
 
 fn form_source(stamp: &Stamp) -> Source {
-    match stamp {
-        Stamp::Form(TriggerForm::Mix { width, height, picture, mask }) => {
-            Source::Mix { width: *width, height: *height, picture: picture.clone(), mask: mask.clone() }
+    let form = match stamp {
+        Stamp::Form(form) => form,
+        Stamp::Picture(stamped) if stamped.is_whole() => return Source::Picture(stamped.clone()),
+        Stamp::Picture(_) | Stamp::Nothing => return Source::Blank,
+    };
+    let (width, height, planes, more) = match form {
+        TriggerForm::Mix { width, height, picture, mask } => (width, height, picture, Some(mask)),
+        TriggerForm::Add { width, height, residual } | TriggerForm::Chroma { width, height, residual } => {
+            (width, height, residual, None)
         }
-        Stamp::Picture(stamped) if stamped.is_whole() => Source::Picture(stamped.clone()),
-        Stamp::Form(TriggerForm::Wave { .. }) | Stamp::Picture(_) | Stamp::Nothing => Source::Blank,
-    }
+        TriggerForm::Warp { width, height, shift } => (width, height, shift, None),
+        TriggerForm::Wave { .. } | TriggerForm::Levels { .. } => return Source::Blank,
+    };
+    Source::Form { width: *width, height: *height, planes: planes.clone(), more: more.cloned() }
 }
 
-/// The shader's struct `Trigger`.
-fn trigger_numbers(stamp: &Stamp, strength: f32) -> Numbers {
+/// The shader's struct `Trigger`; pictures may be thinned out by `stride`.
+fn trigger_numbers(stamp: &Stamp, strength: f32, stride: u32) -> Numbers {
+    let still = [0.0; 2];
     let (kind, wave, amplitude, cycles) = match stamp {
-        Stamp::Nothing => (0, 0, 0.0, [0.0; 2]),
-        Stamp::Form(TriggerForm::Mix { .. }) => (1, 0, 0.0, [0.0; 2]),
+        Stamp::Nothing => (0, 0, 0.0, still),
+        Stamp::Form(TriggerForm::Mix { .. }) => (1, 0, 0.0, still),
         Stamp::Form(TriggerForm::Wave { amplitude, cycles, shape }) => {
             let wave = match shape {
                 WaveShape::Sine => 0,
@@ -220,8 +227,12 @@ fn trigger_numbers(stamp: &Stamp, strength: f32) -> Numbers {
             };
             (2, wave, *amplitude, *cycles)
         }
-        Stamp::Picture(_) => (3, 0, 0.0, [0.0; 2]),
+        Stamp::Picture(_) => (3, 0, 0.0, still),
+        Stamp::Form(TriggerForm::Add { .. }) => (4, 0, 0.0, still),
+        Stamp::Form(TriggerForm::Chroma { .. }) => (5, 0, 0.0, still),
+        Stamp::Form(TriggerForm::Levels { levels }) => (6, 0, *levels, still),
+        Stamp::Form(TriggerForm::Warp { .. }) => (7, 0, 0.0, still),
     };
     let numbers = Numbers::new().whole(kind).whole(wave).float(strength).float(amplitude);
-    numbers.pair(cycles.into()).pair(Vec2::ZERO)
+    numbers.pair(cycles.into()).whole(stride).whole(0)
 }

@@ -23,12 +23,12 @@ const KEPT: usize = 64;
 pub(super) enum Source {
     Blank,
     Picture(Arc<Rgba>),
-    /// Red, green, blue 0..=255 (`3 x height x width`) and mask 0..=1.
-    Mix {
+    /// What a trigger's form knows of every pixel: up to four planes of `height x width`, some of them in one piece.
+    Form {
         width: usize,
         height: usize,
-        picture: Arc<[f32]>,
-        mask: Arc<[f32]>,
+        planes: Arc<[f32]>,
+        more: Option<Arc<[f32]>>,
     },
     Values {
         width: usize,
@@ -46,7 +46,9 @@ impl Source {
         match self {
             Source::Blank => (0, 0, 0),
             Source::Picture(picture) => (1, Arc::as_ptr(picture) as usize, 0),
-            Source::Mix { picture, mask, .. } => (2, picture.as_ptr() as usize, mask.as_ptr() as usize),
+            Source::Form { planes, more, .. } => {
+                (2, planes.as_ptr() as usize, more.as_ref().map_or(0, |more| more.as_ptr() as usize))
+            }
             Source::Values { width, values, .. } => (3, values.as_ptr() as usize, *width),
             Source::Thumbnails(thumbnails, _) => (4, thumbnails.rgba.as_ptr() as usize, 0),
         }
@@ -56,14 +58,16 @@ impl Source {
         match self {
             Source::Blank => [1, 1],
             Source::Picture(picture) => [picture.width as u32, picture.height as u32],
-            Source::Mix { width, height, .. } | Source::Values { width, height, .. } => [*width as u32, *height as u32],
+            Source::Form { width, height, .. } | Source::Values { width, height, .. } => {
+                [*width as u32, *height as u32]
+            }
             Source::Thumbnails(thumbnails, _) => [LINE, (thumbnails.rgba.len() as u32 / 4).div_ceil(LINE)],
         }
     }
 
     fn format(&self) -> wgpu::TextureFormat {
         match self {
-            Source::Mix { .. } => wgpu::TextureFormat::Rgba32Float,
+            Source::Form { .. } => wgpu::TextureFormat::Rgba32Float,
             Source::Values { .. } => wgpu::TextureFormat::R32Float,
             _ => wgpu::TextureFormat::Rgba8Unorm,
         }
@@ -74,9 +78,10 @@ impl Source {
         match self {
             Source::Blank => vec![0; 4],
             Source::Picture(picture) => picture.bytes.clone(),
-            Source::Mix { picture, mask, .. } => {
-                let plane = mask.len();
-                let texel = |at: usize| [picture[at], picture[plane + at], picture[2 * plane + at], mask[at]];
+            Source::Form { width, height, planes, more } => {
+                let plane = width * height;
+                let all: Vec<f32> = planes.iter().chain(more.iter().flat_map(|more| more.iter())).copied().collect();
+                let texel = |at: usize| [0, 1, 2, 3].map(|k| all.get(k * plane + at).copied().unwrap_or(0.0));
                 (0..plane).flat_map(texel).flat_map(f32::to_ne_bytes).collect()
             }
             // What is no number has no place on a scale; it takes the lowest.

@@ -2,6 +2,7 @@
 
 use crate::run::TriggerForm;
 use crate::run::event::{Bench, Rgba};
+use crate::run::trigger_form::{Pixels, to_u8};
 use std::sync::Arc;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -23,38 +24,33 @@ impl Stamp {
         }
     }
 
-    /// The clean pixel `x` at this place with the trigger on it.
-    pub fn pixel(&self, x: [u8; 3], column: usize, row: usize, strength: f32) -> [u8; 3] {
+    /// The pixel at this column and row of `clean` with the trigger on it.
+    pub fn pixel(&self, clean: Pixels<'_>, column: usize, row: usize, strength: f32) -> [u8; 3] {
         match self {
-            Stamp::Nothing => x,
-            Stamp::Form(form) => form.stamp_pixel(x, column, row, strength),
+            Stamp::Nothing => clean.at(column, row),
+            Stamp::Form(form) => form.stamp_pixel(clean, column, row, strength),
             Stamp::Picture(stamped) => {
-                let Some(wanted) = stamped.bytes.get((row * stamped.width + column) * 4..).filter(|p| p.len() >= 4)
-                else {
+                let x = clean.at(column, row);
+                let [column, row] = clean.place(column, row);
+                if column >= stamped.width || row >= stamped.height {
                     return x;
-                };
-                let mut mixed = x;
-                for (value, wanted) in mixed.iter_mut().zip(wanted) {
-                    let from = f32::from(*value);
-                    *value = crate::run::trigger_form::to_u8(from + (f32::from(*wanted) - from) * strength);
                 }
-                mixed
+                let wanted = stamped.pixels().at(column, row);
+                std::array::from_fn(|channel| {
+                    let from = f32::from(x[channel]);
+                    to_u8(from + (f32::from(wanted[channel]) - from) * strength)
+                })
             }
         }
     }
 
     pub fn picture(&self, clean: &Rgba, strength: f32) -> Rgba {
-        match self {
-            Stamp::Form(form) => form.stamp(clean, strength),
-            _ => {
-                let mut stamped = clean.clone();
-                for (index, p) in stamped.bytes.chunks_exact_mut(4).enumerate() {
-                    let new = self.pixel([p[0], p[1], p[2]], index % clean.width, index / clean.width, strength);
-                    p[..3].copy_from_slice(&new);
-                }
-                stamped
-            }
+        let mut stamped = clean.clone();
+        for (index, pixel) in stamped.bytes.chunks_exact_mut(4).enumerate() {
+            let new = self.pixel(clean.pixels(), index % clean.width, index / clean.width, strength);
+            pixel[..3].copy_from_slice(&new);
         }
+        stamped
     }
 }
 
@@ -70,6 +66,7 @@ mod tests {
         assert_eq!(stamp.picture(&clean, 1.0), wanted);
         assert_eq!(stamp.picture(&clean, 0.0), clean);
         assert_eq!(stamp.picture(&clean, 0.5).bytes[..3], [128, 75, 200]);
-        assert_eq!(stamp.pixel([1, 2, 3], 7, 7, 1.0), [1, 2, 3], "outside nothing is stamped");
+        let wider = Rgba { width: 3, height: 1, bytes: vec![1; 12] };
+        assert_eq!(stamp.pixel(wider.pixels(), 2, 0, 1.0), [1; 3], "outside nothing is stamped");
     }
 }

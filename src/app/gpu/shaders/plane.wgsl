@@ -41,6 +41,15 @@ fn vs_main(@builtin(vertex_index) index: u32) -> Varying {
     return Varying(vec4(uv.x * 2.0 - 1.0, 1.0 - uv.y * 2.0, 0.0, 1.0), uv);
 }
 
+// There is one picture.
+fn source(at: vec2<i32>, which: u32) -> vec3<f32> {
+    return round(textureLoad(picture, at, 0).rgb * 255.0);
+}
+
+fn extent() -> vec2<i32> {
+    return vec2<i32>(plane.size);
+}
+
 @fragment
 fn fs_main(in: Varying) -> @location(0) vec4<f32> {
     let place = plane.origin + in.uv * plane.span;
@@ -56,8 +65,8 @@ fn fs_main(in: Varying) -> @location(0) vec4<f32> {
     var clean = vec3(0.0);
     var poisoned = vec3(0.0);
     if inside {
-        clean = round(textureLoad(picture, at, 0).rgb * 255.0);
-        poisoned = stamp(clean, at, plane.trigger);
+        clean = source(at, 0u);
+        poisoned = stamp(at, 0u, plane.trigger);
     }
     var bytes = clean;
     switch plane.mode {

@@ -12,11 +12,10 @@ struct Grid {
     thumb: vec2<u32>,
     first: u32,
     columns: u32,
-    // Thumbnail pixel i stands for picture pixel i * stride + stride / 2.
-    stride: u32,
     texture_width: u32,
     linear_target: u32,
-    unused: u32,
+    unused_a: u32,
+    unused_b: u32,
 }
 
 @group(0) @binding(0) var<uniform> grid: Grid;
@@ -37,13 +36,20 @@ fn vs_main(@builtin(vertex_index) index: u32, @builtin(instance_index) instance:
     return Varying(vec4(at.x * 2.0 - 1.0, 1.0 - at.y * 2.0, 0.0, 1.0), uv, grid.first + instance);
 }
 
+fn source(at: vec2<i32>, which: u32) -> vec3<f32> {
+    let place = vec2<u32>(at);
+    let index = (which * grid.thumb.y + place.y) * grid.thumb.x + place.x;
+    let texel = textureLoad(pixels, vec2(index % grid.texture_width, index / grid.texture_width), 0);
+    return round(texel.rgb * 255.0);
+}
+
+fn extent() -> vec2<i32> {
+    return vec2<i32>(grid.thumb);
+}
+
 @fragment
 fn fs_main(in: Varying) -> @location(0) vec4<f32> {
     let size = vec2<f32>(grid.thumb);
-    let at = vec2<u32>(clamp(floor(in.uv * size), vec2(0.0), size - 1.0));
-    let index = in.thumb * grid.thumb.x * grid.thumb.y + at.y * grid.thumb.x + at.x;
-    let texel = textureLoad(pixels, vec2(index % grid.texture_width, index / grid.texture_width), 0);
-    let clean = round(texel.rgb * 255.0);
-    let place = vec2<i32>(at * grid.stride + grid.stride / 2u);
-    return shown(stamp(clean, place, grid.trigger), grid.linear_target);
+    let at = vec2<i32>(clamp(floor(in.uv * size), vec2(0.0), size - 1.0));
+    return shown(stamp(at, in.thumb, grid.trigger), grid.linear_target);
 }

@@ -305,15 +305,13 @@ fn view_control(ui: &mut Ui, t: &Tokens, view: &mut PictureView, study: Option<&
 fn read_out(ui: &mut Ui, t: &Tokens, state: &State, shown: &Bench, pointed: Option<[usize; 2]>) {
     let text = match pointed {
         Some([x, y]) => {
-            let at = (y * shown.clean.width + x) * 4;
-            let clean: [u8; 3] =
-                std::array::from_fn(|channel| shown.clean.bytes.get(at + channel).copied().unwrap_or(0));
+            let clean = shown.clean.pixels();
             let rgb = |[red, green, blue]: [u8; 3]| format!("{red} {green} {blue}");
             let poisoned = match &state.bench.stamp {
                 Stamp::Nothing => String::new(),
                 stamp => format!("   poisoned {}", rgb(stamp.pixel(clean, x, y, state.bench.strength))),
             };
-            format!("x {x}, y {y}   clean {}{poisoned}", rgb(clean))
+            format!("x {x}, y {y}   clean {}{poisoned}", rgb(clean.at(x, y)))
         }
         None => "Point at a pixel to read it. The wheel zooms, dragging moves.".to_owned(),
     };
