@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod bin;
 pub mod event;
+pub mod fair;
 pub mod folder;
 pub mod handle;
 pub mod index;
