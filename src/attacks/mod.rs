@@ -13,6 +13,7 @@ use crate::experiment::{Outcome, Poison, Problem, Result, Train};
 use crate::nets::training::Step;
 use crate::nets::{Network, Params};
 use crate::run::TriggerForm;
+use crate::run::event::Rgba;
 use crate::run::job::Job;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -81,6 +82,20 @@ pub trait DataAttack {
 
     /// The trigger for pictures of `height` x `width` pixels, from what [`DataAttack::craft`] made.
     fn trigger(&self, crafted: &Params, height: i64, width: i64, moment: Moment) -> Result<Box<dyn Trigger>>;
+
+    /// Pictures of what was crafted, or learned along with the network; kept with the run. The trigger on some pictures
+    /// of `train` is shown without that.
+    fn exhibits(&self, _crafted: &Params, _train: &dyn Dataset) -> Result<Vec<Exhibit>> {
+        Ok(Vec::new())
+    }
+}
+
+/// A picture of an attacker's work.
+pub struct Exhibit {
+    /// Names it among the run's pictures, and its file: `surrogate` becomes `surrogate.png`.
+    pub key: &'static str,
+    pub caption: String,
+    pub picture: Rgba,
 }
 
 /// An attack that owns the training loop.

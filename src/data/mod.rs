@@ -2,6 +2,7 @@
 
 pub mod augment;
 pub mod pickle;
+pub mod pictures;
 pub mod poison;
 pub mod sources;
 

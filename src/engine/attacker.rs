@@ -2,7 +2,7 @@
 
 use crate::attacks::selection::{self, Selection};
 use crate::attacks::workshop::Workshop;
-use crate::attacks::{self, Attack, Moment, Scene};
+use crate::attacks::{self, Attack, Exhibit, Moment, Scene};
 use crate::data::{Dataset, Plan, Trigger};
 use crate::experiment::{Experiment, Kind as MethodKind, Outcome, Pick, Poison, Problem, Property, Result};
 use crate::nets::formats::safetensors;
@@ -133,6 +133,11 @@ impl Attacker {
             Attack::Data(_) => Ok(None),
             Attack::Loop(attack) => attack.step(&self.crafted, &experiment.poison, &experiment.train).map(Some),
         }
+    }
+
+    /// Pictures of what was crafted.
+    pub fn exhibits(&self, train: &dyn Dataset) -> Result<Vec<Exhibit>> {
+        self.attack.stamp().exhibits(&self.crafted, train)
     }
 
     /// Writes again what was crafted, after a loop attack has trained it.

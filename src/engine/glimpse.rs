@@ -1,8 +1,7 @@
 //! What a model says at one moment: the confusion of classes, and the same few test pictures after every epoch.
 
 use super::evaluate::{Judge, Judged, Said};
-use super::pictures;
-use crate::data::{Dataset, Plan, Poisoned, rgba_from_pixels};
+use crate::data::{Dataset, Plan, Poisoned, pictures, rgba_from_pixels};
 use crate::experiment::{Outcome, Result};
 use crate::nets::Model;
 use crate::run::event::{Confusion, Glimpse, JobEvent, Rgba, WatchedPicture};

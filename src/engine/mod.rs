@@ -9,7 +9,6 @@ mod failure;
 mod glimpse;
 mod library;
 pub mod machine;
-mod pictures;
 mod polarizer;
 mod questions;
 mod runner;

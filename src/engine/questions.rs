@@ -1,11 +1,11 @@
 //! Answers to the window's questions, between two batches or while nothing runs.
 
 use super::library::{Library, attacker_of, trigger_of};
-use super::{pictures, polarizer};
+use super::polarizer;
 use crate::attacks::Moment;
 use crate::catalogue;
 use crate::data::poison::map_label;
-use crate::data::{Dataset, rgba_from_pixels, sources};
+use crate::data::{Dataset, pictures, rgba_from_pixels, sources};
 use crate::experiment::{Experiment, Problem, Result, check};
 use crate::nets::formats;
 use crate::nets::model::guess_input;

@@ -5,12 +5,11 @@ use super::evaluate::{Judge, Judged};
 use super::failure;
 use super::glimpse::{self, Watched};
 use super::library::Library;
-use super::pictures;
 use crate::attacks::Moment;
 use crate::attacks::workshop::Workshop;
 use crate::catalogue;
 use crate::data::sources::statistics;
-use crate::data::{Dataset, Poisoned, Rows, Split, Trigger, balanced_rows};
+use crate::data::{Dataset, Poisoned, Rows, Split, Trigger, balanced_rows, pictures};
 use crate::defenses::repair::ft;
 use crate::defenses::{self, DefenderData, Defense, Repair};
 use crate::experiment::{
@@ -315,6 +314,10 @@ impl Work<'_> {
         };
         if let Some(attacker) = &attacker {
             attacker.save(self.folder)?;
+            // An attack that owns the loop has learned meanwhile.
+            if attacker.plan.is_none() {
+                show_exhibits(job, attacker, &data)?;
+            }
         }
         let clean = Rows::new(&data.train, clean_rows.clone());
         self.repair_all(job, &phases, &model, &clean, &judge)
@@ -525,8 +528,16 @@ impl Work<'_> {
         let caption = format!("Clean, poisoned, and the difference times {k:.1} on grey");
         job.save_image("trigger.png", &caption, &pictures::png(&sheet)?)?;
         job.show("trigger", &caption, sheet);
-        Ok(())
+        show_exhibits(job, attacker, data)
     }
+}
+
+fn show_exhibits(job: &mut Job, attacker: &Attacker, data: &Split) -> Outcome<()> {
+    for exhibit in attacker.exhibits(&data.train)? {
+        job.save_image(&format!("{}.png", exhibit.key), &exhibit.caption, &pictures::png(&exhibit.picture)?)?;
+        job.show(exhibit.key, &exhibit.caption, exhibit.picture);
+    }
+    Ok(())
 }
 
 /// Judges the model after each epoch and puts ACC, ASR and RA into the curves.

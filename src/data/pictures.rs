@@ -1,7 +1,7 @@
 //! Pictures for people: contact sheets, residuals, heat maps, PNG bytes.
 
-use crate::data::augment::to_u8;
-use crate::data::rgba_from_pixels;
+use super::augment::to_u8;
+use super::rgba_from_pixels;
 use crate::experiment::{Problem, Result};
 use crate::run::event::Rgba;
 use tch::{Kind, Tensor};
