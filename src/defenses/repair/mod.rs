@@ -1,8 +1,10 @@
 //! After training: defenses that change a finished model.
 
 pub mod ft;
+pub mod ft_sam;
 pub mod npd;
+mod passes;
 
 use super::Entry;
 
-pub static ALL: &[&Entry] = &[&ft::ENTRY, &npd::ENTRY];
+pub static ALL: &[&Entry] = &[&ft::ENTRY, &ft_sam::ENTRY, &npd::ENTRY];
