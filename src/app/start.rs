@@ -22,9 +22,10 @@ const REPAINT_IN_SOFTWARE: Duration = Duration::from_millis(250);
 const LEAST_SIZE: [f32; 2] = [880.0, 600.0];
 
 /// Experiments that are known to work; the first one is the quick tour behind the main button.
-const PRESETS: [&str; 3] = [
+const PRESETS: &[&str] = &[
     include_str!("../../assets/presets/quick-badnets-npd.toml"),
     include_str!("../../assets/presets/quick-clean.toml"),
+    include_str!("../../assets/presets/quick-selection-lps.toml"),
     include_str!("../../assets/presets/cifar10-wrn-badnets.toml"),
 ];
 
@@ -118,7 +119,7 @@ fn presets() -> Vec<Preset> {
         let title = toml::from_str::<Experiment>(text).map(|experiment| experiment.name).unwrap_or_default();
         Preset { title, text: text.to_owned() }
     };
-    PRESETS.into_iter().map(preset).collect()
+    PRESETS.iter().map(|text| preset(text)).collect()
 }
 
 /// The program's mark, two crossed polarizers, as pixels.

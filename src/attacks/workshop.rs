@@ -28,6 +28,10 @@ impl Workshop {
         Self { only_looks: true, ..self }
     }
 
+    pub fn only_looks(&self) -> bool {
+        self.only_looks
+    }
+
     /// The piece called `what` that depends on `key` and nothing else. `make` may take long; it should tick.
     pub fn piece(
         &self,

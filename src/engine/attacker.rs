@@ -1,12 +1,12 @@
 //! The attacker's side of an experiment: how the trigger is made, which pictures get it, and who owns the loop.
 
-use crate::attacks::selection::{self, Selection};
+use crate::attacks::selection::{self, Chosen, Selection};
 use crate::attacks::workshop::Workshop;
 use crate::attacks::{self, Attack, Exhibit, Moment, Scene};
 use crate::data::{Dataset, Plan, Trigger};
 use crate::experiment::{Experiment, Kind as MethodKind, Outcome, Pick, Poison, Problem, Property, Result};
 use crate::nets::formats::safetensors;
-use crate::nets::training::Step;
+use crate::nets::training::{ResumePoint, Step};
 use crate::nets::{Network, Params};
 use crate::run::folder::RunFolder;
 use crate::run::job::Job;
@@ -20,6 +20,8 @@ pub struct Attacker {
     attack: Attack,
     crafted: Params,
     size: [i64; 2],
+    /// What a selection that looks has chosen, and what its scores count.
+    chosen: Option<(Chosen, &'static str)>,
     /// Which training pictures are poisoned; nothing for attacks that own the loop.
     pub plan: Option<Plan>,
 }
@@ -36,7 +38,7 @@ impl Attacker {
     /// The attack of `experiment` without anything crafted: enough for triggers that need nothing.
     pub fn plain(pick: &Pick, height: i64, width: i64) -> Result<Self> {
         let attack = attacks::make(&pick.id, &Value::Object(pick.options.clone()))?;
-        Ok(Self { attack, crafted: Params::new(), size: [height, width], plan: None })
+        Ok(Self { attack, crafted: Params::new(), size: [height, width], chosen: None, plan: None })
     }
 
     /// The attack of a run, with what was crafted there.
@@ -81,7 +83,7 @@ impl Attacker {
 
         let selection = selection_of(experiment)?;
         // A picture of the target class has nothing to learn from a label that it has already.
-        let pool = Poison { exclude_target: poison.exclude_target || selection.learns(), ..poison.clone() };
+        let pool = Poison { exclude_target: poison.exclude_target || selection.score().is_some(), ..poison.clone() };
         let eligible = Plan::eligible(&pool, labels, classes)?;
         let budget = Plan::budget(&pool, labels, &eligible)?;
         let mut scene = Scene {
@@ -97,8 +99,8 @@ impl Attacker {
         let known = folder.and_then(known_plan);
         let mut plan = match known {
             Some(plan) if !owns_loop => Some(plan),
-            _ if owns_loop || selection.learns() => None,
-            _ => Some(Plan::of(selection.select(job, &scene, budget, None)?, poison, classes)),
+            _ if owns_loop || selection.score().is_some() => None,
+            _ => Some(Plan::of(selection.select(job, &scene, budget, None)?.rows, poison, classes)),
         };
         if let Some(plan) = &plan {
             scene.rows = &plan.poisoned;
@@ -113,11 +115,20 @@ impl Attacker {
         }
         let trigger = attacker.trigger(Moment::Training)?;
         if plan.is_none() && !owns_loop {
-            let rows = selection.select(job, &scene, budget, Some(&*trigger))?;
-            plan = Some(Plan::of(rows, poison, classes));
+            let key = selection_key(experiment, &scene, &attacker.crafted)?;
+            let select = |job: &mut Job| Ok(selection.select(job, &scene, budget, Some(&*trigger))?.to_params());
+            let chosen = match workshop.piece(job, "selection", &key, select) {
+                Ok(chosen) => Some(Chosen::from_params(&chosen)?),
+                // Whoever only looks sees the trigger all the same.
+                Err(_) if workshop.only_looks() => None,
+                Err(halt) => return Err(halt),
+            };
+            plan = chosen.as_ref().map(|chosen| Plan::of(chosen.rows.clone(), poison, classes));
+            attacker.chosen = chosen.zip(selection.score());
         }
         if let (Some(folder), Some(plan)) = (folder, &plan) {
             folder.write_json(RunFolder::PLAN, plan)?;
+            ResumePoint::of(job, selection::PHASE).remove();
         }
         attacker.plan = plan;
         Ok(Some(attacker))
@@ -135,9 +146,13 @@ impl Attacker {
         }
     }
 
-    /// Pictures of what was crafted.
+    /// Pictures of what was crafted and of what was selected.
     pub fn exhibits(&self, train: &dyn Dataset) -> Result<Vec<Exhibit>> {
-        self.attack.stamp().exhibits(&self.crafted, train)
+        let mut exhibits = self.attack.stamp().exhibits(&self.crafted, train)?;
+        if let Some((chosen, score)) = &self.chosen {
+            exhibits.extend(chosen.exhibits(train, &*self.trigger(Moment::Training)?, score)?);
+        }
+        Ok(exhibits)
     }
 
     /// Writes again what was crafted, after a loop attack has trained it.
@@ -151,6 +166,22 @@ impl Attacker {
 
 fn known_plan(folder: &RunFolder) -> Option<Plan> {
     folder.read_json(RunFolder::PLAN).ok()
+}
+
+/// All that a learned selection depends on.
+fn selection_key(experiment: &Experiment, scene: &Scene, crafted: &Params) -> Result<Value> {
+    let recipe = scene.recipe;
+    Ok(json!({
+        "data": scene.train.card().hash,
+        "attack": experiment.attack,
+        "crafted": crafted.hash()?,
+        "poison": scene.poison,
+        "selection": experiment.selection,
+        "surrogate": scene.network.architecture(),
+        "recipe": [json!(recipe.crop), json!(recipe.flip), json!(recipe.momentum), json!(recipe.weight_decay)],
+        "seed": experiment.seed,
+        "arithmetic": format!("{:?} {:?}", scene.device, scene.kind),
+    }))
 }
 
 fn selection_of(experiment: &Experiment) -> Result<Box<dyn Selection>> {

@@ -6,6 +6,7 @@ use super::failure;
 use super::glimpse::{self, Watched};
 use super::library::Library;
 use crate::attacks::Moment;
+use crate::attacks::selection;
 use crate::attacks::workshop::Workshop;
 use crate::catalogue;
 use crate::data::sources::statistics;
@@ -16,7 +17,7 @@ use crate::experiment::{
     Experiment, Halt, Kind as MethodKind, Outcome, Pick, Problem, Property, Result, Scores, check,
 };
 use crate::nets::formats::safetensors;
-use crate::nets::training::fit::{Fit, Plain, Step, fit_with};
+use crate::nets::training::fit::{Fit, Plain, Round, Step, fit_with};
 use crate::nets::{InputSpec, Mode, Model, Network, device, zoo};
 use crate::run::event::{Ending, JobEvent, JobId, RunRequest};
 use crate::run::folder::{Found, RunFolder, cache_folder, folder_name, runs_folder};
@@ -237,8 +238,10 @@ fn forget_unfinished(folder: &RunFolder, experiment: &Experiment) -> Result<()> 
     if results.rows.len() != before {
         folder.set_results(&results)?;
     }
-    for phase in phases(experiment).ids() {
-        if folder.weights(&weights_name(phase)).exists() {
+    for phase in phases(experiment).ids().chain([selection::PHASE]) {
+        let done =
+            if phase == selection::PHASE { folder.file(RunFolder::PLAN) } else { folder.weights(&weights_name(phase)) };
+        if done.exists() {
             continue;
         }
         let epoch = safetensors::read(&folder.resume_folder().join(format!("{phase}.safetensors")))
@@ -347,7 +350,15 @@ impl Work<'_> {
         let mut model = Model::new(network, params);
         let train = &self.experiment.train;
         let trains = |_: &str| true;
-        let options = Fit { phase, train, kind: self.kind, mode: Mode::Train, trains: &trains, drop_last: true };
+        let options = Fit {
+            phase,
+            train,
+            kind: self.kind,
+            mode: Mode::Train,
+            trains: &trains,
+            drop_last: true,
+            round: Round::ONLY,
+        };
         let title = if self.experiment.attack.is_some() { "no defense" } else { "clean training" };
         let begin = job.elapsed_s();
         let mut watch = watcher(judge, self.watched.clone(), phase, self.kind, data.len());

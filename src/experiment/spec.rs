@@ -159,6 +159,8 @@ pub enum Schedule {
     Plateau,
     /// Divided by ten at 100, 200, 300 and 400 epochs.
     MultiStep,
+    /// Divided by ten after half and again after eleven fourteenths of the epochs: 35 and 55 of 70.
+    TwoSteps,
 }
 
 /// The training recipe; the defaults are BackdoorBench's for CIFAR-10.

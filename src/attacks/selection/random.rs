@@ -2,7 +2,8 @@
 //!
 //! With `per_class` each class gives the same number of pictures, as learned selections do it: the fair comparison.
 
-use super::{Entry, Scene, Selection, parse};
+use super::quota::hardest_of_each_class;
+use super::{Chosen, Entry, Scene, Selection, parse};
 use crate::data::Trigger;
 use crate::experiment::Outcome;
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
@@ -10,7 +11,6 @@ use crate::run::job::Job;
 use rand::seq::SliceRandom;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -41,32 +41,23 @@ struct Random {
 }
 
 impl Selection for Random {
-    fn learns(&self) -> bool {
-        false
+    fn score(&self) -> Option<&'static str> {
+        None
     }
 
-    fn select(&self, job: &mut Job, scene: &Scene, budget: usize, _: Option<&dyn Trigger>) -> Outcome<Vec<i64>> {
-        let mut rows = scene.rows.to_vec();
-        rows.shuffle(&mut job.rng("poison"));
-        if self.options.per_class {
+    fn select(&self, job: &mut Job, scene: &Scene, budget: usize, _: Option<&dyn Trigger>) -> Outcome<Chosen> {
+        let mut rng = job.rng("poison");
+        let rows = if self.options.per_class {
             let labels = scene.train.labels();
-            let mut by_class: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
-            for row in rows {
-                by_class.entry(labels[row as usize]).or_default().push(row);
-            }
-            // One from each class in turn: quotas differ by one at most, and small classes give what they have.
-            let mut turns: Vec<_> = by_class.into_values().map(Vec::into_iter).collect();
-            turns.shuffle(&mut job.rng("poison/classes"));
-            rows = Vec::with_capacity(budget);
-            while rows.len() < budget {
-                let before = rows.len();
-                rows.extend(turns.iter_mut().filter_map(Iterator::next));
-                if rows.len() == before {
-                    break;
-                }
-            }
-        }
-        rows.truncate(budget);
-        Ok(rows)
+            let classes: Vec<i64> = scene.rows.iter().map(|&row| labels[row as usize]).collect();
+            let places = hardest_of_each_class(&vec![0.0; classes.len()], &classes, budget, &mut rng);
+            places.into_iter().map(|place| scene.rows[place]).collect()
+        } else {
+            let mut rows = scene.rows.to_vec();
+            rows.shuffle(&mut rng);
+            rows.truncate(budget);
+            rows
+        };
+        Ok(Chosen { rows, ..Chosen::default() })
     }
 }

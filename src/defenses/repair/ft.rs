@@ -7,7 +7,7 @@
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
 use crate::experiment::{Outcome, Precision, Schedule, Train};
-use crate::nets::training::fit::{AfterEpoch, Fit, fit};
+use crate::nets::training::fit::{AfterEpoch, Fit, Round, fit};
 use crate::nets::{Mode, Model};
 use crate::run::job::Job;
 use schemars::JsonSchema;
@@ -123,7 +123,8 @@ impl Repair for FineTuning {
             Part::Head => Mode::Eval,
             Part::FrozenStatistics => Mode::BatchStatistics,
         };
-        let options = Fit { phase, train: &train, kind: data.kind, mode, trains: &trains, drop_last: false };
+        let options =
+            Fit { phase, train: &train, kind: data.kind, mode, trains: &trains, drop_last: false, round: Round::ONLY };
         fit(job, &mut model, data.clean, &options, after_epoch)?;
         Ok(model)
     }

@@ -25,6 +25,20 @@ pub struct Fit<'a> {
     pub trains: &'a dyn Fn(&str) -> bool,
     /// The last partial batch is left out, as the reference trainer does; never when it is the only one.
     pub drop_last: bool,
+    pub round: Round,
+}
+
+/// Which of several trainings of equal length this is. They are one phase: their epochs count on, and the resume point
+/// is that of the newest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Round {
+    /// From 0.
+    pub index: usize,
+    pub of: usize,
+}
+
+impl Round {
+    pub const ONLY: Round = Round { index: 0, of: 1 };
 }
 
 /// Called after every epoch with what has been learned so far. It returns nothing, so that no method can learn from it.
@@ -113,22 +127,23 @@ pub fn fit_with(
     let mut rate = LearningRate::new(train.schedule, train.learning_rate, train.epochs);
     let batches = batch_count(data.len(), train.batch, options.drop_last);
 
+    let before = options.round.index * train.epochs;
     let resume = ResumePoint::of(job, options.phase);
     let mut first = 0;
     let mut losses: Vec<f64> = Vec::new();
-    if let Some((epoch, state, facts)) = resume.load(job) {
+    if let Some((epoch, state, facts)) = resume.load_after(job, before) {
         restore_into(&live, &state)?;
         sgd.restore(&state)?;
         step.restore(&state)?;
-        (first, losses) = (epoch, facts);
+        (first, losses) = (epoch - before, facts);
         losses.iter().for_each(|&loss| rate.epoch_ended(loss));
     }
-    job.work((first * batches) as u64, (train.epochs * batches) as u64, "batches");
+    job.work(((before + first) * batches) as u64, (options.round.of * train.epochs * batches) as u64, "batches");
     let augment = Augment { crop: train.crop as i64, flip: train.flip };
     let labels = Tensor::from_slice(data.labels());
 
     for epoch in first..train.epochs {
-        let mut rng = job.rng(&format!("{}/epoch/{epoch}", options.phase));
+        let mut rng = job.rng(&format!("{}/epoch/{}", options.phase, before + epoch));
         let mut order: Vec<i64> = (0..data.len() as i64).collect();
         order.shuffle(&mut rng);
         let mut loss_sum = 0.0;
@@ -161,10 +176,10 @@ pub fn fit_with(
         let loss = loss_sum / batches as f64;
         rate.epoch_ended(loss);
         losses.push(loss);
-        let done = (epoch + 1) as f64;
-        job.metrics(options.phase, done, &[("loss", loss), ("learning-rate", rate.at(epoch as f64))])?;
-        after_epoch(job, epoch + 1, model)?;
-        resume.save(job, epoch + 1, &live.and(&sgd.state()).and(&step.state()), &losses)?;
+        let done = before + epoch + 1;
+        job.metrics(options.phase, done as f64, &[("loss", loss), ("learning-rate", rate.at(epoch as f64))])?;
+        after_epoch(job, done, model)?;
+        resume.save(job, done, &live.and(&sgd.state()).and(&step.state()), &losses)?;
     }
     Ok(())
 }

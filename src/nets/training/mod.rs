@@ -7,6 +7,6 @@ pub mod schedule;
 pub mod sgd;
 
 pub use adam::{Adam, Betas};
-pub use fit::{Fit, Step, fit, fit_with};
+pub use fit::{Fit, Round, Step, fit, fit_with};
 pub use resume::ResumePoint;
 pub use sgd::Sgd;

@@ -24,18 +24,28 @@ impl ResumePoint {
     /// Epochs done, tensors and facts; nothing when there is none. One that cannot be read is as good as none: the
     /// phase then starts again.
     pub fn load<F: DeserializeOwned>(&self, job: &mut Job) -> Option<(usize, Params, F)> {
+        self.load_after(job, 0)
+    }
+
+    /// The same, but only what lies beyond epoch `after`.
+    pub fn load_after<F: DeserializeOwned>(&self, job: &mut Job, after: usize) -> Option<(usize, Params, F)> {
         if !self.path.exists() {
             return None;
         }
-        let found = safetensors::read(&self.path).ok().and_then(|(state, texts)| {
-            let epoch = texts.get("epoch")?.parse().ok()?;
-            Some((epoch, state, serde_json::from_str(texts.get("facts")?).ok()?))
-        });
+        let found = self.peek();
         match &found {
+            Some((epoch, ..)) if *epoch <= after => return None,
             Some((epoch, ..)) => job.note(format!("{}: continues after epoch {epoch}", self.phase)),
             None => job.note(format!("{}: its resume point cannot be read, so it starts again", self.phase)),
         }
         found
+    }
+
+    /// What is there, without a word.
+    pub fn peek<F: DeserializeOwned>(&self) -> Option<(usize, Params, F)> {
+        let (state, texts) = safetensors::read(&self.path).ok()?;
+        let epoch = texts.get("epoch")?.parse().ok()?;
+        Some((epoch, state, serde_json::from_str(texts.get("facts")?).ok()?))
     }
 
     pub fn save(&self, job: &mut Job, epoch: usize, state: &Params, facts: &impl Serialize) -> Result<()> {

@@ -42,6 +42,10 @@ impl LearningRate {
                 }
                 Schedule::OneCycle => half_cosine((share - WARM_UP) / (1.0 - WARM_UP)),
                 Schedule::Plateau => self.plateau.factor,
+                Schedule::TwoSteps => {
+                    let done = epoch / self.epochs as f64;
+                    0.1f64.powi([0.5, 11.0 / 14.0].iter().filter(|&&share| done >= share).count() as i32)
+                }
                 Schedule::MultiStep => {
                     0.1f64.powi([100.0, 200.0, 300.0, 400.0].iter().filter(|&&e| epoch >= e).count() as i32)
                 }
@@ -89,6 +93,14 @@ mod tests {
         assert!((rate.at(2.0) - 0.4).abs() < 1e-12);
         assert!(rate.at(1.0) < rate.at(1.5) && rate.at(4.0) > rate.at(5.0));
         assert!(rate.at(8.0) < 1e-12);
+    }
+
+    #[test]
+    fn two_steps_lie_where_the_paper_has_them() {
+        let rate = LearningRate::new(Schedule::TwoSteps, 1.0, 70);
+        let falls: Vec<usize> = (1..70).filter(|&e| rate.at(e as f64) < rate.at(e as f64 - 1.0)).collect();
+        assert_eq!(falls, [35, 55]);
+        assert!((rate.at(69.0) - 0.01).abs() < 1e-12);
     }
 
     #[test]
