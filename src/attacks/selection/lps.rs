@@ -9,7 +9,7 @@
 //! Its code is not public: rounds, epochs a round and the surrogate are this program's completion of the paper. The
 //! surrogate has the victim's shape. A poisoned picture replaces the clean one.
 //!
-//! Look at the overlap from round to round (it settles), and at the saw-tooth of the loss: each new mask raises it.
+//! Look at the overlap from round to round (does the game settle?), and at the score before and after the mask moves.
 
 use super::quota::{hardest, hardest_of_each_class};
 use super::stamped::{Stamped, batch_of, numbers};
