@@ -288,6 +288,9 @@ fn variants() -> Vec<(String, Box<dyn Trigger>)> {
         ("sig", json!({"delta_train": 13.7, "frequency": 7.3, "angle": 33.0})),
         ("sig", json!({"shape": "ramp"})),
         ("sig", json!({"shape": "triangle", "frequency": 2.5})),
+        ("ctrl", json!({})),
+        ("ftrojan", json!({})),
+        ("ftrojan", json!({"magnitude": 90, "channels": "cr", "window": 16})),
     ];
     let residual = drawn(3, 60.0);
     let add = plain(add_form(&residual).unwrap(), move |x| x + &residual);

@@ -2,6 +2,9 @@
 
 pub mod badnets;
 pub mod blended;
+pub mod ctrl;
+pub mod dct;
+pub mod ftrojan;
 pub mod selection;
 pub mod sig;
 pub mod workshop;
@@ -28,7 +31,7 @@ pub struct Entry {
     pub make: fn(&Value) -> Result<Attack>,
 }
 
-pub static ALL: &[&Entry] = &[&badnets::ENTRY, &blended::ENTRY, &sig::ENTRY];
+pub static ALL: &[&Entry] = &[&badnets::ENTRY, &blended::ENTRY, &ctrl::ENTRY, &ftrojan::ENTRY, &sig::ENTRY];
 
 /// What an attacker may touch.
 pub enum Attack {
@@ -208,6 +211,8 @@ pub(crate) mod tests {
                 json!({"shape": "ramp", "frequency": 1.0}),
                 json!({"shape": "triangle", "angle": 30.0, "frequency": 4.5, "delta_test": 25.5}),
             ],
+            "ctrl" => vec![json!({}), json!({"channels": "y", "cells": [[3, 0], [20, 31]]})],
+            "ftrojan" => vec![json!({}), json!({"magnitude": 80, "channels": "cb", "window": 8})],
             _ => vec![json!({})],
         };
         for entry in ALL {
