@@ -77,21 +77,27 @@ fn ssim(x: &[f64], y: &[f64], width: usize, height: usize) -> f64 {
 
 /// The Gaussian window over a plane, first along rows, then along columns.
 fn blur(plane: &[f64], width: usize, height: usize) -> Vec<f64> {
-    let weights = window();
-    let across: Vec<f64> = (0..plane.len())
-        .map(|i| {
-            let (row, column) = (i / width, i % width);
-            let value = |k: usize| plane[row * width + reflect(column + k, width)];
-            weights.iter().enumerate().map(|(k, weight)| weight * value(k)).sum()
-        })
-        .collect();
-    (0..plane.len())
-        .map(|i| {
-            let (row, column) = (i / width, i % width);
-            let value = |k: usize| across[reflect(row + k, height) * width + column];
-            weights.iter().enumerate().map(|(k, weight)| weight * value(k)).sum()
-        })
-        .collect()
+    blur_lines(&blur_lines(plane, width), height)
+}
+
+/// The window along lines of `n` values; the result is transposed.
+fn blur_lines(plane: &[f64], n: usize) -> Vec<f64> {
+    if plane.is_empty() {
+        return Vec::new();
+    }
+    let (weights, lines) = (window(), plane.len() / n);
+    let places: Vec<usize> = (0..n + 2 * RADIUS).map(|shifted| reflect(shifted, n)).collect();
+    let mut blurred = vec![0.0; plane.len()];
+    let mut padded = vec![0.0; places.len()];
+    for (line, values) in plane.chunks_exact(n).enumerate() {
+        for (value, &place) in padded.iter_mut().zip(&places) {
+            *value = values[place];
+        }
+        for (at, window) in padded.windows(weights.len()).enumerate() {
+            blurred[at * lines + line] = window.iter().zip(&weights).map(|(value, weight)| value * weight).sum();
+        }
+    }
+    blurred
 }
 
 fn window() -> [f64; 2 * RADIUS + 1] {

@@ -1,0 +1,254 @@
+//! How far each trigger changes pictures: on CIFAR-10 against what was measured when the methods were described, and on
+//! generated pictures against figures that follow from the formulas.
+//!
+//! CIFAR-10 is read from `$CIFAR10` or `../shared/data/cifar10`; without it that one test says that it is skipped. It prints
+//! the table of docs/results.md: `cargo test --test trigger_quality -- --nocapture`.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests may fail loudly and say what they measured")]
+
+use polariscope::app::picture::Quality;
+use polariscope::attacks::Moment;
+use polariscope::data::sources::{self, SourceChoice};
+use polariscope::data::{Dataset, Trigger, rgba_from_pixels};
+use polariscope::engine::Attacker;
+use polariscope::experiment::Pick;
+use polariscope::run::event::Rgba;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use tch::{Device, Kind, Tensor};
+
+const SIDE: usize = 32;
+/// The first so many test pictures of every class, in the order of the file.
+const PER_CLASS: usize = 100;
+
+/// A trigger and the figures that it should have.
+struct Row {
+    id: &'static str,
+    options: Value,
+    /// Decibel.
+    psnr: f64,
+    /// With the window of [`similarity`]; NaN where none was written down.
+    ssim: f64,
+    /// How far PSNR and SSIM may lie off.
+    slack: (f64, f64),
+    /// No value may change by more, in grey levels.
+    most: u8,
+}
+
+fn row(id: &'static str, options: Value, psnr: f64, ssim: f64, slack: (f64, f64), most: u8) -> Row {
+    Row { id, options, psnr, ssim, slack, most }
+}
+
+/// The same arithmetic: what is left is the choice of the pictures and one digit.
+const SAME: (f64, f64) = (0.15, 0.005);
+/// A pattern of the same kind, drawn from another seed.
+const DRAWN: (f64, f64) = (3.0, 0.08);
+
+/// As measured on 1,000 pictures of a JPEG copy of CIFAR-10 when the methods were described.
+fn described() -> Vec<Row> {
+    vec![
+        row("badnets", json!({}), 27.4, 0.993, SAME, 255),
+        row("blended", json!({"alpha_test": 0.05}), 32.8, 0.981, DRAWN, 13),
+        row("blended", json!({"alpha_test": 0.1}), 26.7, 0.932, DRAWN, 26),
+        row("blended", json!({}), 20.7, 0.796, DRAWN, 51),
+        row("ctrl", json!({"magnitude": 50}), 38.1, 0.985, SAME, 12),
+        row("ctrl", json!({}), 32.0, 0.947, SAME, 23),
+        row("ctrl", json!({"magnitude": 200}), 26.1, 0.852, SAME, 45),
+        // A few wrapped pixels decide; another thousand pictures lies up to 0.6 dB off.
+        row("ctrl", json!({"reference_compat": true}), 23.1, f64::NAN, (0.6, 0.0), 255),
+        row("ftrojan", json!({"magnitude": 20}), 45.0, 0.997, SAME, 9),
+        row("ftrojan", json!({}), 42.5, 0.994, SAME, 9),
+        row("ftrojan", json!({"magnitude": 50}), 38.1, 0.985, SAME, 15),
+        row("ftrojan", json!({"magnitude": 100}), 32.2, 0.948, SAME, 25),
+        row("sig", json!({"delta_test": 10}), 31.3, 0.943, SAME, 10),
+        row("sig", json!({"delta_test": 20}), 25.3, 0.837, SAME, 20),
+        row("sig", json!({}), 19.4, 0.633, SAME, 40),
+    ]
+}
+
+/// Decibel of a mean squared change in grey levels.
+fn decibel(mean_square: f64) -> f64 {
+    10.0 * (255.0f64.powi(2) / mean_square).log10()
+}
+
+/// What rounding an arbitrary number adds to the mean squared change.
+const ROUNDING: f64 = 1.0 / 12.0;
+
+/// On pictures of levels 80 to 175, where nothing saturates, energies add up as on paper.
+fn derived() -> Vec<Row> {
+    let mean = |squares: &[f64]| squares.iter().sum::<f64>() / squares.len() as f64;
+    // 0, 37, 28, -15, -40, -15, 28, 37 and the same negated.
+    let stripes = mean(&[0.0, 1369.0, 784.0, 225.0, 1600.0, 225.0, 784.0, 1369.0]);
+    // Two coefficients of 1024 raised by 100 in U and V, and what that is in red, green and blue.
+    let checker = 2.0 * 100.0f64.powi(2) / 1024.0 * mean(&[1.14f64.powi(2), 0.977f64.powi(2), 2.029f64.powi(2)]);
+    let close = (0.05, 0.0);
+    vec![
+        // Black on nine pixels of three values: the change is the picture itself.
+        row("badnets", json!({"color": "#000000"}), decibel(9.0 / 1024.0 * square_mean()), f64::NAN, (0.2, 0.0), 175),
+        // The first coefficient is the mean: 96 / 32 is three levels everywhere.
+        row("ctrl", json!({"channels": "y", "cells": [[0, 0]], "magnitude": 96}), decibel(9.0), f64::NAN, close, 3),
+        row("ctrl", json!({}), decibel(checker + ROUNDING), f64::NAN, close, 22),
+        row("sig", json!({}), decibel(stripes), f64::NAN, close, 40),
+        row("sig", json!({"shape": "ramp", "frequency": 1, "delta_test": 32}), decibel(325.5), f64::NAN, close, 31),
+    ]
+}
+
+const LEVELS: std::ops::RangeInclusive<u8> = 80..=175;
+
+/// Mean square of the levels.
+fn square_mean() -> f64 {
+    LEVELS.map(|level| f64::from(level).powi(2)).sum::<f64>() / LEVELS.len() as f64
+}
+
+/// Means over pictures; the largest change is that of all.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Measured {
+    psnr: f64,
+    ssim: f64,
+    /// As the window shows it: a Gaussian window, edges included.
+    shown_ssim: f64,
+    most: u8,
+}
+
+impl Measured {
+    fn fits(&self, row: &Row) -> bool {
+        let ssim_fits = row.ssim.is_nan() || (self.ssim - row.ssim).abs() <= row.slack.1;
+        (self.psnr - row.psnr).abs() <= row.slack.0 && ssim_fits && self.most <= row.most
+    }
+}
+
+fn trigger(id: &str, options: &Value) -> Box<dyn Trigger> {
+    let Value::Object(options) = options.clone() else { panic!("options are an object") };
+    let attacker = Attacker::plain(&Pick { id: id.into(), options }, SIDE as i64, SIDE as i64).unwrap();
+    attacker.trigger(Moment::Test).unwrap()
+}
+
+/// `pixels` is u8 `[N, 3, H, W]`. Pictures that the trigger leaves alike have no PSNR and are left out of its mean.
+fn measure(trigger: &dyn Trigger, pixels: &Tensor) -> Measured {
+    let rows: Vec<i64> = (0..pixels.size()[0]).collect();
+    let stamped = trigger.apply(pixels, &rows).unwrap();
+    let picture = |batch: &Tensor, row: i64| rgba_from_pixels(&batch.get(row)).unwrap();
+    let twins: Vec<_> = rows.iter().map(|&row| (picture(pixels, row), picture(&stamped, row))).collect();
+    // Similarity takes its time; both halves at once.
+    let (first, second) = twins.split_at(twins.len() / 2);
+    let all = |twins: &[(Rgba, Rgba)]| -> Vec<_> {
+        twins.iter().map(|(a, b)| (Quality::of(a, b), similarity(a, b))).collect()
+    };
+    let figures = std::thread::scope(|scope| {
+        let rest = scope.spawn(move || all(second));
+        [all(first), rest.join().unwrap()].concat()
+    });
+    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+    Measured {
+        psnr: mean(figures.iter().map(|(quality, _)| quality.psnr).filter(|psnr| psnr.is_finite()).collect()),
+        ssim: mean(figures.iter().map(|(_, ssim)| *ssim).collect()),
+        shown_ssim: mean(figures.iter().map(|(quality, _)| quality.ssim).collect()),
+        most: figures.iter().map(|(quality, _)| quality.l_inf).max().unwrap(),
+    }
+}
+
+/// Structural similarity as the described figures have it: windows of 7 x 7 pixels, all weighing the same, that lie within
+/// the picture; unbiased variances; values 0 to 1.
+fn similarity(a: &Rgba, b: &Rgba) -> f64 {
+    const WINDOW: usize = 7;
+    const COUNT: f64 = (WINDOW * WINDOW) as f64;
+    let (c1, c2) = (0.01f64.powi(2), 0.03f64.powi(2));
+    let (mut sum, mut windows) = (0.0, 0.0);
+    for channel in 0..3 {
+        let plane = |picture: &Rgba| -> Vec<f64> {
+            picture.bytes.chunks_exact(4).map(|pixel| f64::from(pixel[channel]) / 255.0).collect()
+        };
+        let (x, y) = (plane(a), plane(b));
+        for (top, left) in (0..=a.height - WINDOW).flat_map(|top| (0..=a.width - WINDOW).map(move |left| (top, left))) {
+            let mut sums = [0.0; 5];
+            for row in top..top + WINDOW {
+                let line = row * a.width + left..row * a.width + left + WINDOW;
+                for (&x, &y) in x[line.clone()].iter().zip(&y[line]) {
+                    sums[0] += x;
+                    sums[1] += y;
+                    sums[2] += x * x;
+                    sums[3] += y * y;
+                    sums[4] += x * y;
+                }
+            }
+            let [mx, my, xx, yy, xy] = sums.map(|sum| sum / COUNT);
+            let unbiased = COUNT / (COUNT - 1.0);
+            let (vx, vy, cov) = ((xx - mx * mx) * unbiased, (yy - my * my) * unbiased, (xy - mx * my) * unbiased);
+            sum += (2.0 * mx * my + c1) * (2.0 * cov + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2));
+            windows += 1.0;
+        }
+    }
+    sum / windows
+}
+
+/// Pictures of CIFAR-10's test set: u8 `[1000, 3, 32, 32]`; nothing where there is no CIFAR-10.
+fn cifar10() -> Option<Tensor> {
+    let path = std::env::var_os("CIFAR10").map_or_else(|| PathBuf::from("../shared/data/cifar10"), PathBuf::from);
+    if !path.is_dir() {
+        return None;
+    }
+    let test = sources::open(&path.to_string_lossy(), &SourceChoice::default()).unwrap().test;
+    let mut counts = [0; 10];
+    let mut keeps = |label: i64| {
+        counts[label as usize] += 1;
+        counts[label as usize] <= PER_CLASS
+    };
+    let rows: Vec<i64> = (0i64..).zip(test.labels()).filter(|&(_, &label)| keeps(label)).map(|(row, _)| row).collect();
+    assert_eq!(rows.len(), 10 * PER_CLASS);
+    Some(test.pixels(&rows).unwrap())
+}
+
+/// Noise of levels that leave room on both sides: u8 `[count, 3, 32, 32]`.
+fn noise(count: usize) -> Tensor {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let values: Vec<u8> = (0..count * 3 * SIDE * SIDE).map(|_| rng.random_range(LEVELS)).collect();
+    Tensor::from_slice(&values).view([count as i64, 3, SIDE as i64, SIDE as i64])
+}
+
+#[test]
+fn triggers_change_cifar10_as_much_as_was_measured() {
+    let Some(pixels) = cifar10() else {
+        println!("skipped: there is no CIFAR-10; set CIFAR10 to its folder");
+        return;
+    };
+    println!("| attack | options | PSNR, dB (described) | SSIM 7 x 7 (described) | SSIM as shown | L\u{221E} |");
+    println!("|---|---|---|---|---|---|");
+    let mut wrong = Vec::new();
+    for row in described() {
+        let measured = measure(&*trigger(row.id, &row.options), &pixels);
+        let Measured { psnr, ssim, shown_ssim, most } = measured;
+        let options = row.options.to_string().replace(['{', '}', '"'], "").replace(':', " = ").replace(',', ", ");
+        let wanted = if row.ssim.is_nan() { "-".to_owned() } else { format!("{:.3}", row.ssim) };
+        let line = format!(
+            "| {} | {options} | {psnr:.2} ({:.1}) | {ssim:.3} ({wanted}) | {shown_ssim:.3} | {most} |",
+            row.id, row.psnr
+        );
+        println!("{line}");
+        if !measured.fits(&row) {
+            wrong.push(line);
+        }
+    }
+    assert!(wrong.is_empty(), "not as described:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn triggers_change_noise_as_much_as_their_formulas_say() {
+    let pixels = noise(40);
+    for row in derived() {
+        let measured = measure(&*trigger(row.id, &row.options), &pixels);
+        assert!(measured.fits(&row), "{} {}: {measured:?}, not {:.2} dB", row.id, row.options, row.psnr);
+    }
+}
+
+#[test]
+fn similarity_of_flat_pictures_is_that_of_their_means() {
+    let flat = |level: i64| {
+        let pixels = Tensor::full([3, SIDE as i64, SIDE as i64], level, (Kind::Uint8, Device::Cpu));
+        rgba_from_pixels(&pixels).unwrap()
+    };
+    assert_eq!(similarity(&flat(90), &flat(90)), 1.0);
+    let (a, b, c1) = (100.0 / 255.0, 151.0 / 255.0, 1e-4);
+    let wanted = (2.0 * a * b + c1) / (a * a + b * b + c1);
+    assert!((similarity(&flat(100), &flat(151)) - wanted).abs() < 1e-9);
+}
