@@ -5,7 +5,7 @@
 //!
 //! Gu, Dolan-Gavitt, Garg: BadNets: Identifying Vulnerabilities in the Machine Learning Model Supply Chain. 2017.
 
-use super::{Attack, DataAttack, Entry, Moment, mix_form, parse, read_picture};
+use super::{Attack, DataAttack, Entry, Moment, mix_form, parse, read_picture, resize};
 use crate::data::augment::to_u8;
 use crate::data::poison::Trigger;
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
@@ -40,6 +40,10 @@ pub struct Options {
     /// pixels are left alone.
     #[schemars(extend("x-widget" = "file", "x-advanced" = true))]
     pub file: Option<PathBuf>,
+    /// As BackdoorBench: draw at 32 x 32 pixels and enlarge that, which gives the patch a dark rim, instead of drawing a
+    /// larger patch. At 32 x 32 pixels there is no difference.
+    #[schemars(extend("x-advanced" = true))]
+    pub reference_compat: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -57,7 +61,16 @@ pub enum Shape {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { shape: Shape::Square, size: 3, right: 0, bottom: 0, color: "#ffffff".into(), opacity: 1.0, file: None }
+        Self {
+            shape: Shape::Square,
+            size: 3,
+            right: 0,
+            bottom: 0,
+            color: "#ffffff".into(),
+            opacity: 1.0,
+            file: None,
+            reference_compat: false,
+        }
     }
 }
 
@@ -80,6 +93,9 @@ pub static ENTRY: Entry = Entry {
     make: |options| Ok(Attack::Data(Box::new(BadNets { options: parse(options)? }))),
 };
 
+/// Side of the pictures for which sizes and distances are given.
+const USUAL: i64 = 32;
+
 struct BadNets {
     options: Options,
 }
@@ -100,7 +116,20 @@ struct Patch {
 
 impl Patch {
     fn new(options: &Options, height: i64, width: i64) -> Result<Self> {
-        let scale = |at_32: i64, side: i64| (at_32 as f64 * side as f64 / 32.0).round() as i64;
+        if !options.reference_compat {
+            return Self::drawn_at(options, height, width);
+        }
+        let small = Self::drawn_at(options, USUAL, USUAL)?;
+        // Black is see-through there, so black cells are drawn as the next level.
+        let opaque = small.mask.gt(0.0).to_kind(TensorKind::Float);
+        let picture = resize(&(small.picture.clamp_min(1.0) * opaque), height, width).round();
+        let mask = picture.amax([0i64].as_slice(), true).gt(0.0).to_kind(TensorKind::Float) * options.opacity;
+        Ok(Self { picture, mask })
+    }
+
+    /// The patch, with its size and place scaled to pictures of this size.
+    fn drawn_at(options: &Options, height: i64, width: i64) -> Result<Self> {
+        let scale = |at_32: i64, side: i64| (at_32 as f64 * side as f64 / USUAL as f64).round() as i64;
         let (colors, mask) = match (options.shape, &options.file) {
             (Shape::File, Some(path)) => pattern_from_file(path)?,
             (Shape::File, None) => {
@@ -238,6 +267,22 @@ mod tests {
         assert_eq!((changed(32), changed(64)), (27, 108));
         let problem = trigger_of("badnets", json!({"size": 20, "right": 20}), 32, Moment::Test).err().unwrap();
         assert!(problem.headline.contains("fit"));
+    }
+
+    #[test]
+    fn the_reference_enlarges_the_patch_to_one_with_a_dark_rim() {
+        let compat = json!({"reference_compat": true});
+        let x = noise(32);
+        assert!(stamp(compat.clone(), &x).equal(&stamp(json!({}), &x)));
+        let y = stamp(compat, &Tensor::zeros([1, 3, 64, 64], (TensorKind::Uint8, Device::Cpu))).get(0).get(1);
+        let line = |row: i64| Vec::<u8>::try_from(y.get(row).narrow(0, 56, 8)).unwrap();
+        assert_eq!(line(56), [0; 8]);
+        assert_eq!(line(57), [0, 16, 48, 64, 64, 64, 64, 64]);
+        assert_eq!(line(58), [0, 48, 143, 191, 191, 191, 191, 191]);
+        assert_eq!(line(63), [0, 64, 191, 255, 255, 255, 255, 255]);
+        let grid = json!({"reference_compat": true, "shape": "grid"});
+        let y = stamp(grid, &Tensor::full([1, 3, 32, 32], 77, (TensorKind::Uint8, Device::Cpu)));
+        assert_eq!(y.int64_value(&[0, 0, 29, 29]), 1, "black cells stay opaque");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //!
 //! Chen, Liu, Li, Lu, Song: Targeted Backdoor Attacks on Deep Learning Systems Using Data Poisoning. 2017.
 
-use super::{Attack, DataAttack, Entry, Moment, Scene, mix_form, parse, read_picture};
+use super::{Attack, DataAttack, Entry, Moment, Scene, mix_form, parse, read_picture, resize};
 use crate::data::augment::to_u8;
 use crate::data::poison::Trigger;
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
@@ -36,6 +36,9 @@ pub struct Options {
     /// For key `file`: any picture.
     #[schemars(extend("x-widget" = "file", "x-advanced" = true))]
     pub file: Option<PathBuf>,
+    /// Cut the file to its middle where its shape is not that of the data, instead of stretching it.
+    #[schemars(extend("x-advanced" = true))]
+    pub cut: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,7 +54,7 @@ pub enum Key {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { alpha_train: 0.2, alpha_test: 0.2, key: Key::Picture, key_seed: 1, file: None }
+        Self { alpha_train: 0.2, alpha_test: 0.2, key: Key::Picture, key_seed: 1, file: None, cut: false }
     }
 }
 
@@ -106,8 +109,8 @@ impl Blended {
     fn key(&self, height: i64, width: i64) -> Result<Tensor> {
         let options = &self.options;
         let key = match (options.key, &options.file) {
-            (Key::Picture, _) => drawn_key(options.key_seed),
-            (Key::Noise, _) => noise_key(options.key_seed, height, width),
+            (Key::Picture, _) => return Ok(stretched(&resize(&drawn_key(options.key_seed), height, width))),
+            (Key::Noise, _) => return Ok(noise_key(options.key_seed, height, width)),
             (Key::File, Some(path)) => read_picture(path)?.narrow(0, 0, 3),
             (Key::File, None) => {
                 return Err(Problem::bad_input("Key `file` needs a picture file.")
@@ -115,6 +118,7 @@ impl Blended {
                     .remedy("Name a picture, or choose another key."));
             }
         };
+        let key = if options.cut { middle(&key, height, width) } else { key };
         Ok(resize(&key, height, width))
     }
 }
@@ -136,8 +140,11 @@ impl Trigger for Blend {
     }
 }
 
-fn resize(key: &Tensor, height: i64, width: i64) -> Tensor {
-    key.unsqueeze(0).internal_upsample_bilinear2d_aa([height, width], false, None, None).squeeze_dim(0)
+/// The largest part around the centre with the shape of `height` x `width`.
+fn middle(key: &Tensor, height: i64, width: i64) -> Tensor {
+    let (tall, wide) = (key.size()[1], key.size()[2]);
+    let (new_tall, new_wide) = (tall.min(wide * height / width).max(1), wide.min(tall * width / height).max(1));
+    key.narrow(1, (tall - new_tall) / 2, new_tall).narrow(2, (wide - new_wide) / 2, new_wide)
 }
 
 fn noise_key(seed: u64, height: i64, width: i64) -> Tensor {
@@ -149,7 +156,7 @@ fn noise_key(seed: u64, height: i64, width: i64) -> Tensor {
 /// Side on which keys are drawn before they are resized to the data.
 const CANVAS: i64 = 256;
 
-/// Five octaves of value noise under fourteen outlined discs and boxes, stretched to strong contrast: f32 `[3, 256, 256]`.
+/// Five octaves of value noise under fourteen outlined discs and boxes: f32 `[3, 256, 256]`, 0..=255.
 fn drawn_key(seed: u64) -> Tensor {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut canvas = Tensor::zeros([3, CANVAS, CANVAS], tch::kind::FLOAT_CPU);
@@ -177,9 +184,14 @@ fn drawn_key(seed: u64) -> Tensor {
         let paint = Tensor::from_slice(&color).view([3, 1, 1]) * &fill;
         canvas = canvas * (1.0f64 - &body) + paint * body;
     }
-    let mean = canvas.mean_dim([1i64, 2].as_slice(), true, TensorKind::Float);
-    let spread = canvas.std_dim([1i64, 2].as_slice(), false, true);
-    ((canvas - mean) / spread * 75.0 + 128.0).clamp(0.0, 255.0)
+    canvas
+}
+
+/// Every channel with its mean in the middle and much contrast, in the size in which it is used: a flat key is not learned.
+fn stretched(key: &Tensor) -> Tensor {
+    let mean = key.mean_dim([1i64, 2].as_slice(), true, TensorKind::Float);
+    let spread = key.std_dim([1i64, 2].as_slice(), false, true).clamp_min(1.0);
+    ((key - mean) / spread * 70.0 + 128.0).clamp(0.0, 255.0)
 }
 
 /// Cosine interpolation of a lattice of random values to the whole canvas.
@@ -241,14 +253,33 @@ mod tests {
 
     #[test]
     fn keys_have_contrast_and_depend_on_the_seed_only() {
-        let key = resize(&drawn_key(1), 32, 32);
-        for channel in 0..3 {
-            let mean = key.get(channel).mean(TensorKind::Float).double_value(&[]);
-            let spread = key.get(channel).std(false).double_value(&[]);
-            assert!((100.0..160.0).contains(&mean), "mean {mean}");
-            assert!(spread >= 50.0, "spread {spread}");
+        let of = |seed: u64, side: i64| stretched(&resize(&drawn_key(seed), side, side));
+        for (seed, side) in (0..12).zip([28, 32, 64].into_iter().cycle()) {
+            let key = of(seed, side);
+            for channel in 0..3 {
+                let mean = key.get(channel).mean(TensorKind::Float).double_value(&[]);
+                let spread = key.get(channel).std(false).double_value(&[]);
+                assert!((110.0..150.0).contains(&mean), "seed {seed}: mean {mean}");
+                assert!(spread >= 60.0, "seed {seed}: spread {spread}");
+            }
         }
-        assert!(drawn_key(1).equal(&drawn_key(1)));
-        assert!(!drawn_key(1).equal(&drawn_key(2)));
+        assert!(of(1, 32).equal(&of(1, 32)));
+        assert!(!of(1, 32).equal(&of(2, 32)));
+    }
+
+    #[test]
+    fn a_key_file_is_stretched_or_cut_to_its_middle() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key.png");
+        // Black at the left and right, white in the middle half.
+        let picture =
+            image::RgbImage::from_fn(64, 32, |x, _| image::Rgb([if (16..48).contains(&x) { 255 } else { 0 }; 3]));
+        picture.save(&file).unwrap();
+        let white = |cut: bool| {
+            let y = stamp(json!({"key": "file", "file": file, "cut": cut, "alpha_test": 1.0}), Moment::Test, &noise());
+            y.get(0).gt(200).to_kind(TensorKind::Float).mean(TensorKind::Float).double_value(&[])
+        };
+        assert_eq!((white(false), white(true)), (0.5, 1.0));
+        assert!(trigger_of("blended", json!({"key": "file"}), 32, Moment::Test).is_err());
     }
 }

@@ -168,6 +168,11 @@ fn read_picture(path: &std::path::Path) -> Result<tch::Tensor> {
     Ok(pixels.permute([2, 0, 1]).contiguous().to_kind(tch::Kind::Float))
 }
 
+/// A picture f32 `[C, h, w]` in another size; where it shrinks, every pixel counts.
+fn resize(picture: &tch::Tensor, height: i64, width: i64) -> tch::Tensor {
+    picture.unsqueeze(0).internal_upsample_bilinear2d_aa([height, width], false, None, None).squeeze_dim(0)
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

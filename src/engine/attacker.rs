@@ -4,7 +4,7 @@ use crate::attacks::selection::{self, Chosen, Selection};
 use crate::attacks::workshop::Workshop;
 use crate::attacks::{self, Attack, Exhibit, Moment, Scene};
 use crate::data::{Dataset, Plan, Trigger};
-use crate::experiment::{Experiment, Kind as MethodKind, Outcome, Pick, Poison, Problem, Property, Result};
+use crate::experiment::{Experiment, Kind as MethodKind, LabelMap, Outcome, Pick, Poison, Problem, Property, Result};
 use crate::nets::formats::safetensors;
 use crate::nets::training::{ResumePoint, Step};
 use crate::nets::{Network, Params};
@@ -129,6 +129,16 @@ impl Attacker {
         if let (Some(folder), Some(plan)) = (folder, &plan) {
             folder.write_json(RunFolder::PLAN, plan)?;
             ResumePoint::of(job, selection::PHASE).remove();
+        }
+        if let Some(plan) = &plan
+            && plan.label_map == LabelMap::CleanLabel
+            && labels.iter().filter(|&&label| label == plan.target).count() == plan.poisoned.len()
+        {
+            job.warn(
+                Problem::bad_input("Every picture of the target class carries the trigger.")
+                    .because("the network will hardly know the class without it, so clean accuracy falls")
+                    .remedy("Lower poison.ratio to leave some of them clean."),
+            );
         }
         attacker.plan = plan;
         Ok(Some(attacker))
