@@ -48,6 +48,14 @@ pub struct Architecture {
     pub input: InputSpec,
 }
 
+/// A batch normalisation and what it normalises.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Norm {
+    pub name: String,
+    /// Convolutions the sum of whose outputs comes in, channel by channel.
+    pub producers: Vec<String>,
+}
+
 /// A network without its weights.
 pub trait Network {
     /// Logits `[N, classes]` for normalised pictures `[N, 3, H, W]`.
@@ -55,6 +63,10 @@ pub trait Network {
     fn sites(&self) -> &[Site];
     /// Sites through which everything flows, in order: behind each a forward pass can begin (see [`pass::Start`]).
     fn trunk(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// Batch normalisations with the convolutions that feed them; empty where none are known.
+    fn norms(&self) -> Vec<Norm> {
         Vec::new()
     }
     fn architecture(&self) -> &Architecture;

@@ -1,7 +1,12 @@
 //! After training: defenses that change a finished model.
 
+pub mod anp;
+pub mod clp;
+pub mod fp;
 pub mod ft;
 pub mod ft_sam;
+pub mod i_bau;
+pub mod nad;
 pub mod npd;
 mod passes;
 pub mod sau;
@@ -9,4 +14,16 @@ pub mod tsbd;
 
 use super::Entry;
 
-pub static ALL: &[&Entry] = &[&ft::ENTRY, &ft_sam::ENTRY, &npd::ENTRY, &sau::ENTRY, &tsbd::ENTRY];
+/// The mission's methods first, then those that they are measured against.
+pub static ALL: &[&Entry] = &[
+    &npd::ENTRY,
+    &sau::ENTRY,
+    &ft_sam::ENTRY,
+    &tsbd::ENTRY,
+    &ft::ENTRY,
+    &fp::ENTRY,
+    &nad::ENTRY,
+    &anp::ENTRY,
+    &i_bau::ENTRY,
+    &clp::ENTRY,
+];

@@ -2,7 +2,7 @@
 
 use crate::experiment::Result;
 use crate::nets::layers::{Initialiser, bn_relu, conv};
-use crate::nets::{Network, Params, Pass, Site};
+use crate::nets::{Network, Norm, Params, Pass, Site};
 use tch::Tensor;
 
 /// Normalise, ReLU, 3x3 convolution, twice, beside an identity or, where the shape changes, a 1x1 convolution.
@@ -66,6 +66,23 @@ const STEM: &str = "conv1";
 /// Names of the sites behind the stem and behind each block.
 pub fn trunk(blocks: &[Block]) -> Vec<String> {
     std::iter::once(format!("{STEM}.out")).chain(blocks.iter().map(|block| block.part("out"))).collect()
+}
+
+/// The normalisations of stem and blocks, and of `last` behind them where a network has one. A block's first one sees the
+/// sum of all that was added to the trunk since it last changed its shape.
+pub fn norms(blocks: &[Block], last: Option<&str>) -> Vec<Norm> {
+    let mut sum = vec![STEM.to_owned()];
+    let mut norms = Vec::new();
+    for block in blocks {
+        norms.push(Norm { name: block.part("bn1"), producers: sum.clone() });
+        norms.push(Norm { name: block.part("bn2"), producers: vec![block.part("conv1")] });
+        if block.changes_shape() {
+            sum = vec![block.part(block.shortcut)];
+        }
+        sum.push(block.part("conv2"));
+    }
+    norms.extend(last.map(|name| Norm { name: name.to_owned(), producers: sum }));
+    norms
 }
 
 /// Stem and blocks; begins behind `pass.start` when there is one, and then does not look at `x`.

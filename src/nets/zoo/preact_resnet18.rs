@@ -7,7 +7,7 @@ use super::{Definition, Zoo};
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
 use crate::experiment::{Problem, Result};
 use crate::nets::layers::{Initialiser, pool_linear};
-use crate::nets::{Architecture, InputSpec, Network, Params, Pass, Site};
+use crate::nets::{Architecture, InputSpec, Network, Norm, Params, Pass, Site};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -83,6 +83,10 @@ impl Network for PreActResNet18 {
 
     fn trunk(&self) -> Vec<String> {
         preact_block::trunk(&self.blocks)
+    }
+
+    fn norms(&self) -> Vec<Norm> {
+        preact_block::norms(&self.blocks, None)
     }
 
     fn architecture(&self) -> &Architecture {

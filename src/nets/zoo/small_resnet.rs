@@ -5,7 +5,7 @@ use super::{Definition, Zoo};
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
 use crate::experiment::{Problem, Result};
 use crate::nets::layers::{Initialiser, bn_relu, pool_linear};
-use crate::nets::{Architecture, InputSpec, Network, Params, Pass, Site};
+use crate::nets::{Architecture, InputSpec, Network, Norm, Params, Pass, Site};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -94,6 +94,10 @@ impl Network for SmallResNet {
 
     fn trunk(&self) -> Vec<String> {
         preact_block::trunk(&self.blocks)
+    }
+
+    fn norms(&self) -> Vec<Norm> {
+        preact_block::norms(&self.blocks, Some("bn"))
     }
 
     fn architecture(&self) -> &Architecture {
