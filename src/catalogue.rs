@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 static METHODS: LazyLock<Vec<&'static Method>> = LazyLock::new(|| {
     let networks = crate::nets::zoo::ALL.iter().map(|zoo| &zoo.method);
+    let networks = networks.chain([&crate::nets::zoo::checkpoint::METHOD]);
     let attacks = crate::attacks::ALL.iter().map(|entry| &entry.method);
     let defenses = crate::defenses::all().map(|entry| &entry.method);
     let selections = crate::attacks::selection::ALL.iter().map(|entry| &entry.method);

@@ -28,6 +28,7 @@ use crate::run::{atomic, journal};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -249,6 +250,11 @@ fn forget_unfinished(folder: &RunFolder, experiment: &Experiment) -> Result<()> 
             .and_then(|(_, facts)| facts.get("epoch")?.parse::<f64>().ok())
             .unwrap_or(0.0);
         journal::truncate_after(&folder.journal(), phase, epoch)?;
+        // What a phase did before its passes is done again: `tsbd/unlearning`.
+        let inner: BTreeSet<String> = folder.points()?.into_iter().map(|point| point.phase).collect();
+        for inner in inner.iter().filter(|inner| inner.strip_prefix(phase).is_some_and(|rest| rest.starts_with('/'))) {
+            journal::truncate_after(&folder.journal(), inner, f64::NEG_INFINITY)?;
+        }
     }
     Ok(())
 }
@@ -362,7 +368,10 @@ impl Work<'_> {
         let title = if self.experiment.attack.is_some() { "no defense" } else { "clean training" };
         let begin = job.elapsed_s();
         let mut watch = watcher(judge, self.watched.clone(), phase, self.kind, data.len());
-        let outcome = fit_with(job, &mut model, data, &options, step, &mut watch);
+        let is_network = |kind| kind == MethodKind::Network;
+        let finished = catalogue::find(&self.experiment.network.id, is_network)
+            .is_some_and(|method| method.has(Property::Finished));
+        let outcome = if finished { Ok(()) } else { fit_with(job, &mut model, data, &options, step, &mut watch) };
         self.conclude(job, phase, title, "", begin, outcome.map(|()| model.clone()), Some(model), judge)
     }
 

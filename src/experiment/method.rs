@@ -49,6 +49,8 @@ pub enum Property {
     NeedsColour,
     /// Trains a network of its own before the training begins.
     Surrogate,
+    /// A network that comes trained.
+    Finished,
 }
 
 /// A method's description: enough to list it, explain it, check its options and draw its form.

@@ -7,6 +7,7 @@ pub mod ft;
 pub mod ft_sam;
 pub mod i_bau;
 pub mod nad;
+pub mod nc;
 pub mod npd;
 mod passes;
 pub mod sau;
@@ -23,6 +24,7 @@ pub static ALL: &[&Entry] = &[
     &ft::ENTRY,
     &fp::ENTRY,
     &nad::ENTRY,
+    &nc::ENTRY,
     &anp::ENTRY,
     &i_bau::ENTRY,
     &clp::ENTRY,

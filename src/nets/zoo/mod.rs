@@ -1,5 +1,6 @@
 //! Architectures, one file each; `ALL` is the list of them.
 
+pub mod checkpoint;
 mod preact_block;
 pub mod preact_resnet18;
 pub mod small_resnet;
@@ -20,6 +21,7 @@ pub struct Zoo {
     pub build: fn(&Value, InputSpec) -> Result<Box<dyn Network>>,
 }
 
+/// Architectures that can be trained; [`checkpoint`] brings its own.
 pub static ALL: &[&Zoo] = &[&small_resnet::ZOO, &wide_resnet::ZOO, &preact_resnet18::ZOO];
 
 /// Checks of options that a range cannot express.
@@ -36,6 +38,9 @@ fn parse<T: DeserializeOwned + Definition>(options: &Value) -> Result<T> {
 
 /// The network `id` of the zoo.
 pub fn build(id: &str, options: &Value, input: InputSpec) -> Result<Box<dyn Network>> {
+    if id == checkpoint::ID {
+        return checkpoint::build(options, &input);
+    }
     let zoo = ALL.iter().find(|zoo| zoo.method.id == id).ok_or_else(|| {
         let known: Vec<_> = ALL.iter().map(|zoo| zoo.method.id).collect();
         Problem::bad_input(format!("There is no network `{id}`.")).remedy(format!("Known are {}.", known.join(", ")))
