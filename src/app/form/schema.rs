@@ -263,7 +263,7 @@ mod tests {
     fn the_training_recipe_has_a_form() {
         let forms = crate::app::form::Forms::new(&[]);
         let schedule = forms.train.iter().find(|field| field.key == "schedule").expect("schedule");
-        assert!(matches!(&schedule.shape, Shape::Choice(choices) if choices.len() == 5), "{schedule:?}");
+        assert!(matches!(&schedule.shape, Shape::Choice(choices) if choices.len() == 6), "{schedule:?}");
         assert!(forms.data.iter().any(|field| field.key == "source" && field.shape == Shape::Text));
         assert!(forms.defender.iter().any(|field| field.key == "clean_ratio" && field.log));
     }
