@@ -217,7 +217,8 @@ mod tests {
     use crate::experiment::Scores;
 
     fn point(step: usize, acc: f64, asr: f64) -> DialPoint {
-        let scores = Scores { acc, asr: Some(asr), ra: Some(0.5), clean_count: 500, triggered_count: 450 };
+        let scores =
+            Scores { acc, asr: Some(asr), ra: Some(0.5), clean_count: 500, triggered_count: 450, ..Scores::default() };
         DialPoint { strength: strength(step), scores, answers: Vec::new() }
     }
 

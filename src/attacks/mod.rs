@@ -2,11 +2,15 @@
 
 pub mod badnets;
 pub mod blended;
+pub mod bpp;
 pub mod ctrl;
 pub mod dct;
 pub mod ftrojan;
+pub mod input_aware;
+pub mod loop_batch;
 pub mod selection;
 pub mod sig;
+pub mod wanet;
 pub mod workshop;
 
 use crate::data::Dataset;
@@ -31,7 +35,16 @@ pub struct Entry {
     pub make: fn(&Value) -> Result<Attack>,
 }
 
-pub static ALL: &[&Entry] = &[&badnets::ENTRY, &blended::ENTRY, &ctrl::ENTRY, &ftrojan::ENTRY, &sig::ENTRY];
+pub static ALL: &[&Entry] = &[
+    &badnets::ENTRY,
+    &blended::ENTRY,
+    &ctrl::ENTRY,
+    &ftrojan::ENTRY,
+    &sig::ENTRY,
+    &bpp::ENTRY,
+    &wanet::ENTRY,
+    &input_aware::ENTRY,
+];
 
 /// What an attacker may touch.
 pub enum Attack {
@@ -101,11 +114,28 @@ pub struct Exhibit {
     pub picture: Rgba,
 }
 
+/// Most probable classes of u8 pictures `[N, 3, H, W]`.
+pub type Ask<'a> = dyn FnMut(&tch::Tensor) -> Result<Vec<i64>> + 'a;
+
 /// An attack that owns the training loop.
 pub trait LoopAttack: DataAttack {
     /// How it turns a clean batch into its loss. What it trains itself shares memory with `crafted`, so that the trigger
     /// follows the training.
     fn step(&self, crafted: &Params, poison: &Poison, recipe: &Train) -> Result<Box<dyn Step>>;
+
+    /// How many rows of a batch carry a disturbance and keep their label, beside `poisoned` ones.
+    fn cross_rows(&self, poisoned: usize, batch: usize) -> usize;
+
+    /// Pictures that only the trained network can explain; `ask` gives its answers on u8 pictures `[N, 3, H, W]`.
+    fn demonstrate(
+        &self,
+        _crafted: &Params,
+        _train: &dyn Dataset,
+        _poison: &Poison,
+        _ask: &mut Ask,
+    ) -> Result<Vec<Exhibit>> {
+        Ok(Vec::new())
+    }
 }
 
 /// A tensor of what [`DataAttack::craft`] made.
@@ -179,19 +209,65 @@ pub(crate) mod tests {
     use serde_json::json;
     use tch::{Kind, Tensor};
 
-    /// The trigger of an attack made from options, for square pictures.
+    /// The trigger of an attack made from options, for square pictures. Attacks that own the loop craft first.
     pub fn trigger_of(id: &str, options: Value, side: i64, moment: Moment) -> Result<Box<dyn Trigger>> {
-        make(id, &options)?.stamp().trigger(&Params::new(), side, side, moment)
+        let attack = make(id, &options)?;
+        let made = match &attack {
+            Attack::Data(_) => Params::new(),
+            Attack::Loop(_) => in_scene(side, |job, scene| attack.stamp().craft(job, scene))?,
+        };
+        attack.stamp().trigger(&made, side, side, moment)
+    }
+
+    /// What an attacker finds in a tiny experiment: 24 grey-noise pictures of ten classes, batches of eight.
+    pub fn in_scene<R>(side: i64, act: impl FnOnce(&mut Job, &Scene) -> Outcome<R>) -> Result<R> {
+        use crate::data::{Card, Memory};
+        use crate::nets::{InputSpec, zoo};
+        // Networks as small as these only lose by sharing their work.
+        tch::set_num_threads(1);
+        let pixels: Vec<u8> = (0..24 * 3 * side * side).map(|i| (i * i % 251 + i % 5) as u8).collect();
+        let card = Card {
+            name: "noise".into(),
+            format: "test".into(),
+            classes: (0..10).map(|class| class.to_string()).collect(),
+            height: side as usize,
+            width: side as usize,
+            channels: 3,
+            hash: String::new(),
+        };
+        let data = Memory::new(card, &pixels, (0..24).map(|row| row % 10).collect())?;
+        let input = InputSpec { height: side, width: side, mean: [0.4; 3], std: [0.25; 3], classes: 10 };
+        let scene = Scene {
+            train: &data,
+            rows: &(0..24).collect::<Vec<_>>(),
+            network: Rc::from(zoo::build("small-resnet", &json!({"width": 4}), input)?),
+            recipe: &Train { batch: 8, ..Train::default() },
+            poison: &Poison { ratio: 0.25, ..Poison::default() },
+            device: Device::Cpu,
+            kind: Kind::Float,
+            workshop: &Workshop::default(),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        act(&mut Job::detached(folder.path(), 1), &scene).map_err(Problem::from)
+    }
+
+    /// The defaults, but quick to craft.
+    fn quick(entry: &Entry) -> Value {
+        let mut options = (entry.method.defaults)();
+        for (name, value) in [("mask_epochs", 1), ("width", 4)] {
+            if let Some(option) = options.get_mut(name) {
+                *option = json!(value);
+            }
+        }
+        options
     }
 
     #[test]
     fn every_trigger_keeps_shape_and_kind_does_not_wrap_and_repeats() {
         for entry in ALL {
             for side in [28, 32, 64] {
-                let stamp = |pixels: &Tensor| {
-                    let options = (entry.method.defaults)();
-                    trigger_of(entry.method.id, options, side, Moment::Test).unwrap().apply(pixels, &[0, 1]).unwrap()
-                };
+                let trigger = trigger_of(entry.method.id, quick(entry), side, Moment::Test).unwrap();
+                let stamp = |pixels: &Tensor| trigger.apply(pixels, &[0, 1]).unwrap();
                 for level in [0, 255] {
                     let pixels = Tensor::full([2, 3, side, side], level, (Kind::Uint8, tch::Device::Cpu));
                     let stamped = stamp(&pixels);
@@ -218,6 +294,9 @@ pub(crate) mod tests {
             ],
             "ctrl" => vec![json!({}), json!({"channels": "y", "cells": [[3, 0], [20, 31]]})],
             "ftrojan" => vec![json!({}), json!({"magnitude": 80, "channels": "cb", "window": 8})],
+            "bpp" => vec![json!({}), json!({"levels": 64}), json!({"levels": 2}), json!({"dithering": true})],
+            "wanet" => vec![json!({}), json!({"strength": 2.5, "grid": 7, "rescale": 0.95})],
+            "input-aware" => vec![json!({"mask_epochs": 1, "width": 4})],
             _ => vec![json!({})],
         };
         for entry in ALL {

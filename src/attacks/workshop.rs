@@ -28,6 +28,7 @@ impl Workshop {
         Self { only_looks: true, ..self }
     }
 
+    /// Nothing may be made now.
     pub fn only_looks(&self) -> bool {
         self.only_looks
     }

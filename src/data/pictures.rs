@@ -29,6 +29,16 @@ pub fn sheet(rows: &[Tensor], factor: i64) -> Result<Rgba> {
     rgba_from_pixels(&Tensor::cat(&lines, 1))
 }
 
+/// u8 `[N, 3, H, W]` with an orange frame of two pixels around those that are marked, and a grey one around the others.
+pub fn framed(pictures: &Tensor, marked: &[bool]) -> Tensor {
+    let size = pictures.size();
+    let (height, width) = (size[2] + 4, size[3] + 4);
+    let colors = marked.iter().flat_map(|&marked| if marked { [230u8, 97, 1] } else { [200; 3] }).collect::<Vec<_>>();
+    let frame = Tensor::from_slice(&colors).view([size[0], 3, 1, 1]).repeat([1, 1, height, width]);
+    frame.narrow(2, 2, size[2]).narrow(3, 2, size[3]).copy_(pictures);
+    frame
+}
+
 fn pad_white(pictures: &Tensor, gap: i64) -> Tensor {
     (pictures.bitwise_not()).constant_pad_nd([gap, gap, gap, gap]).bitwise_not()
 }

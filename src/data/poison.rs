@@ -15,6 +15,12 @@ pub trait Trigger {
     fn form(&self) -> Option<TriggerForm> {
         None
     }
+
+    /// A disturbance that resembles the trigger and must not work, where the attack teaches that: noise instead of the
+    /// warp, another picture's pattern. Pictures keep their labels under it.
+    fn cross(&self) -> Option<&dyn Trigger> {
+        None
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +131,12 @@ impl<'a> Poisoned<'a> {
             labels[row as usize] = plan.label_for(labels[row as usize]);
         }
         Self { base, trigger, kinds, labels }
+    }
+
+    /// All rows disturbed, none relabelled.
+    pub fn cross(base: &'a dyn Dataset, disturbance: &'a dyn Trigger) -> Self {
+        let (kinds, labels) = (vec![RowKind::Cross; base.len()], base.labels().to_vec());
+        Self { base, trigger: disturbance, kinds, labels }
     }
 
     pub fn kinds(&self) -> &[RowKind] {

@@ -2,7 +2,7 @@
 
 use crate::attacks::selection::{self, Chosen, Selection};
 use crate::attacks::workshop::Workshop;
-use crate::attacks::{self, Attack, Exhibit, Moment, Scene};
+use crate::attacks::{self, Ask, Attack, Exhibit, Moment, Scene, loop_batch};
 use crate::data::{Dataset, Plan, Trigger};
 use crate::experiment::{Experiment, Kind as MethodKind, LabelMap, Outcome, Pick, Poison, Problem, Property, Result};
 use crate::nets::formats::safetensors;
@@ -80,6 +80,10 @@ impl Attacker {
         let labels = victim.train.labels();
         let poison = &experiment.poison;
         let owns_loop = matches!(attacker.attack, Attack::Loop(_));
+        if let Attack::Loop(attack) = &attacker.attack {
+            let batch = experiment.train.batch;
+            job.note(loop_batch::composition(poison, batch, |poisoned| attack.cross_rows(poisoned, batch))?);
+        }
 
         let selection = selection_of(experiment)?;
         // A picture of the target class has nothing to learn from a label that it has already.
@@ -112,6 +116,10 @@ impl Attacker {
             {
                 safetensors::write(&folder.trigger(), &attacker.crafted, &BTreeMap::new())?;
             }
+        }
+        if owns_loop {
+            // It learns beside the network that is attacked.
+            attacker.crafted = attacker.crafted.to_device(victim.device);
         }
         let trigger = attacker.trigger(Moment::Training)?;
         if plan.is_none() && !owns_loop {
@@ -163,6 +171,14 @@ impl Attacker {
             exhibits.extend(chosen.exhibits(train, &*self.trigger(Moment::Training)?, score)?);
         }
         Ok(exhibits)
+    }
+
+    /// Pictures that only the trained network can explain.
+    pub fn demonstrate(&self, train: &dyn Dataset, poison: &Poison, ask: &mut Ask) -> Result<Vec<Exhibit>> {
+        match &self.attack {
+            Attack::Data(_) => Ok(Vec::new()),
+            Attack::Loop(attack) => attack.demonstrate(&self.crafted, train, poison, ask),
+        }
     }
 
     /// Writes again what was crafted, after a loop attack has trained it.

@@ -98,6 +98,10 @@ impl Judge<'_> {
             scores.ra = Some(share(&stamped, |said| said.label));
             scores.triggered_count = rows.len();
         }
+        if let Some(disturbance) = self.attack.and_then(|(trigger, _)| trigger.cross()) {
+            let disturbed = said(model, &Poisoned::cross(test, disturbance), rows, labels, kind, tick)?;
+            scores.cross = Some(share(&disturbed, |said| said.label));
+        }
         Ok(Judged { scores, clean, stamped })
     }
 }

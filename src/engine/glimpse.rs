@@ -7,6 +7,7 @@ use crate::nets::Model;
 use crate::run::event::{Confusion, Glimpse, JobEvent, Rgba, WatchedPicture};
 use crate::run::folder::RunFolder;
 use crate::run::job::Job;
+use std::cell::RefCell;
 use std::sync::Arc;
 use tch::{Kind, Tensor};
 
@@ -49,7 +50,8 @@ pub struct Watched {
     labels: Vec<i64>,
     wanted: Vec<i64>,
     clean: Vec<Arc<Rgba>>,
-    stamped: Vec<Arc<Rgba>>,
+    /// As last seen; triggers that learn with the network change.
+    stamped: RefCell<Vec<Arc<Rgba>>>,
 }
 
 impl Watched {
@@ -64,12 +66,14 @@ impl Watched {
         let stamped = Poisoned::new(test, &plan, trigger);
         let of = |labels: &[i64]| rows.iter().map(|&row| labels[row as usize]).collect();
         let (labels, wanted) = (of(test.labels()), of(stamped.labels()));
-        let (clean, stamped) = (singles(&test.pixels(&rows)?)?, singles(&stamped.pixels(&rows)?)?);
+        let (clean, stamped) = (singles(&test.pixels(&rows)?)?, RefCell::new(singles(&stamped.pixels(&rows)?)?));
         Ok(Some(Self { rows, labels, wanted, clean, stamped }))
     }
 
     /// The pictures with what the model answers now.
     pub fn look(&self, judge: &Judge, model: &Model, kind: Kind) -> Outcome<Vec<WatchedPicture>> {
+        self.stamp_again(judge)?;
+        let shown = self.stamped.borrow();
         let clean = judge.answers(model, &self.rows, false, kind)?;
         let stamped = judge.answers(model, &self.rows, true, kind)?;
         let picture = |(index, (clean, stamped)): (usize, (i64, i64))| WatchedPicture {
@@ -77,11 +81,25 @@ impl Watched {
             label: self.labels[index] as usize,
             wanted: self.wanted[index] as usize,
             clean: self.clean[index].clone(),
-            stamped: self.stamped[index].clone(),
+            stamped: shown[index].clone(),
             clean_answer: clean as usize,
             stamped_answer: stamped as usize,
         };
         Ok(clean.into_iter().zip(stamped).enumerate().map(picture).collect())
+    }
+}
+
+impl Watched {
+    /// A picture that has not changed stays the same one in memory.
+    fn stamp_again(&self, judge: &Judge) -> Result<()> {
+        let Some((trigger, _)) = judge.attack else { return Ok(()) };
+        let now = singles(&trigger.apply(&judge.test.pixels(&self.rows)?, &self.rows)?)?;
+        for (shown, now) in self.stamped.borrow_mut().iter_mut().zip(now) {
+            if *shown != now {
+                *shown = now;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,13 +1,14 @@
 //! One experiment from its text to its results: data, attack, training, defenses, judgement, all into the run folder.
 
 use super::attacker::{Attacker, Victim};
-use super::evaluate::{Judge, Judged};
+use super::evaluate::{Judge, Judged, numbers};
 use super::failure;
 use super::glimpse::{self, Watched};
 use super::library::Library;
-use crate::attacks::Moment;
+use crate::attacks::input_aware::MASK_PHASE;
 use crate::attacks::selection;
 use crate::attacks::workshop::Workshop;
+use crate::attacks::{Exhibit, Moment};
 use crate::catalogue;
 use crate::data::sources::statistics;
 use crate::data::{Dataset, Poisoned, Rows, Split, Trigger, balanced_rows, pictures};
@@ -17,7 +18,8 @@ use crate::experiment::{
     Experiment, Halt, Kind as MethodKind, Outcome, Pick, Problem, Property, Result, Scores, check,
 };
 use crate::nets::formats::safetensors;
-use crate::nets::training::fit::{Fit, Plain, Round, Step, fit_with};
+use crate::nets::training::ResumePoint;
+use crate::nets::training::fit::{Fit, Plain, Round, fit_with};
 use crate::nets::{InputSpec, Mode, Model, Network, device, zoo};
 use crate::run::event::{Ending, JobEvent, JobId, RunRequest};
 use crate::run::folder::{Found, RunFolder, cache_folder, folder_name, runs_folder};
@@ -239,9 +241,12 @@ fn forget_unfinished(folder: &RunFolder, experiment: &Experiment) -> Result<()> 
     if results.rows.len() != before {
         folder.set_results(&results)?;
     }
-    for phase in phases(experiment).ids().chain([selection::PHASE]) {
-        let done =
-            if phase == selection::PHASE { folder.file(RunFolder::PLAN) } else { folder.weights(&weights_name(phase)) };
+    for phase in phases(experiment).ids().chain([selection::PHASE, MASK_PHASE]) {
+        let done = match phase {
+            selection::PHASE => folder.file(RunFolder::PLAN),
+            MASK_PHASE => folder.trigger(),
+            _ => folder.weights(&weights_name(phase)),
+        };
         if done.exists() {
             continue;
         }
@@ -313,20 +318,13 @@ impl Work<'_> {
         let poisoned = stamps
             .as_ref()
             .and_then(|(attacker, training, _)| Some(Poisoned::new(&data.train, attacker.plan.as_ref()?, &**training)));
-        let model = match &poisoned {
-            Some(poisoned) => self.train(job, &phases, network, poisoned, &mut Plain, &judge)?,
-            None => {
-                let step = attacker.as_ref().map_or(Ok(None), |attacker| attacker.step(e))?;
-                let mut step = step.unwrap_or_else(|| Box::new(Plain));
-                self.train(job, &phases, network, &data.train, &mut *step, &judge)?
-            }
-        };
-        if let Some(attacker) = &attacker {
-            attacker.save(self.folder)?;
-            // An attack that owns the loop has learned meanwhile.
-            if attacker.plan.is_none() {
-                show_exhibits(job, attacker, &data)?;
-            }
+        let trained_on: &dyn Dataset = poisoned.as_ref().map_or(&data.train, |poisoned| poisoned);
+        let model = self.train(job, &phases, network, trained_on, attacker.as_ref(), &judge)?;
+        // An attack that owns the loop has learned meanwhile.
+        if let Some((attacker, _, strike)) = stamps.as_ref().filter(|(attacker, ..)| attacker.plan.is_none()) {
+            self.show_trigger(job, &data, attacker, &**strike)?;
+            let mut ask = |pixels: &tch::Tensor| numbers(&model.predict(pixels, self.kind)?.argmax(1, false));
+            show_exhibits(job, attacker.demonstrate(&data.train, &e.poison, &mut ask)?)?;
         }
         let clean = Rows::new(&data.train, clean_rows.clone());
         self.repair_all(job, &phases, &model, &clean, &judge)
@@ -338,7 +336,7 @@ impl Work<'_> {
         phases: &Phases,
         network: Rc<dyn Network>,
         data: &dyn Dataset,
-        step: &mut dyn Step,
+        attacker: Option<&Attacker>,
         judge: &Judge,
     ) -> Outcome<Model> {
         let phase = phases.training;
@@ -356,22 +354,24 @@ impl Work<'_> {
         let mut model = Model::new(network, params);
         let train = &self.experiment.train;
         let trains = |_: &str| true;
-        let options = Fit {
-            phase,
-            train,
-            kind: self.kind,
-            mode: Mode::Train,
-            trains: &trains,
-            drop_last: true,
-            round: Round::ONLY,
-        };
+        let own_step = attacker.map_or(Ok(None), |attacker| attacker.step(self.experiment))?;
+        // Attacks that own the loop were published with every batch.
+        let drop_last = own_step.is_none();
+        let mut step = own_step.unwrap_or_else(|| Box::new(Plain));
+        let options =
+            Fit { phase, train, kind: self.kind, mode: Mode::Train, trains: &trains, drop_last, round: Round::ONLY };
         let title = if self.experiment.attack.is_some() { "no defense" } else { "clean training" };
         let begin = job.elapsed_s();
         let mut watch = watcher(judge, self.watched.clone(), phase, self.kind, data.len());
         let is_network = |kind| kind == MethodKind::Network;
         let finished = catalogue::find(&self.experiment.network.id, is_network)
             .is_some_and(|method| method.has(Property::Finished));
-        let outcome = if finished { Ok(()) } else { fit_with(job, &mut model, data, &options, step, &mut watch) };
+        let outcome = if finished { Ok(()) } else { fit_with(job, &mut model, data, &options, &mut *step, &mut watch) };
+        // Before the weights: whoever finds these finds the trigger that they were trained with. Without a resume point
+        // the training begins anew, and so must the trigger.
+        if let Some(attacker) = attacker.filter(|_| ResumePoint::of(job, phase).exists()) {
+            attacker.save(self.folder)?;
+        }
         self.conclude(job, phase, title, "", begin, outcome.map(|()| model.clone()), Some(model), judge)
     }
 
@@ -458,7 +458,7 @@ impl Work<'_> {
         let weights = self.folder.weights(&weights_name(phase));
         self.save(job, &model, phase, &weights, &scores)?;
         self.add_row(title, method, phase, seconds, scores, weights, "")?;
-        crate::nets::training::ResumePoint::of(job, phase).remove();
+        ResumePoint::of(job, phase).remove();
         for (index, plug) in model.plugs.iter().enumerate() {
             if let Some(matrix) = plug.params.find("conv.weight") {
                 let matrix = matrix.detach().to_device(Device::Cpu).flatten(1, -1);
@@ -534,7 +534,8 @@ impl Work<'_> {
         path.strip_prefix(&self.folder.path).ok().map(PathBuf::from)
     }
 
-    /// Clean, poisoned and residual pictures of the first poisoned rows, as the attacker made them.
+    /// Clean, poisoned and residual pictures of the first poisoned rows, as the attacker made them, and what else the
+    /// attacker has to show.
     fn show_trigger(&self, job: &mut Job, data: &Split, attacker: &Attacker, trigger: &dyn Trigger) -> Outcome<()> {
         let rows: Vec<i64> = match &attacker.plan {
             Some(plan) => plan.poisoned.iter().copied().take(8).collect(),
@@ -544,16 +545,21 @@ impl Work<'_> {
         let poisoned = trigger.apply(&clean, &rows)?;
         let (residual, k) = pictures::residual(&clean, &poisoned);
         let side = data.train.card().width as i64;
-        let sheet = pictures::sheet(&[clean, poisoned, residual], pictures::factor_for(side))?;
-        let caption = format!("Clean, poisoned, and the difference times {k:.1} on grey");
+        let mut rows_of_sheet = vec![clean.shallow_clone(), poisoned, residual];
+        let mut caption = format!("Clean, poisoned, and the difference times {k:.1} on grey");
+        if let Some(disturbance) = trigger.cross() {
+            rows_of_sheet.push(disturbance.apply(&clean, &rows)?);
+            caption += "; last, a disturbance that must not work: these pictures keep their label";
+        }
+        let sheet = pictures::sheet(&rows_of_sheet, pictures::factor_for(side))?;
         job.save_image("trigger.png", &caption, &pictures::png(&sheet)?)?;
         job.show("trigger", &caption, sheet);
-        show_exhibits(job, attacker, data)
+        show_exhibits(job, attacker.exhibits(&data.train)?)
     }
 }
 
-fn show_exhibits(job: &mut Job, attacker: &Attacker, data: &Split) -> Outcome<()> {
-    for exhibit in attacker.exhibits(&data.train)? {
+fn show_exhibits(job: &mut Job, exhibits: Vec<Exhibit>) -> Outcome<()> {
+    for exhibit in exhibits {
         job.save_image(&format!("{}.png", exhibit.key), &exhibit.caption, &pictures::png(&exhibit.picture)?)?;
         job.show(exhibit.key, &exhibit.caption, exhibit.picture);
     }
@@ -582,6 +588,7 @@ fn watcher<'a>(
         let mut values = vec![("acc", scores.acc)];
         values.extend(scores.asr.map(|asr| ("asr", asr)));
         values.extend(scores.ra.map(|ra| ("ra", ra)));
+        values.extend(scores.cross.map(|cross| ("cross", cross)));
         job.metrics(phase, epoch as f64, &values)?;
         Ok(())
     }

@@ -54,6 +54,18 @@ pub static RA: Metric = Metric {
     is_not: "It is not robustness against any other disturbance, and ASR + RA stays below 100 % when pictures go to a third class.",
 };
 
+pub static CROSS: Metric = Metric {
+    id: "cross",
+    short: "Cross",
+    name: "Cross accuracy",
+    unit: "%",
+    range: (0.0, 1.0),
+    higher_is_better: true,
+    is: "The share of disturbed test pictures that the model gives their true class; the disturbance resembles the trigger \
+         and must not work: a warp with noise, the pattern or the error of another picture.",
+    is_not: "It is measured only where the attack teaches the difference, and a low value means a blunt trigger, not a weak one.",
+};
+
 pub static DER: Metric = Metric {
     id: "der",
     short: "DER",
@@ -77,7 +89,7 @@ pub static RIR: Metric = Metric {
 };
 
 /// All metrics in the order of tables.
-pub static ALL: [&Metric; 5] = [&ACC, &ASR, &RA, &DER, &RIR];
+pub static ALL: [&Metric; 6] = [&ACC, &ASR, &RA, &CROSS, &DER, &RIR];
 
 pub fn find(id: &str) -> Option<&'static Metric> {
     ALL.into_iter().find(|metric| metric.id == id)
@@ -107,6 +119,9 @@ pub struct Scores {
     pub asr: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ra: Option<f64>,
+    /// Accuracy on disturbed pictures, where the attack has a disturbance that must not work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross: Option<f64>,
     /// Clean test pictures behind `acc`.
     pub clean_count: usize,
     /// Triggered test pictures behind `asr` and `ra`.

@@ -19,6 +19,11 @@ pub fn conv(p: &Params, name: &str, x: Tensor, stride: i64, padding: i64, pass: 
 
 /// Batch normalisation `name`; statistics and affine part stay f32 whatever the kind of `x` is.
 pub fn batch_norm(p: &Params, name: &str, x: &Tensor, mode: Mode) -> Result<Tensor> {
+    batch_norm_with(p, name, x, mode, BATCH_NORM_MOMENTUM)
+}
+
+/// [`batch_norm`] with another share of the new batch in the running statistics.
+pub fn batch_norm_with(p: &Params, name: &str, x: &Tensor, mode: Mode, momentum: f64) -> Result<Tensor> {
     let get = |part: &str| p.get(&format!("{name}.{part}"));
     let (weight, bias) = (get("weight")?, get("bias")?);
     let (mean, var) = match mode {
@@ -30,16 +35,7 @@ pub fn batch_norm(p: &Params, name: &str, x: &Tensor, mode: Mode) -> Result<Tens
     {
         let _ = tch::no_grad(|| count.shallow_clone().g_add_scalar_(1));
     }
-    Ok(x.batch_norm(
-        Some(weight),
-        Some(bias),
-        mean,
-        var,
-        mode != Mode::Eval,
-        BATCH_NORM_MOMENTUM,
-        BATCH_NORM_EPSILON,
-        false,
-    ))
+    Ok(x.batch_norm(Some(weight), Some(bias), mean, var, mode != Mode::Eval, momentum, BATCH_NORM_EPSILON, false))
 }
 
 /// Batch normalisation and ReLU.

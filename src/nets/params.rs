@@ -110,6 +110,20 @@ impl Params {
         self.with(others.clone().entries)
     }
 
+    /// The same tensors under longer names.
+    #[must_use]
+    pub fn under(&self, prefix: &str) -> Self {
+        self.iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor.shallow_clone())).collect()
+    }
+
+    /// Those whose names begin with `prefix`, without it. Tensors are shared.
+    #[must_use]
+    pub fn part(&self, prefix: &str) -> Self {
+        let rest =
+            |(name, tensor): (&str, &Tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.shallow_clone()));
+        self.iter().filter_map(rest).collect()
+    }
+
     /// The parameters named by `trains` as leaves that record gradients. Shares memory with `self`.
     #[must_use]
     pub fn requires_grad(&self, trains: &dyn Fn(&str) -> bool) -> Self {

@@ -50,29 +50,32 @@ impl Results {
 
     /// An aligned table for terminals, rates in percent. Marks are explained below it.
     pub fn to_text(&self) -> String {
-        let head = ["", "ACC %", "ASR %", "RA %", "DER %", "time"].map(str::to_owned);
+        let mut head = vec!["", "ACC %", "ASR %", "RA %"];
+        // Few attacks have a disturbance to be right about.
+        let with_cross = self.rows.iter().any(|row| row.scores.cross.is_some());
+        head.extend(with_cross.then_some("Cross %"));
+        head.extend(["DER %", "time"]);
         let body = self.rows.iter().map(|row| {
             let mark = match (row.oracle, row.control) {
                 (true, _) => " *",
                 (_, true) => " +",
                 _ => "",
             };
-            [
-                format!("{}{mark}", row.title.replace(char::is_control, " ")),
-                percent(Some(row.scores.acc)),
-                percent(row.scores.asr),
-                percent(row.scores.ra),
-                percent(row.der),
-                time_in_words(row.seconds),
-            ]
+            let scores = &row.scores;
+            let mut cells = vec![format!("{}{mark}", row.title.replace(char::is_control, " "))];
+            cells.extend([Some(scores.acc), scores.asr, scores.ra].map(percent));
+            cells.extend(with_cross.then(|| percent(scores.cross)));
+            cells.extend([percent(row.der), time_in_words(row.seconds)]);
+            cells
         });
-        let table: Vec<[String; 6]> = std::iter::once(head).chain(body).collect();
+        let head = head.into_iter().map(str::to_owned).collect();
+        let table: Vec<Vec<String>> = std::iter::once(head).chain(body).collect();
         let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: [usize; 6] = std::array::from_fn(width);
+        let widths: Vec<usize> = (0..table[0].len()).map(width).collect();
         let mut text = String::new();
         for row in &table {
             let mut line = format!("{:<1$}", row[0], widths[0]);
-            for (cell, width) in row.iter().zip(widths).skip(1) {
+            for (cell, width) in row.iter().zip(&widths).skip(1) {
                 // Writing into a String cannot fail.
                 let _ = write!(line, "  {cell:>width$}");
             }
@@ -94,7 +97,7 @@ impl Results {
     /// All fields as CSV; rates are shares in 0..=1, what is unknown is empty.
     pub fn to_csv(&self) -> String {
         let mut text = String::from(
-            "title,method,acc,asr,ra,der,rir,seconds,clean_count,triggered_count,oracle,control,weights,note\n",
+            "title,method,acc,asr,ra,cross,der,rir,seconds,clean_count,triggered_count,oracle,control,weights,note\n",
         );
         for row in &self.rows {
             let share = |value: Option<f64>| value.map(|value| format!("{value:.6}")).unwrap_or_default();
@@ -104,6 +107,7 @@ impl Results {
                 share(Some(row.scores.acc)),
                 share(row.scores.asr),
                 share(row.scores.ra),
+                share(row.scores.cross),
                 share(row.der),
                 share(row.rir),
                 format!("{:.3}", row.seconds),
@@ -153,7 +157,14 @@ mod tests {
     use super::*;
 
     fn row(title: &str, acc: f64, asr: f64, ra: f64, seconds: f64) -> ResultRow {
-        let scores = Scores { acc, asr: Some(asr), ra: Some(ra), clean_count: 10_000, triggered_count: 9_000 };
+        let scores = Scores {
+            acc,
+            asr: Some(asr),
+            ra: Some(ra),
+            clean_count: 10_000,
+            triggered_count: 9_000,
+            ..Scores::default()
+        };
         ResultRow { title: title.into(), scores, seconds, ..ResultRow::default() }
     }
 
@@ -197,11 +208,23 @@ mod tests {
     }
 
     #[test]
+    fn cross_accuracy_has_a_column_where_it_was_measured() {
+        assert!(!published().to_text().contains("Cross"));
+        let mut results = published();
+        results.rows[0].scores.cross = Some(0.9012);
+        let text = results.to_text();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "            ACC %  ASR %   RA %  Cross %  DER %        time");
+        assert_eq!(lines[1], "no defense  91.32  95.03   4.67    90.12      -  1 h 02 min");
+        assert_eq!(lines[2], "FT +        89.96   1.48  89.39        -  96.10  2 min 05 s");
+    }
+
+    #[test]
     fn csv_quotes_what_needs_it() {
         let text = published().to_csv();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4);
-        assert_eq!(lines[2], "FT,ft,0.899600,0.014800,0.893900,0.960950,0.916800,125.000,10000,9000,false,true,,");
+        assert_eq!(lines[2], "FT,ft,0.899600,0.014800,0.893900,,0.960950,0.916800,125.000,10000,9000,false,true,,");
         assert!(lines[3].ends_with("true,false,,\"by, \"\"ASR\"\"\""), "{}", lines[3]);
     }
 

@@ -92,6 +92,7 @@ pub fn point(pictures: &Pictures, rows: &[usize], strength: f64) -> DialPoint {
         ra: Some(0.85 * (1.0 - asr)),
         clean_count: 500,
         triggered_count: 450,
+        ..Scores::default()
     };
     DialPoint { strength, scores, answers: answers.collect() }
 }

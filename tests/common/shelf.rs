@@ -163,7 +163,14 @@ pub fn results() -> Vec<ResultRow> {
     let row = |title: &str, method: &str, acc, asr, ra, der, control| ResultRow {
         title: title.into(),
         method: method.into(),
-        scores: Scores { acc, asr: Some(asr), ra: Some(ra), clean_count: 2000, triggered_count: 1800 },
+        scores: Scores {
+            acc,
+            asr: Some(asr),
+            ra: Some(ra),
+            clean_count: 2000,
+            triggered_count: 1800,
+            ..Scores::default()
+        },
         der,
         control,
         weights: Some(format!("weights/{}.safetensors", if method.is_empty() { "attack" } else { method }).into()),
@@ -184,7 +191,8 @@ pub fn runs(now: u64) -> Vec<RunRow> {
         let mut results = Results::default();
         for ((title, method), &(acc, asr)) in [("no defense", ""), ("NPD", "npd")].into_iter().zip(scores) {
             let ra = Some((1.0 - asr) * acc);
-            let scores = Scores { acc, asr: Some(asr), ra, clean_count: 2000, triggered_count: 1800 };
+            let scores =
+                Scores { acc, asr: Some(asr), ra, clean_count: 2000, triggered_count: 1800, ..Scores::default() };
             let (title, weights) = (title.into(), Some("weights/model.safetensors".into()));
             let method = method.into();
             results.push(ResultRow { title, method, scores, weights, seconds: 40.0, ..ResultRow::default() });

@@ -22,6 +22,8 @@ mod polarizer;
 
 /// Rates that both a training and a comparison draw.
 const RATES: [&str; 3] = ["acc", "asr", "ra"];
+/// Measured for few attacks only.
+const RARE: &str = "cross";
 const SHARE: &str = "share of test pictures";
 
 /// Everything on the screen that can be saved.
@@ -79,8 +81,9 @@ fn caption_of_job(state: &State, job: &JobView) -> String {
 fn of_job(state: &State, job: &JobView) -> Vec<Offer> {
     let caption = caption_of_job(state, job);
     let mut offers = Vec::new();
-    if RATES.iter().any(|metric| job.curves.last(metric).is_some()) {
-        offers.push(figure("Rates over time", &caption, curves_of(&job.title, &job.curves, &RATES, Unit::Percent)));
+    let rates: Vec<_> = RATES.into_iter().chain([RARE]).filter(|metric| job.curves.last(metric).is_some()).collect();
+    if !rates.is_empty() {
+        offers.push(figure("Rates over time", &caption, curves_of(&job.title, &job.curves, &rates, Unit::Percent)));
     }
     if job.curves.last("loss").is_some() {
         offers.push(figure("Loss over time", &caption, curves_of(&job.title, &job.curves, &["loss"], Unit::Plain)));
@@ -154,17 +157,22 @@ fn curves_of(title: &str, curves: &Curves, metrics: &[&str], unit: Unit) -> Figu
 
 /// One group per model of a run, one bar per rate.
 fn result_bars(title: &str, job: &JobView) -> Figure {
-    let bars = RATES.map(|metric| Bars {
-        name: metric_title(metric).0.to_owned(),
-        role: metric_role(metric),
-        values: job.results.iter().map(|row| metric_of(row, metric)).collect(),
-    });
+    let rare = job.results.iter().any(|row| row.scores.cross.is_some()).then_some(RARE);
+    let bars: Vec<Bars> = RATES
+        .into_iter()
+        .chain(rare)
+        .map(|metric| Bars {
+            name: metric_title(metric).0.to_owned(),
+            role: metric_role(metric),
+            values: job.results.iter().map(|row| metric_of(row, metric)).collect(),
+        })
+        .collect();
     Figure {
         title: title.to_owned(),
         x_label: "models".to_owned(),
         y_label: SHARE.to_owned(),
         unit: Unit::Percent,
-        marks: Marks::Bars { groups: job.results.iter().map(|row| row.title.clone()).collect(), bars: bars.to_vec() },
+        marks: Marks::Bars { groups: job.results.iter().map(|row| row.title.clone()).collect(), bars },
         starts: Vec::new(),
     }
 }
@@ -175,6 +183,7 @@ pub fn metric_of(row: &ResultRow, metric: &str) -> Option<f64> {
         "acc" => Some(row.scores.acc),
         "asr" => row.scores.asr,
         "ra" => row.scores.ra,
+        "cross" => row.scores.cross,
         "der" => row.der,
         _ => None,
     }

@@ -9,7 +9,9 @@ use egui::{RichText, Ui, vec2};
 use egui_plot::{GridMark, HoverPosition, Line, Plot, PlotPoint, Points, Text, VLine};
 
 /// Rates in the order in which they are drawn and named.
-const RATES: [&str; 3] = ["acc", "asr", "ra"];
+const RATES: [&str; 4] = ["acc", "asr", "ra", "cross"];
+/// Measured for few attacks only; then it has no place in the legend.
+const RARE: &str = "cross";
 pub const LEARNING_RATE: &str = "learning-rate";
 
 /// The colour of a metric is its role; the same everywhere.
@@ -64,6 +66,9 @@ fn heading(ui: &mut Ui, text: &str, description: &str, curves: &Curves, metrics:
     };
     let legend = |ui: &mut Ui| {
         for metric in metrics.iter().rev() {
+            if *metric == RARE && curves.last(metric).is_none() {
+                continue;
+            }
             legend_entry(ui, &t, metric, curves.last(metric));
         }
     };

@@ -12,34 +12,44 @@ pub fn results_table(ui: &mut Ui, rows: &[ResultRow]) {
     let Some(first) = rows.first() else {
         return;
     };
-    egui::Grid::new("results").num_columns(5).striped(true).spacing([t.pad * 1.6, t.gap * 0.6]).show(ui, |ui| {
-        ui.label(RichText::new("Model").size(t.small).color(t.text_weak));
-        for metric in ["acc", "asr", "ra", "der"] {
-            let (name, meaning) = metric_title(metric);
-            ui.label(RichText::new(name).size(t.small).color(t.text_weak)).on_hover_text(meaning);
-        }
-        ui.end_row();
-        for (index, row) in rows.iter().enumerate() {
-            ui.horizontal(|ui| {
-                ui.label(theme::strong(&row.title));
-                let tag = |ui: &mut Ui, word: &str, meaning: &str| {
-                    ui.label(RichText::new(word).size(t.small).color(t.warn)).on_hover_text(meaning);
-                };
-                if row.control {
-                    tag(ui, "control", "Plain fine-tuning with the same budget, to compare with");
-                }
-                if row.oracle {
-                    tag(ui, "oracle", "Something was chosen by looking at the test set, which no defender can");
-                }
-            });
-            let (now, before) = (&row.scores, &first.scores);
-            for (value, before) in [(Some(now.acc), Some(before.acc)), (now.asr, before.asr), (now.ra, before.ra)] {
-                cell(ui, value, before.filter(|_| index > 0));
+    // Few attacks have a disturbance to be right about.
+    let with_cross = rows.iter().any(|row| row.scores.cross.is_some());
+    let head = ["acc", "asr", "ra"].into_iter().chain(with_cross.then_some("cross")).chain(["der"]);
+    egui::Grid::new("results")
+        .num_columns(5 + usize::from(with_cross))
+        .striped(true)
+        .spacing([t.pad * 1.6, t.gap * 0.6])
+        .show(ui, |ui| {
+            ui.label(RichText::new("Model").size(t.small).color(t.text_weak));
+            for metric in head {
+                let (name, meaning) = metric_title(metric);
+                ui.label(RichText::new(name).size(t.small).color(t.text_weak)).on_hover_text(meaning);
             }
-            cell(ui, row.der, None);
             ui.end_row();
-        }
-    });
+            for (index, row) in rows.iter().enumerate() {
+                ui.horizontal(|ui| {
+                    ui.label(theme::strong(&row.title));
+                    let tag = |ui: &mut Ui, word: &str, meaning: &str| {
+                        ui.label(RichText::new(word).size(t.small).color(t.warn)).on_hover_text(meaning);
+                    };
+                    if row.control {
+                        tag(ui, "control", "Plain fine-tuning with the same budget, to compare with");
+                    }
+                    if row.oracle {
+                        tag(ui, "oracle", "Something was chosen by looking at the test set, which no defender can");
+                    }
+                });
+                let (now, before) = (&row.scores, &first.scores);
+                for (value, before) in [(Some(now.acc), Some(before.acc)), (now.asr, before.asr), (now.ra, before.ra)] {
+                    cell(ui, value, before.filter(|_| index > 0));
+                }
+                if with_cross {
+                    cell(ui, now.cross, before.cross.filter(|_| index > 0));
+                }
+                cell(ui, row.der, None);
+                ui.end_row();
+            }
+        });
 }
 
 fn cell(ui: &mut Ui, value: Option<f64>, before: Option<f64>) {

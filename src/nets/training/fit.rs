@@ -54,6 +54,8 @@ pub struct Batch<'a> {
     pub input: &'a InputSpec,
     pub device: Device,
     pub augment: Augment,
+    /// Kind of the heavy arithmetic.
+    pub kind: Kind,
     pub rng: &'a mut ChaCha8Rng,
 }
 
@@ -155,7 +157,7 @@ pub fn fit_with(
             }
             let input = model.network.input();
             let labels = labels.index_select(0, &Tensor::from_slice(rows)).to_device(device);
-            let batch = Batch { data, rows, labels, input, device, augment, rng: &mut rng };
+            let batch = Batch { data, rows, labels, input, device, augment, kind: options.kind, rng: &mut rng };
             let mut logits = |x: &Tensor| {
                 forward(&*model.network, &live, &model.plugs, x, &mut Pass::new(options.mode, options.kind))
             };

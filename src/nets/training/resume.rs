@@ -21,6 +21,10 @@ impl ResumePoint {
         Self { path: job.folder().join("resume").join(format!("{phase}.safetensors")), phase: phase.to_owned() }
     }
 
+    pub fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
     /// Epochs done, tensors and facts; nothing when there is none. One that cannot be read is as good as none: the
     /// phase then starts again.
     pub fn load<F: DeserializeOwned>(&self, job: &mut Job) -> Option<(usize, Params, F)> {
