@@ -27,7 +27,7 @@ fn vivid() -> Params {
     let drawer = attack().drawer(&made, SIDE, SIDE).unwrap();
     let x = Tensor::randn([16, 3, SIDE, SIDE], tch::kind::FLOAT_CPU);
     for _ in 0..60 {
-        tch::no_grad(|| drawer.patterns(&x, Mode::Train, TensorKind::Float)).unwrap();
+        let _ = tch::no_grad(|| drawer.patterns(&x, Mode::Train, TensorKind::Float)).unwrap();
     }
     made
 }
