@@ -232,6 +232,11 @@ fn main() -> Result<(), String> {
     }
     studio.change(Change::Text(common::SPEC.replace("size = 3", "size = 300")));
     studio.shoot("lab-mistake");
+    studio.harness.get_by(|node| node.label().is_some_and(|label| label.starts_with("Attack:"))).click();
+    studio.change(Change::Text(format!("{}\n[selection]\nid = \"lps\"\n", common::SPEC)));
+    studio.shoot("lab-selection");
+    studio.change(Change::Text(format!("{}\n[poison]\nratio = 0.2\nlabel_map = \"clean-label\"\n", common::SPEC)));
+    studio.shoot("lab-refused");
     studio.change(Change::Text(common::SPEC.to_owned()));
     triggers(&mut studio);
     studio.command(UserCommand::ToggleShortcuts);

@@ -97,6 +97,24 @@ fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 #[test]
+fn plan_tells_counts_and_refusals_before_anything_runs() {
+    let place = Place::new();
+    let output = place.run(&["plan", "spec.toml"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text.starts_with("BadNets: 60 of 600 training pictures (10.000 %), all to one"), "{text}");
+    assert!(text.contains("Ankle boot"), "{text}");
+
+    let ratio = ["--set", "poison.ratio=0.2", "--set", "poison.label_map=\"clean-label\""];
+    let refused = place.run(&[&["run", "spec.toml"], &ratio[..]].concat());
+    let (code, plan, stderr) = place.json(&[&["plan", "spec.toml", "--json"], &ratio[..]].concat());
+    assert_eq!((code, refused.status.code()), (2, Some(2)));
+    assert_eq!(plan["problems"][0]["place"], "poison.ratio");
+    let headline = plan["problems"][0]["headline"].as_str().unwrap();
+    assert!(stderr.contains(headline) && String::from_utf8_lossy(&refused.stderr).contains(headline), "{stderr}");
+}
+
+#[test]
 fn a_killed_run_resumes_to_the_same_numbers() {
     let place = Place::new();
     let (code, value, _) = place.json(&["run", "spec.toml", "--out", "whole", "--json"]);

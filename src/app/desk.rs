@@ -9,6 +9,8 @@ use std::path::PathBuf;
 pub enum Purpose {
     /// Pictures of the Lab's draft.
     Preview,
+    /// What the draft's attack will do to its training set.
+    Plan,
     /// The models of the demo (`None`) or of a run.
     Predict(Option<PathBuf>),
     /// A file or folder that was dropped, chosen or typed.

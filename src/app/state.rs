@@ -17,6 +17,7 @@ use super::polarizer::Polarizer;
 use super::run_list::RunList;
 use super::theme::Look;
 use crate::experiment::{Experiment, Method, Problem, Result, spec};
+use crate::run::PoisonPlan;
 use crate::run::bin::Binned;
 use crate::run::event::{Answer, Finding, Prediction, Preview, Question, Report, Rgba};
 use crate::run::handle::Engine;
@@ -76,6 +77,23 @@ pub struct PreviewState {
     asked: Option<(u64, usize)>,
 }
 
+/// The poison planner.
+#[derive(Debug, Default)]
+pub struct PlannerState {
+    pub plan: Option<PoisonPlan>,
+    pub problem: Option<Problem>,
+    /// The draft's revision that the newest question was about.
+    asked: Option<u64>,
+}
+
+impl PlannerState {
+    /// What the run would be refused for at this place of the experiment, such as `poison.ratio`.
+    pub fn problems_at<'a>(&'a self, place: &'a str) -> impl Iterator<Item = &'a Problem> {
+        let problems = self.plan.iter().flat_map(|plan| &plan.problems);
+        problems.filter(move |problem| problem.place.as_deref() == Some(place))
+    }
+}
+
 /// Facts about this machine for Settings.
 #[derive(Debug, Default, Clone)]
 pub struct Machine {
@@ -100,6 +118,7 @@ pub struct State {
     pub notices: Notices,
     pub demo: Demo,
     pub preview: PreviewState,
+    pub planner: PlannerState,
     pub bench: Bench,
     pub polarizer: Polarizer,
     pub runs: RunList,
@@ -219,7 +238,7 @@ impl State {
     fn ask_preview(&mut self, engine: &dyn Engine) -> Option<f64> {
         self.draft.experiment().attack.as_ref()?;
         let wanted = (self.draft.revision(), self.preview.row);
-        if self.preview.asked == Some(wanted) {
+        if self.preview.asked == Some(wanted) && self.planner.asked == Some(wanted.0) {
             return None;
         }
         let first = self.preview.asked.is_none();
@@ -227,10 +246,19 @@ impl State {
         if self.now < due {
             return Some(due - self.now);
         }
+        let spec = self.draft.text().to_owned();
+        if self.planner.asked != Some(wanted.0)
+            && self.desk.ask(engine, Purpose::Plan, Question::Plan { spec: spec.clone() })
+        {
+            self.planner.asked = Some(wanted.0);
+        }
         let rows = (wanted.1..wanted.1 + PREVIEW_PICTURES).collect();
-        let question = Question::Preview { spec: self.draft.text().to_owned(), rows };
-        if self.desk.ask(engine, Purpose::Preview, question) {
+        let asked = self.preview.asked == Some(wanted)
+            || self.desk.ask(engine, Purpose::Preview, Question::Preview { spec, rows });
+        if asked {
             self.preview.asked = Some(wanted);
+        }
+        if asked && self.planner.asked == Some(wanted.0) {
             self.preview.due = None;
             None
         } else {
@@ -252,6 +280,14 @@ impl State {
                 self.preview.preview = Some(preview);
             }
             (Purpose::Preview, Err(problem)) => self.preview.problem = Some(problem),
+            (Purpose::Plan, Ok(Answer::Plan(plan))) => {
+                self.planner.problem = None;
+                self.planner.plan = Some(*plan);
+            }
+            (Purpose::Plan, Err(problem)) => {
+                self.planner.plan = None;
+                self.planner.problem = Some(problem);
+            }
             (Purpose::Bench, Ok(Answer::Bench(shown))) => self.bench.show(*shown),
             (Purpose::Thumbnails, Ok(Answer::Thumbnails(thumbnails))) => self.bench.thumbnails = Some(thumbnails),
             (Purpose::Bench | Purpose::Thumbnails, Err(problem)) => self.bench.problem = Some(problem),

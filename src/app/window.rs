@@ -76,6 +76,7 @@ impl App {
             notices: notices::Notices::default(),
             demo: Default::default(),
             preview: Default::default(),
+            planner: Default::default(),
             bench: Default::default(),
             polarizer: Default::default(),
             runs: Default::default(),

@@ -4,6 +4,7 @@
 mod doctor;
 mod eval;
 mod methods;
+mod plan;
 mod progress;
 mod run;
 mod runs;
@@ -39,6 +40,8 @@ struct Arguments {
 enum Command {
     /// Run an experiment.
     Run(run::Arguments),
+    /// Say what an experiment will poison, before anything is trained.
+    Plan(plan::Arguments),
     /// List all methods, or explain one.
     Methods {
         id: Option<String>,
@@ -135,6 +138,7 @@ fn window_on(path: Option<PathBuf>, train: bool) -> Door {
 fn dispatch(command: Command) -> Result<i32> {
     match command {
         Command::Run(arguments) => return run::run(&arguments),
+        Command::Plan(arguments) => return plan::plan(&arguments),
         Command::Methods { id, output } => methods::methods(id.as_deref(), output)?,
         Command::Inspect { path, output } => {
             let report = crate::engine::inspect(&path)?;

@@ -4,12 +4,12 @@ use super::progress::Display;
 use super::{Output, exit};
 use crate::catalogue;
 use crate::engine::Worker;
-use crate::experiment::{Code, Problem, Result, check};
+use crate::experiment::{Code, Experiment, Problem, Result, check};
 use crate::run::event::{Command, Ending, Event, JobEvent, JobId, RunRequest};
 use crate::run::folder::RunFolder;
 use crate::run::handle::{Engine, Shutdown, leave};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -40,19 +40,9 @@ const JOB: JobId = JobId(1);
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub fn run(arguments: &Arguments) -> Result<i32> {
-    let text =
-        std::fs::read_to_string(&arguments.spec).map_err(|e| Problem::io("read the spec", &arguments.spec, &e))?;
     let mut patches = arguments.set.clone();
     patches.extend(arguments.device.as_ref().map(|device| format!("device=\"{device}\"")));
-    // A spec that is wrong is told with the name of its file and the right line, before anything starts.
-    let experiment = check::parse_patched(&text, &patches, catalogue::all()).map_err(|problem| Problem {
-        place: Some(match &problem.place {
-            Some(place) => format!("{}, {place}", arguments.spec.display()),
-            None => arguments.spec.display().to_string(),
-        }),
-        ..problem
-    })?;
-    let spec = check::to_toml(&experiment)?;
+    let spec = check::to_toml(&read_spec(&arguments.spec, &patches)?)?;
 
     let interrupts = count_interrupts()?;
     let mut worker = Worker::start(Box::new(|| {}))?;
@@ -95,6 +85,18 @@ pub fn run(arguments: &Arguments) -> Result<i32> {
         leave(code);
     }
     report(arguments.output, folder, &ending)
+}
+
+/// A spec with patches. One that is wrong is told with the name of its file and the right line, before anything starts.
+pub fn read_spec(path: &Path, patches: &[String]) -> Result<Experiment> {
+    let text = std::fs::read_to_string(path).map_err(|e| Problem::io("read the spec", path, &e))?;
+    check::parse_patched(&text, patches, catalogue::all()).map_err(|problem| Problem {
+        place: Some(match &problem.place {
+            Some(place) => format!("{}, {place}", path.display()),
+            None => path.display().to_string(),
+        }),
+        ..problem
+    })
 }
 
 fn report(output: Output, folder: Option<PathBuf>, ending: &Ending) -> Result<i32> {

@@ -3,8 +3,10 @@
 use crate::attacks::selection::{self, Chosen, Selection};
 use crate::attacks::workshop::Workshop;
 use crate::attacks::{self, Ask, Attack, Exhibit, Moment, Scene, loop_batch};
-use crate::data::{Dataset, Plan, Trigger};
-use crate::experiment::{Experiment, Kind as MethodKind, LabelMap, Outcome, Pick, Poison, Problem, Property, Result};
+use crate::data::{Card, Dataset, Plan, Trigger};
+use crate::experiment::{
+    Experiment, Kind as MethodKind, LabelMap, Method, Outcome, Pick, Poison, Problem, Property, Result,
+};
 use crate::nets::formats::safetensors;
 use crate::nets::training::{ResumePoint, Step};
 use crate::nets::{Network, Params};
@@ -61,15 +63,8 @@ impl Attacker {
         let Some(pick) = &experiment.attack else { return Ok(None) };
         let card = victim.train.card();
         let method = crate::catalogue::find(&pick.id, |kind| kind == MethodKind::Attack);
-        if let Some(method) = method
-            && method.has(Property::NeedsColour)
-            && card.channels == 1
-        {
-            return Err(Problem::bad_input(format!("{} needs colour pictures, and these are grey.", method.name))
-                .at("attack.id")
-                .because(format!("{} has one channel", card.name))
-                .remedy("Choose an attack that changes brightness, or a data set in colour.")
-                .into());
+        if let Some(method) = method {
+            refuse_grey(method, card)?;
         }
         let (height, width) = (card.height as i64, card.width as i64);
         let mut attacker = match folder {
@@ -80,14 +75,12 @@ impl Attacker {
         let labels = victim.train.labels();
         let poison = &experiment.poison;
         let owns_loop = matches!(attacker.attack, Attack::Loop(_));
-        if let Attack::Loop(attack) = &attacker.attack {
-            let batch = experiment.train.batch;
-            job.note(loop_batch::composition(poison, batch, |poisoned| attack.cross_rows(poisoned, batch))?);
+        if let Some(composition) = attacker.composition(experiment)? {
+            job.note(composition);
         }
 
         let selection = selection_of(experiment)?;
-        // A picture of the target class has nothing to learn from a label that it has already.
-        let pool = Poison { exclude_target: poison.exclude_target || selection.score().is_some(), ..poison.clone() };
+        let pool = selection.pool(poison);
         let eligible = Plan::eligible(&pool, labels, classes)?;
         let budget = Plan::budget(&pool, labels, &eligible)?;
         let mut scene = Scene {
@@ -152,6 +145,14 @@ impl Attacker {
         Ok(Some(attacker))
     }
 
+    /// What becomes of each batch, in words, if the attack owns the loop.
+    pub fn composition(&self, experiment: &Experiment) -> Result<Option<String>> {
+        let Attack::Loop(attack) = &self.attack else { return Ok(None) };
+        let batch = experiment.train.batch;
+        let cross = |poisoned| attack.cross_rows(poisoned, batch);
+        loop_batch::composition(&experiment.poison, batch, cross).map(Some)
+    }
+
     pub fn trigger(&self, moment: Moment) -> Result<Box<dyn Trigger>> {
         self.attack.stamp().trigger(&self.crafted, self.size[0], self.size[1], moment)
     }
@@ -210,7 +211,18 @@ fn selection_key(experiment: &Experiment, scene: &Scene, crafted: &Params) -> Re
     }))
 }
 
-fn selection_of(experiment: &Experiment) -> Result<Box<dyn Selection>> {
+/// A trigger of colours has nothing to change in grey pictures.
+pub fn refuse_grey(method: &Method, card: &Card) -> Result<()> {
+    if !method.has(Property::NeedsColour) || card.channels > 1 {
+        return Ok(());
+    }
+    Err(Problem::bad_input(format!("{} needs colour pictures, and these are grey.", method.name))
+        .at("attack.id")
+        .because(format!("{} has one channel", card.name))
+        .remedy("Choose an attack that changes brightness, or a data set in colour."))
+}
+
+pub fn selection_of(experiment: &Experiment) -> Result<Box<dyn Selection>> {
     match &experiment.selection {
         Some(pick) => selection::make(&pick.id, &Value::Object(pick.options.clone())),
         None => selection::make("random", &json!({})),

@@ -56,20 +56,20 @@ pub fn trigger_of(folder: &Path, pick: &Pick, height: i64, width: i64) -> Result
     attacker.trigger(Moment::Test)
 }
 
-/// The attacker of an experiment that has not run, with whatever was crafted before.
-pub fn attacker_of(experiment: &Experiment, split: &Split) -> Result<Option<Attacker>> {
+/// What the attacker of an experiment that has not run finds.
+pub fn victim_of<'a>(experiment: &Experiment, split: &'a Split) -> Result<Victim<'a>> {
     let card = split.train.card();
     let (mean, std) = sources::statistics(&split.train);
     let (height, width) = (card.height as i64, card.width as i64);
     let input = InputSpec { height, width, mean, std, classes: card.classes.len() as i64 };
     let options = Value::Object(experiment.network.options.clone());
-    let victim = Victim {
-        train: &split.train,
-        network: Rc::from(zoo::build(&experiment.network.id, &options, input)?),
-        device: Device::Cpu,
-        kind: Kind::Float,
-    };
+    let network = Rc::from(zoo::build(&experiment.network.id, &options, input)?);
+    Ok(Victim { train: &split.train, network, device: Device::Cpu, kind: Kind::Float })
+}
+
+/// The attacker of an experiment that has not run, with whatever was crafted before.
+pub fn attacker_of(experiment: &Experiment, split: &Split) -> Result<Option<Attacker>> {
     let mut job = Job::detached(Path::new(""), experiment.seed);
     let workshop = Workshop::new(cache_folder()).only_look();
-    Attacker::prepare(&mut job, experiment, victim, &workshop, None).map_err(Problem::from)
+    Attacker::prepare(&mut job, experiment, victim_of(experiment, split)?, &workshop, None).map_err(Problem::from)
 }

@@ -9,6 +9,7 @@ mod failure;
 mod glimpse;
 mod library;
 pub mod machine;
+pub mod planner;
 mod polarizer;
 mod questions;
 mod runner;

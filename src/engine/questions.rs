@@ -25,6 +25,9 @@ const PICTURES_AT_ONCE: usize = 64;
 pub fn answer(question: &Question, library: &Rc<RefCell<Library>>) -> Result<Answer> {
     match question {
         Question::Preview { spec, rows } => preview(spec, rows, library).map(Answer::Preview),
+        Question::Plan { spec } => {
+            super::planner::plan(spec, &mut library.borrow_mut()).map(|plan| Answer::Plan(Box::new(plan)))
+        }
         Question::Inspect { path } => inspect(path).map(Answer::Inspect),
         Question::Predict { folder, rows } => predict(folder, rows, library).map(Answer::Predict),
         Question::Bench { spec, row, strike } => {
@@ -68,12 +71,7 @@ fn preview(spec: &str, rows: &[usize], library: &Rc<RefCell<Library>>) -> Result
             amplification,
         });
     }
-    Ok(Preview {
-        items,
-        classes: card.classes.clone(),
-        rows: data.test.len(),
-        poisoned_per_class: attacker.plan.map_or_else(Vec::new, |plan| plan.per_class(data.train.labels())),
-    })
+    Ok(Preview { items, classes: card.classes.clone(), rows: data.test.len() })
 }
 
 /// What is in a file or folder: a run, a data set or a checkpoint.

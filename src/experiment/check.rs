@@ -40,8 +40,11 @@ fn check_together(experiment: &Experiment, methods: &[&'static Method]) -> Vec<O
             found.push(OptionProblem { path: path.into(), part: Part::Value, message, hints: vec![hint.into()] });
         };
         if experiment.selection.is_some() {
-            let message = format!("{} stamps pictures anew in every batch; none can be selected for it.", attack.name);
-            complain("selection.id", message, "Leave out [selection], or choose an attack that only poisons data.");
+            complain(
+                "selection.id",
+                cannot_select(attack),
+                "Leave out [selection], or choose an attack that only poisons data.",
+            );
         }
         if experiment.poison.label_map == Some(LabelMap::CleanLabel) {
             let message = format!("{} has no clean-label form.", attack.name);
@@ -49,6 +52,16 @@ fn check_together(experiment: &Experiment, methods: &[&'static Method]) -> Vec<O
         }
     }
     found
+}
+
+/// Why there is no selection for an attack that owns its loop.
+pub fn cannot_select(attack: &Method) -> String {
+    format!("{} stamps pictures anew in every batch; none can be selected for it.", attack.name)
+}
+
+/// The label map that an attack was published with.
+pub fn published_labels(attack: &Method) -> LabelMap {
+    if attack.has(Property::CleanLabel) { LabelMap::CleanLabel } else { LabelMap::AllToOne }
 }
 
 /// Applies `--set` patches, then reads and checks.
@@ -86,12 +99,7 @@ pub fn resolve(experiment: &Experiment, methods: &[&'static Method]) -> Experime
         }
     }
     let attack = resolved.attack.as_ref().and_then(|pick| ATTACK.find(methods, &pick.id));
-    let published = if attack.is_some_and(|attack| attack.has(Property::CleanLabel)) {
-        LabelMap::CleanLabel
-    } else {
-        LabelMap::AllToOne
-    };
-    resolved.poison.label_map.get_or_insert(published);
+    resolved.poison.label_map.get_or_insert(attack.map_or(LabelMap::AllToOne, published_labels));
     resolved
 }
 

@@ -1,5 +1,6 @@
 //! What crosses from the engine to its fronts: plain data only.
 
+use super::poison_plan::PoisonPlan;
 use super::polarizer::{DialPoint, PolarizerView};
 use super::trigger_form::TriggerForm;
 use crate::experiment::{Problem, Result};
@@ -191,6 +192,8 @@ pub struct Picture {
 pub enum Question {
     /// Pictures `rows` of the experiment's test set: clean, poisoned and residual, without any training.
     Preview { spec: String, rows: Vec<usize> },
+    /// What the experiment's attack will do to its training set.
+    Plan { spec: String },
     /// What is in this file or folder?
     Inspect { path: PathBuf },
     /// Predictions of a finished run's models for these test pictures, clean and stamped.
@@ -221,6 +224,7 @@ impl Question {
 #[derive(Debug, Clone)]
 pub enum Answer {
     Preview(Preview),
+    Plan(Box<PoisonPlan>),
     /// A report as title and lines of label and value.
     Inspect(Report),
     Predict(Vec<Prediction>),
@@ -306,8 +310,6 @@ pub struct Preview {
     pub classes: Vec<String>,
     /// Rows of the test set.
     pub rows: usize,
-    /// How many training pictures of each class the attack would poison.
-    pub poisoned_per_class: Vec<usize>,
 }
 
 #[derive(Debug, Clone)]

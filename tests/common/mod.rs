@@ -10,13 +10,13 @@ use polariscope::app::background::Background;
 use polariscope::app::config::Config;
 use polariscope::app::state::{Machine, Preset};
 use polariscope::app::{App, Parts};
-use polariscope::experiment::{Problem, Result};
-use polariscope::run::TriggerForm;
+use polariscope::experiment::{LabelMap, Problem, Result};
 use polariscope::run::event::{
     Answer, Bench, Command, Confusion, Ending, Event, Finding, Glimpse, JobEvent, JobId, MetricPoint, Picture,
     Prediction, Preview, PreviewItem, Progress, Question, Report, Rgba, Thumbnails, WatchedPicture,
 };
 use polariscope::run::handle::{Engine, Shutdown};
+use polariscope::run::{PoisonPlan, TriggerForm};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::Read;
@@ -67,6 +67,7 @@ impl Script {
             Command::Resume(_) => "resume".to_owned(),
             Command::Stop { keep, .. } => format!("stop keep={keep}"),
             Command::Ask(_, Question::Preview { .. }) => "preview".to_owned(),
+            Command::Ask(_, Question::Plan { .. }) => "plan".to_owned(),
             Command::Ask(_, Question::Inspect { path }) => format!("inspect {}", path.display()),
             Command::Ask(_, Question::Predict { .. }) => "predict".to_owned(),
             Command::Ask(_, Question::Bench { row, strike, .. }) => format!("bench {row} strike={strike}"),
@@ -361,6 +362,45 @@ fn prediction(pictures: &Pictures, classes: &[String], folder: &Path, row: usize
     Prediction { row, label, classes: classes.to_vec(), clean, poisoned, models }
 }
 
+/// The plan of a tenth of the pictures; one that wants more than a class has is refused, a learned selection is open.
+fn plan(spec: &str, classes: Vec<String>) -> PoisonPlan {
+    let mut plan = PoisonPlan {
+        attack: "BadNets".into(),
+        classes,
+        total: vec![1000; 10],
+        eligible: vec![1000; 10],
+        poisoned: Some(vec![104, 98, 101, 96, 105, 99, 97, 102, 100, 98]),
+        label_of: vec![Some(0); 10],
+        label_map: Some(LabelMap::AllToOne),
+        budget: 1000,
+        ratio: 0.1,
+        needs: vec![
+            "896 labels change (all to one); the other stamped pictures belong to the target class already.".into(),
+        ],
+        problems: Vec::new(),
+    };
+    if spec.contains("clean-label") {
+        plan.label_map = Some(LabelMap::CleanLabel);
+        plan.eligible = (0..10).map(|class| if class == 0 { 1000 } else { 0 }).collect();
+        plan.label_of = (0..10).map(|class| (class == 0).then_some(0)).collect();
+        plan.poisoned = None;
+        plan.budget = 0;
+        plan.needs = vec!["All labels stay true.".into()];
+        plan.problems = vec![
+            Problem::bad_input("There are not enough pictures for this poisoning ratio.")
+                .at("poison.ratio")
+                .because("2000 are wanted, 1000 are eligible")
+                .remedy("Choose a ratio of at most 0.1000."),
+        ];
+    } else if spec.contains("lps") {
+        plan.poisoned = None;
+        plan.eligible[0] = 0;
+        plan.label_of[0] = None;
+        plan.needs = vec!["LPS trains a surrogate network first, to choose the pictures.".into()];
+    }
+    plan
+}
+
 /// What the picture box says to a question.
 pub fn answer(question: &Question) -> Result<Answer> {
     let pictures = Pictures::read();
@@ -376,9 +416,9 @@ pub fn answer(question: &Question) -> Result<Answer> {
                 residual: pictures.residual(row),
                 amplification: 1.0,
             };
-            let poisoned_per_class = vec![104, 98, 101, 96, 105, 99, 97, 102, 100, 98];
-            Answer::Preview(Preview { items: rows.iter().map(item).collect(), classes, rows: 2000, poisoned_per_class })
+            Answer::Preview(Preview { items: rows.iter().map(item).collect(), classes, rows: 2000 })
         }
+        Question::Plan { spec } => Answer::Plan(Box::new(plan(spec, classes))),
         Question::Bench { spec, row, .. } => {
             let attacked = spec.contains("[attack]");
             let label = pictures.label(*row);

@@ -263,8 +263,10 @@ fn of_lab(state: &State) -> Vec<Offer> {
         offers.push(picture("Clean picture", &caption, &item.clean));
         offers.push(picture("Residual", &caption, &item.residual));
     }
-    if preview.poisoned_per_class.iter().any(|count| *count > 0) {
-        let values = preview.poisoned_per_class.iter().map(|&count| Some(count as f64)).collect();
+    if let Some(plan) = &state.planner.plan
+        && let Some(poisoned) = &plan.poisoned
+    {
+        let values = poisoned.iter().map(|&count| Some(count as f64)).collect();
         let bars = vec![Bars { name: "poisoned pictures".to_owned(), role: Role::Attacked, values }];
         offers.push(figure(
             "Poisoned pictures per class",
@@ -274,7 +276,7 @@ fn of_lab(state: &State) -> Vec<Offer> {
                 x_label: "classes".to_owned(),
                 y_label: "pictures".to_owned(),
                 unit: Unit::Plain,
-                marks: Marks::Bars { groups: preview.classes.clone(), bars },
+                marks: Marks::Bars { groups: plan.classes.clone(), bars },
                 starts: Vec::new(),
             },
         ));

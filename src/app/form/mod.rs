@@ -4,7 +4,7 @@ mod schema;
 mod show;
 
 pub use schema::{Choice, Field, Shape, fields};
-pub use show::show;
+pub use show::{Below, show, show_with};
 
 use crate::experiment::spec::Experiment;
 use crate::experiment::{Method, method};

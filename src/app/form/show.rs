@@ -14,16 +14,31 @@ const LOG_FLOOR: f64 = 1e-6;
 /// Shows a form over `values`, in which only what differs from the defaults is written; true when something changed.
 /// `classes` are the names of the data's classes, as far as they are known.
 pub fn show(ui: &mut Ui, id: &str, fields: &[Field], values: &mut Map<String, Value>, classes: &[String]) -> bool {
+    show_with(ui, id, fields, values, classes, &mut |_, _| {})
+}
+
+/// Draws something more below a field, which is named by its key.
+pub type Below<'a> = dyn FnMut(&mut Ui, &str) + 'a;
+
+/// [`show`] with something more below the fields.
+pub fn show_with(
+    ui: &mut Ui,
+    id: &str,
+    fields: &[Field],
+    values: &mut Map<String, Value>,
+    classes: &[String],
+    below: &mut Below,
+) -> bool {
     let mut changed = false;
     ui.push_id(id, |ui| {
         for field in fields.iter().filter(|field| !field.advanced) {
-            changed |= show_field(ui, field, values, classes);
+            changed |= show_field(ui, field, values, classes, below);
         }
         let advanced: Vec<_> = fields.iter().filter(|field| field.advanced).collect();
         if !advanced.is_empty() {
             egui::CollapsingHeader::new(format!("More ({})", advanced.len())).id_salt("more").show(ui, |ui| {
                 for field in advanced {
-                    changed |= show_field(ui, field, values, classes);
+                    changed |= show_field(ui, field, values, classes, below);
                 }
             });
         }
@@ -31,7 +46,13 @@ pub fn show(ui: &mut Ui, id: &str, fields: &[Field], values: &mut Map<String, Va
     changed
 }
 
-fn show_field(ui: &mut Ui, field: &Field, values: &mut Map<String, Value>, classes: &[String]) -> bool {
+fn show_field(
+    ui: &mut Ui,
+    field: &Field,
+    values: &mut Map<String, Value>,
+    classes: &[String],
+    below: &mut Below,
+) -> bool {
     let t = theme::of(ui);
     let mut value = value_of(field, values).clone();
     let before = value.clone();
@@ -45,6 +66,7 @@ fn show_field(ui: &mut Ui, field: &Field, values: &mut Map<String, Value>, class
         if !field.help.is_empty() {
             ui.add(egui::Label::new(RichText::new(&field.help).size(t.small).color(t.text_weak)).wrap());
         }
+        below(ui, &field.key);
         ui.add_space(t.gap * 0.6);
     });
     if value == before {
@@ -335,7 +357,7 @@ fn group(ui: &mut Ui, field: &Field, fields: &[Field], value: &mut Value, classe
         for inner in fields {
             let mut one = Map::new();
             one.insert(inner.key.clone(), value_of(inner, &written).clone());
-            if show_field(ui, inner, &mut one, classes) {
+            if show_field(ui, inner, &mut one, classes, &mut |_, _| {}) {
                 let new = value_of(inner, &one).clone();
                 written.insert(inner.key.clone(), new);
             }

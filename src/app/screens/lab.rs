@@ -9,10 +9,11 @@ use crate::app::views;
 use crate::app::widgets::{self, command_button, main_button};
 use crate::app::words;
 use crate::experiment::spec::Experiment;
-use crate::experiment::{Kind, Method, Pick};
+use crate::experiment::{Kind, Method, Pick, Problem};
 use egui::{RichText, ScrollArea, TextEdit, Ui};
 use serde_json::{Map, Value};
 
+mod attack;
 mod flow;
 mod text;
 
@@ -138,7 +139,9 @@ fn preview(ui: &mut Ui, state: &State, requests: &Requests) {
         });
     }
     widgets::section(ui, "What the attack does", &remark, |ui| {
-        if let Some(problem) = &state.preview.problem {
+        // What the planner says at a field is not said twice.
+        let told = |problem: &&Problem| state.planner.plan.as_ref().is_some_and(|plan| plan.problems.contains(problem));
+        if let Some(problem) = state.preview.problem.as_ref().filter(|problem| !told(problem)) {
             widgets::problem_card(ui, requests, problem, 1, true, None);
         }
         views::preview(ui, &state.preview, requests);
@@ -146,6 +149,10 @@ fn preview(ui: &mut Ui, state: &State, requests: &Requests) {
             command_button(ui, state, requests, UserCommand::PreviousPicture);
             command_button(ui, state, requests, UserCommand::NextPicture);
         });
+    });
+    ui.add_space(theme::of(ui).gap * 0.5);
+    widgets::section(ui, "What will be poisoned", "", |ui| {
+        views::planner(ui, &state.planner, theme::of(ui).body * 15.0);
     });
 }
 
@@ -173,31 +180,7 @@ fn step_form(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: 
         Step::Network => widgets::section(ui, "Network", "", |ui| {
             method_form(ui, t, state, &[Kind::Network], &mut experiment.network);
         }),
-        Step::Attack => widgets::section(ui, "Attack", "", |ui| {
-            let mut attacked = experiment.attack.is_some();
-            ui.horizontal(|ui| {
-                widgets::switch(ui, &mut attacked, "Attack the training");
-                ui.label("Attack the training");
-            });
-            match (&mut experiment.attack, attacked) {
-                (attack @ None, true) => *attack = first_of(state, &[Kind::Attack]),
-                (attack @ Some(_), false) => *attack = None,
-                (Some(attack), true) => {
-                    method_form(ui, t, state, &[Kind::Attack], attack);
-                    ui.separator();
-                    let mut values = as_map(&experiment.poison);
-                    if form::show(ui, "poison", &state.forms.poison, &mut values, state.classes())
-                        && let Some(poison) = from_map(values, &[])
-                    {
-                        experiment.poison = poison;
-                    }
-                }
-                (None, false) => {
-                    let text = "Without an attack the network is trained on clean data.";
-                    ui.add(egui::Label::new(RichText::new(text).color(t.text_weak)).wrap());
-                }
-            }
-        }),
+        Step::Attack => attack::show(ui, t, state, experiment),
         Step::Defense(index) => widgets::section(ui, "Defense", "", |ui| {
             let kinds = [Kind::Cleaning, Kind::Training, Kind::Repair, Kind::Screening];
             if let Some(defense) = experiment.defense.get_mut(index) {
@@ -219,6 +202,11 @@ fn step_form(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: 
 
 /// Which method, what it is, and its options.
 pub(super) fn method_form(ui: &mut Ui, t: &Tokens, state: &State, kinds: &[Kind], pick: &mut Pick) {
+    method_form_with(ui, t, state, kinds, pick, &mut |_, _| {});
+}
+
+/// [`method_form`] with something more below the options.
+fn method_form_with(ui: &mut Ui, t: &Tokens, state: &State, kinds: &[Kind], pick: &mut Pick, below: &mut form::Below) {
     let known: Vec<_> = state.methods.iter().filter(|method| kinds.contains(&method.kind)).collect();
     let current = state.method(&pick.id);
     let shown = current.map_or(pick.id.as_str(), |method| method.name).to_owned();
@@ -242,7 +230,7 @@ pub(super) fn method_form(ui: &mut Ui, t: &Tokens, state: &State, kinds: &[Kind]
     };
     explain(ui, t, method);
     ui.add_space(t.gap);
-    form::show(ui, method.id, state.forms.of(method.id), &mut pick.options, state.classes());
+    form::show_with(ui, method.id, state.forms.of(method.id), &mut pick.options, state.classes(), below);
 }
 
 fn explain(ui: &mut Ui, t: &Tokens, method: &Method) {

@@ -1,13 +1,10 @@
 //! What a model says: the same test pictures epoch after epoch, and how often each class is taken for each.
 
 use crate::app::theme::{self, Tokens};
-use crate::app::widgets::picture_tile;
+use crate::app::widgets::{ClassMatrix, picture_tile};
 use crate::app::words::class_name;
 use crate::run::event::{Confusion, Glimpse, WatchedPicture};
-use egui::{Align2, Color32, CornerRadius, FontId, Pos2, Rect, RichText, Sense, Stroke, Ui, pos2, vec2};
-
-/// Up to here every cell has room for its number and every row for its name.
-const MOST_NAMED: usize = 20;
+use egui::{Color32, CornerRadius, Pos2, RichText, Stroke, Ui, vec2};
 
 /// "npd, epoch 5" or "npd, all test pictures".
 pub fn moment_words(confusion: &Confusion) -> String {
@@ -123,63 +120,19 @@ pub fn confusion_matrix(ui: &mut Ui, confusion: &Confusion, stamped: bool, heigh
         ui.label(RichText::new("There is no trigger in this experiment.").color(t.text_weak));
         return;
     }
-    let named = k <= MOST_NAMED;
-    let font = FontId::proportional(t.small);
-    let names = if named { longest_name(ui, &t, &confusion.classes, &font) + t.gap } else { 0.0 };
-    let space = vec2(ui.available_width() - names, (height - t.small * 1.6).max(60.0));
-    let cell = (space.x.min(space.y) / k as f32).max(2.0);
-    let size = vec2((names + cell * k as f32).max(t.small * 18.0), t.small * 1.6 + cell * k as f32);
-    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
-    response.widget_info(|| {
-        let text = format!("Confusion matrix. {}", confusion_sentence(confusion, stamped));
-        egui::WidgetInfo::labeled(egui::Role::Figure, true, text)
-    });
-    let painter = ui.painter_at(rect.expand(2.0));
-    let origin = rect.left_top() + vec2(names, t.small * 1.6);
-    painter.text(rect.left_top(), Align2::LEFT_TOP, "true classes down, answers across", font.clone(), t.text_weak);
-    let edge = if named { Stroke::new(0.5, t.line) } else { Stroke::NONE };
-    for row in 0..k {
+    let classes = &confusion.classes;
+    let matrix = ClassMatrix {
+        classes,
+        counts,
+        axes: "true classes down, answers across",
+        description: &format!("Confusion matrix. {}", confusion_sentence(confusion, stamped)),
+        height,
+    };
+    matrix.show(ui, &|row, column| {
         let of_row: u32 = counts[row * k..(row + 1) * k].iter().sum();
-        let y = origin.y + (row as f32 + 0.5) * cell;
-        if named {
-            let name = class_name(&confusion.classes, row);
-            painter.text(pos2(origin.x - t.gap * 0.5, y), Align2::RIGHT_CENTER, name, font.clone(), t.text);
-        }
-        for column in 0..k {
-            let count = counts[row * k + column];
-            let share = if of_row == 0 { 0.0 } else { count as f32 / of_row as f32 };
-            let min = origin + vec2(column as f32, row as f32) * cell;
-            let area = Rect::from_min_size(min, vec2(cell, cell)).shrink(if named { 0.75 } else { 0.0 });
-            let full = if row == column { t.clean } else { t.attacked };
-            // The root keeps rare mistakes visible.
-            let fill = t.field.lerp_to_gamma(full, share.sqrt());
-            painter.rect(area, CornerRadius::same(2), fill, edge, egui::StrokeKind::Inside);
-            if named && count > 0 && cell > t.small * 1.7 {
-                let ink = if share.sqrt() > 0.55 { t.on_accent } else { t.text };
-                let font = FontId::proportional(t.small.min(cell * 0.42));
-                painter.text(area.center(), Align2::CENTER_CENTER, count.to_string(), font, ink);
-            }
-        }
-    }
-    if let Some(pointer) = response.hover_pos() {
-        let place = (pointer - origin) / cell;
-        if place.x >= 0.0 && place.y >= 0.0 && place.x < k as f32 && place.y < k as f32 {
-            let (row, column) = (place.y as usize, place.x as usize);
-            let of_row: u32 = counts[row * k..(row + 1) * k].iter().sum();
-            let words = format!(
-                "{} of {of_row} pictures of “{}” are taken for “{}”",
-                counts[row * k + column],
-                class_name(&confusion.classes, row),
-                class_name(&confusion.classes, column)
-            );
-            response.on_hover_text_at_pointer(words);
-        }
-    }
-}
-
-fn longest_name(ui: &Ui, t: &Tokens, classes: &[String], font: &FontId) -> f32 {
-    let width = |name: &String| ui.fonts_mut(|fonts| fonts.layout_no_wrap(name.clone(), font.clone(), t.text)).size().x;
-    classes.iter().map(width).fold(0.0, f32::max)
+        let (truth, answer) = (class_name(classes, row), class_name(classes, column));
+        format!("{} of {of_row} pictures of “{truth}” are taken for “{answer}”", counts[row * k + column])
+    });
 }
 
 #[cfg(test)]

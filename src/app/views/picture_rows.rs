@@ -4,7 +4,7 @@ use crate::app::command::{Change, Requests};
 use crate::app::job::JobView;
 use crate::app::state::{PREVIEW_PICTURES, PreviewState, top};
 use crate::app::theme;
-use crate::app::widgets::{PredictionBars, class_bars, picture_sheet, picture_tile};
+use crate::app::widgets::{PredictionBars, picture_sheet, picture_tile};
 use crate::app::words::class_name;
 use crate::run::event::{Prediction, PreviewItem};
 use egui::{RichText, Ui, vec2};
@@ -81,7 +81,7 @@ pub fn demo_sentence(predictions: &[Prediction]) -> Option<String> {
     Some(sentence + ".")
 }
 
-/// The Lab's pictures: one in large, the others to choose from, and how many pictures of each class get poisoned.
+/// The Lab's pictures: one in large, the others to choose from.
 pub fn preview(ui: &mut Ui, state: &PreviewState, requests: &Requests) {
     let t = theme::of(ui);
     let Some(preview) = &state.preview else {
@@ -109,12 +109,6 @@ pub fn preview(ui: &mut Ui, state: &PreviewState, requests: &Requests) {
             }
         }
     });
-    let poisoned: usize = preview.poisoned_per_class.iter().sum();
-    if poisoned > 0 {
-        ui.add_space(t.gap * 0.5);
-        ui.label(theme::strong(format!("Poisoned training pictures: {}", crate::app::words::count(poisoned as u64))));
-        class_bars(ui, "Poisoned training pictures per class", &preview.classes, &preview.poisoned_per_class);
-    }
 }
 
 fn triple(ui: &mut Ui, item: &PreviewItem, classes: &[String]) {

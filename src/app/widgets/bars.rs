@@ -118,35 +118,72 @@ fn bar_row(
     painter.text(area.right_center(), Align2::RIGHT_CENTER, number, font.clone(), t.text);
 }
 
-/// One bar per class for counts.
-pub fn class_bars(ui: &mut Ui, title: &str, classes: &[String], counts: &[usize]) -> Response {
-    let t = theme::of(ui);
-    let most = counts.iter().copied().max().unwrap_or(0).max(1);
-    let row = t.small * 1.4;
-    let size = vec2(ui.available_width(), row * counts.len() as f32);
-    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
-    let said: Vec<_> = counts
-        .iter()
-        .enumerate()
-        .map(|(index, count)| format!("{} {count}", words::class_name(classes, index)))
-        .collect();
-    let description = format!("{title}: {}", said.join(", "));
-    response.widget_info(|| WidgetInfo::labeled(egui::Role::Figure, true, &description));
-    let painter = ui.painter_at(rect);
-    let font = egui::FontId::proportional(t.small);
-    for (index, &count) in counts.iter().enumerate() {
-        let area = Rect::from_min_size(rect.min + vec2(0.0, row * index as f32), vec2(rect.width(), row));
-        let share = count as f32 / most as f32;
-        bar_row(
-            &painter,
-            &t,
-            area,
-            &words::class_name(classes, index),
-            share,
-            &words::count(count as u64),
-            t.attacked,
-            &font,
-        );
+/// One bar for each class: how many of its pictures there are, how many may be taken, and how many are.
+pub struct CountBars<'a> {
+    pub title: &'a str,
+    pub classes: &'a [String],
+    pub total: &'a [usize],
+    /// Drawn faintly.
+    pub eligible: &'a [usize],
+    /// Nothing where it is not known yet.
+    pub taken: Option<&'a [usize]>,
+    /// How many classes are listed.
+    pub most: usize,
+}
+
+impl CountBars<'_> {
+    fn words(&self, class: usize) -> String {
+        let number = |counts: &[usize]| words::count(counts.get(class).copied().unwrap_or_default() as u64);
+        match self.taken {
+            Some(taken) => format!("{} of {}", number(taken), number(self.total)),
+            None if self.eligible.get(class) == Some(&0) => "none".to_owned(),
+            None => format!("up to {}", number(self.eligible)),
+        }
     }
-    response
+
+    pub fn show(self, ui: &mut Ui) -> Response {
+        let t = theme::of(ui);
+        let most = self.total.iter().copied().max().unwrap_or(0).max(1) as f32;
+        let listed = self.total.len().min(self.most);
+        let row = t.small * 1.5;
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), row * listed as f32), Sense::hover());
+        let said = (0..listed).map(|class| format!("{} {}", words::class_name(self.classes, class), self.words(class)));
+        let description = format!("{}: {}", self.title, said.collect::<Vec<_>>().join(", "));
+        response.widget_info(|| WidgetInfo::labeled(egui::Role::Figure, true, &description));
+        let painter = ui.painter_at(rect);
+        let font = egui::FontId::proportional(t.small);
+        let (word_width, number_width) = ((rect.width() * 0.3).min(t.body * 8.0), t.small * 6.8);
+        for class in 0..listed {
+            let area = Rect::from_min_size(rect.min + vec2(0.0, row * class as f32), vec2(rect.width(), row));
+            let name = words::class_name(self.classes, class);
+            let clip = Rect::from_min_size(area.min, vec2(word_width - 6.0, row));
+            painter.with_clip_rect(clip.intersect(painter.clip_rect())).text(
+                area.left_center(),
+                Align2::LEFT_CENTER,
+                name,
+                font.clone(),
+                t.text,
+            );
+            let track = Rect::from_min_max(
+                pos2(area.left() + word_width, area.center().y - t.small * 0.36),
+                pos2(
+                    (area.right() - number_width).max(area.left() + word_width + 8.0),
+                    area.center().y + t.small * 0.36,
+                ),
+            );
+            let radius = CornerRadius::same(3);
+            let bar = |count: usize, least: f32, colour: Color32| {
+                let mut filled = track;
+                filled.set_width((track.width() * count as f32 / most).max(least));
+                painter.rect_filled(filled, radius, colour);
+            };
+            bar(self.total[class], 2.0, t.line.gamma_multiply(0.5));
+            bar(self.eligible[class], 0.0, t.attacked.gamma_multiply(0.28));
+            if let Some(&taken) = self.taken.and_then(|taken| taken.get(class)) {
+                bar(taken, if taken > 0 { 2.0 } else { 0.0 }, t.attacked);
+            }
+            painter.text(area.right_center(), Align2::RIGHT_CENTER, self.words(class), font.clone(), t.text);
+        }
+        response
+    }
 }

@@ -3,6 +3,7 @@
 mod bars;
 mod buttons;
 mod cards;
+mod class_matrix;
 pub mod dial;
 mod empty;
 mod icon;
@@ -11,9 +12,10 @@ mod picture;
 mod progress;
 mod scale;
 
-pub use bars::{PredictionBars, class_bars, verdict_mark};
+pub use bars::{CountBars, PredictionBars, verdict_mark};
 pub use buttons::{command_button, export_button, main_button, segmented, switch};
 pub use cards::{metric_card, problem_card, report_card, section};
+pub use class_matrix::ClassMatrix;
 pub use dial::Dial;
 pub use empty::empty_state;
 pub use icon::{program_mark, screen_icon};

@@ -12,7 +12,7 @@ mod stamped;
 use super::{Scene, parse};
 use crate::data::Trigger;
 use crate::experiment::method::Method;
-use crate::experiment::{Outcome, Problem, Result};
+use crate::experiment::{Outcome, Poison, Problem, Result};
 use crate::nets::Params;
 use crate::run::job::Job;
 use serde_json::Value;
@@ -34,6 +34,12 @@ pub trait Selection {
     /// What its scores count, such as `loss with the trigger`; nothing for selections that do not look at the pictures.
     /// Those that look need the trigger; for the others only the chosen pictures are stamped while a trigger is made.
     fn score(&self) -> Option<&'static str>;
+
+    /// Who may be chosen: for a selection that looks, a picture of the target class has nothing to learn from a label that
+    /// it has already.
+    fn pool(&self, poison: &Poison) -> Poison {
+        Poison { exclude_target: poison.exclude_target || self.score().is_some(), ..poison.clone() }
+    }
 
     /// Chooses exactly `budget` rows out of `scene.rows`, all different. `trigger` is there for selections that look.
     fn select(&self, job: &mut Job, scene: &Scene, budget: usize, trigger: Option<&dyn Trigger>) -> Outcome<Chosen>;
