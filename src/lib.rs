@@ -10,6 +10,7 @@
 //! | [`nets`] | networks as pure functions of named parameters, plugs, training loop; `nets::zoo`, `nets::formats` |
 //! | [`attacks`] | one file per attack |
 //! | [`defenses`] | by life cycle; one file per defense |
+//! | [`fairness`] | fair regression on tables, and its rivals |
 //! | [`catalogue`] | the one list of all methods |
 //! | [`engine`] | the worker thread: runs experiments, answers questions |
 //! | [`cli`], [`app`] | the two doors: command line and window |
@@ -22,5 +23,6 @@ pub mod data;
 pub mod defenses;
 pub mod engine;
 pub mod experiment;
+pub mod fairness;
 pub mod nets;
 pub mod run;

@@ -3,7 +3,7 @@
 use super::run::read_spec;
 use super::{Output, exit};
 use crate::engine::{Library, planner};
-use crate::experiment::{LabelMap, Result, check};
+use crate::experiment::{LabelMap, Result};
 use crate::run::PoisonPlan;
 use crate::run::poison_plan::label_map_words;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub struct Arguments {
 /// Exit code 2 if the run would be refused.
 pub fn plan(arguments: &Arguments) -> Result<i32> {
     let experiment = read_spec(&arguments.spec, &arguments.set)?;
-    let plan = planner::plan(&check::to_toml(&experiment)?, &mut Library::default())?;
+    let plan = planner::plan(&experiment.to_toml()?, &mut Library::default())?;
     arguments.output.print(&plan, || text(&plan))?;
     for problem in &plan.problems {
         eprintln!("error: {problem}");

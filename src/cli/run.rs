@@ -4,7 +4,7 @@ use super::progress::Display;
 use super::{Output, exit};
 use crate::catalogue;
 use crate::engine::Worker;
-use crate::experiment::{Code, Experiment, Problem, Result, check};
+use crate::experiment::{Code, Problem, Result, Spec, check};
 use crate::run::event::{Command, Ending, Event, JobEvent, JobId, RunRequest};
 use crate::run::folder::RunFolder;
 use crate::run::handle::{Engine, Shutdown, leave};
@@ -42,7 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub fn run(arguments: &Arguments) -> Result<i32> {
     let mut patches = arguments.set.clone();
     patches.extend(arguments.device.as_ref().map(|device| format!("device=\"{device}\"")));
-    let spec = check::to_toml(&read_spec(&arguments.spec, &patches)?)?;
+    let spec = read_spec(&arguments.spec, &patches)?.to_toml()?;
 
     let interrupts = count_interrupts()?;
     let mut worker = Worker::start(Box::new(|| {}))?;
@@ -88,7 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<i32> {
 }
 
 /// A spec with patches. One that is wrong is told with the name of its file and the right line, before anything starts.
-pub fn read_spec(path: &Path, patches: &[String]) -> Result<Experiment> {
+pub fn read_spec(path: &Path, patches: &[String]) -> Result<Spec> {
     let text = std::fs::read_to_string(path).map_err(|e| Problem::io("read the spec", path, &e))?;
     check::parse_patched(&text, patches, catalogue::all()).map_err(|problem| Problem {
         place: Some(match &problem.place {
@@ -120,7 +120,7 @@ fn report(output: Output, folder: Option<PathBuf>, ending: &Ending) -> Result<i3
     if let Some(problem) = problem {
         eprintln!("error: {problem}");
     }
-    let value = json!({ "state": state, "folder": folder, "results": results.rows, "problem": problem });
+    let value = json!({ "state": state, "folder": folder, "results": results.to_json(), "problem": problem });
     if problem.is_none() || output.json {
         output.print(&value, || {
             let place = folder.as_ref().map_or(String::new(), |path| {

@@ -1,6 +1,7 @@
 //! `polariscope list` and `polariscope show RUN`.
 
 use super::Output;
+use crate::experiment::fair::FAIR_REGRESSION;
 use crate::experiment::{Problem, Result};
 use crate::run::event::Report;
 use crate::run::folder::{RunFolder, runs_folder};
@@ -48,7 +49,7 @@ fn row_text(row: &RunRow) -> String {
     format!(
         "{state:<12} {name:<48} {:<16} {:<10} {}",
         row.network,
-        row.attack.as_deref().unwrap_or("clean"),
+        row.attack.as_deref().unwrap_or(if row.network == FAIR_REGRESSION { "" } else { "clean" }),
         row.defenses.join(", ")
     )
 }
@@ -61,7 +62,7 @@ pub fn show(run: &Path, output: Output) -> Result<()> {
     let images = folder.images()?;
     let value = json!({
         "folder": folder.path, "state": state, "problem": status.as_ref().and_then(|s| s.problem.clone()),
-        "spec": folder.spec()?, "results": results.rows, "points": folder.points()?.len(),
+        "spec": folder.spec()?, "results": results.to_json(), "points": folder.points()?.len(),
         "images": images.iter().map(|image| json!({ "file": image.file, "caption": image.caption })).collect::<Vec<_>>(),
     });
     let spec = folder.spec()?;

@@ -1,13 +1,16 @@
 //! Data sets: 8-bit pictures with labels, kept in memory once. Poison is an overlay, batches are tensors.
 
 pub mod augment;
+mod pages;
 pub mod pickle;
 pub mod pictures;
 pub mod poison;
 pub mod sources;
+pub mod tables;
 
 pub use augment::Augment;
 pub use poison::{Plan, Poisoned, RowKind, Trigger};
+pub(crate) use sources::available_memory;
 
 use crate::experiment::Result;
 use crate::run::event::Rgba;

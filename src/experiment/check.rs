@@ -3,22 +3,41 @@
 //! Names, types, choices and limits come from the schemas of [`Experiment`] and of the methods' options; there is no
 //! second list of limits. Every complaint names line and column, shows the text and, where possible, the nearest name.
 
+use super::fair::{FairExperiment, KernelKind, Solver};
 use super::located::{Located, Part, from_toml};
 use super::method::{Kind, Method, Property, schema_of};
 use super::nearest;
 use super::patch;
 use super::problem::{Problem, Result};
 use super::schema::{self, OptionProblem};
-use super::spec::{Experiment, LabelMap, SCHEMA};
+use super::spec::{Experiment, LabelMap, Pick, SCHEMA};
+use super::task::Spec;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 /// Reads and checks an experiment. If several things are wrong, the first one in the text is the headline.
 pub fn parse(text: &str, methods: &[&'static Method]) -> Result<Experiment> {
+    parse_as(text, "An experiment", methods, check_together)
+}
+
+/// Reads and checks a fair regression.
+pub fn parse_fair(text: &str, methods: &[&'static Method]) -> Result<FairExperiment> {
+    parse_as(text, "A fair regression", methods, check_fair_together)
+}
+
+fn parse_as<T: DeserializeOwned + JsonSchema>(
+    text: &str,
+    owner: &str,
+    methods: &[&'static Method],
+    together: fn(&T, &[&'static Method]) -> Vec<OptionProblem>,
+) -> Result<T> {
     let located = Located::parse(text)?;
     let value = located.value()?;
     refuse_newer(&located, &value)?;
 
-    let mut found = schema::check(&schema_of::<Experiment>(), &value, "An experiment");
+    let mut found = schema::check(&schema_of::<T>(), &value, owner);
     for (path, kinds, pick) in picks(&value) {
         found.extend(check_pick(&path, kinds, pick, methods));
     }
@@ -27,8 +46,31 @@ pub fn parse(text: &str, methods: &[&'static Method]) -> Result<Experiment> {
     }
     // What a schema cannot say is left to the types, such as the spelling of a device.
     let experiment = toml::from_str(text).map_err(|error| from_toml(text, &error))?;
-    let found = check_together(&experiment, methods);
+    let found = together(&experiment, methods);
     if found.is_empty() { Ok(experiment) } else { Err(tell(&located, found)) }
+}
+
+/// What a schema cannot say of one setting alone.
+fn check_fair_together(experiment: &FairExperiment, _: &[&'static Method]) -> Vec<OptionProblem> {
+    let mut found = Vec::new();
+    let mut complain = |path: &str, message: String, hint: &str| {
+        found.push(OptionProblem { path: path.into(), part: Part::Value, message, hints: vec![hint.into()] });
+    };
+    let table = &experiment.table;
+    if table.sensitive.is_empty() {
+        let message = "No sensitive column is named.".to_owned();
+        complain("table.sensitive", message, "Name at least one, for example sensitive = [\"race\"].");
+    }
+    if table.sensitive.contains(&table.target) {
+        let message = format!("`{}` is the target and cannot be sensitive as well.", table.target);
+        complain("table.sensitive", message, "Choose another column.");
+    }
+    let model = &experiment.model;
+    if model.solver == Solver::Fourier && !matches!(model.kernel, KernelKind::Rbf | KernelKind::Laplace) {
+        let message = "Fourier features exist for kernels that depend on distance only.".to_owned();
+        complain("model.solver", message, "Choose rbf or laplace as the kernel, or landmarks as the solver.");
+    }
+    found
 }
 
 /// Parts that are right each for itself, but not together.
@@ -67,12 +109,12 @@ pub fn published_labels(attack: &Method) -> LabelMap {
 /// Applies `--set` patches, then reads and checks.
 ///
 /// Lines in complaints are those of the text as it was given, unless a patch caused the trouble.
-pub fn parse_patched(text: &str, patches: &[String], methods: &[&'static Method]) -> Result<Experiment> {
+pub fn parse_patched(text: &str, patches: &[String], methods: &[&'static Method]) -> Result<Spec> {
     if patches.is_empty() {
-        return parse(text, methods);
+        return Spec::parse(text, methods);
     }
     let patched = patch::apply(text, patches)?;
-    parse(&patched, methods).map_err(|problem| match parse(text, methods) {
+    Spec::parse(&patched, methods).map_err(|problem| match Spec::parse(text, methods) {
         Err(original) if original.headline == problem.headline => original,
         _ => {
             let settings: Vec<String> = patches.iter().map(|patch| format!("--set {patch}")).collect();
@@ -103,6 +145,18 @@ pub fn resolve(experiment: &Experiment, methods: &[&'static Method]) -> Experime
     resolved
 }
 
+/// The same for a fair regression; without a list of rivals it gets all of them.
+pub fn resolve_fair(experiment: &FairExperiment, methods: &[&'static Method]) -> FairExperiment {
+    let mut resolved = experiment.clone();
+    let all = || RIVAL.fitting(methods).map(|method| Pick { id: method.id.to_owned(), options: Map::new() }).collect();
+    for pick in resolved.rival.get_or_insert_with(all) {
+        if let Some(method) = RIVAL.find(methods, &pick.id) {
+            pick.options = resolve_options(method, &pick.options);
+        }
+    }
+    resolved
+}
+
 /// The defaults of a method with `given` laid over them; whole numbers become fractions where the schema says `number`.
 pub fn resolve_options(method: &Method, given: &Map<String, Value>) -> Map<String, Value> {
     let schema = (method.schema)();
@@ -113,7 +167,7 @@ pub fn resolve_options(method: &Method, given: &Map<String, Value>) -> Map<Strin
 }
 
 /// The experiment as TOML, with everything that it holds.
-pub fn to_toml(experiment: &Experiment) -> Result<String> {
+pub fn to_toml(experiment: &impl Serialize) -> Result<String> {
     toml::to_string(experiment)
         .map_err(|error| Problem::internal("The experiment cannot be written as TOML.").because(error))
 }
@@ -122,7 +176,10 @@ pub fn to_toml(experiment: &Experiment) -> Result<String> {
 /// run folder again.
 pub fn hash8(resolved: &Experiment) -> String {
     let nameless = Experiment { name: String::new(), ..resolved.clone() };
-    let text = to_toml(&nameless).unwrap_or_else(|_| format!("{nameless:?}"));
+    hash8_of(&to_toml(&nameless).unwrap_or_else(|_| format!("{nameless:?}")))
+}
+
+pub(super) fn hash8_of(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex().chars().take(8).collect()
 }
 
@@ -153,6 +210,7 @@ struct Slot {
 const NETWORK: Slot = Slot { noun: "network", fits: |kind| kind == Kind::Network };
 const ATTACK: Slot = Slot { noun: "attack", fits: |kind| kind == Kind::Attack };
 const SELECTION: Slot = Slot { noun: "selection", fits: |kind| kind == Kind::Selection };
+const RIVAL: Slot = Slot { noun: "rival", fits: |kind| kind == Kind::FairRival };
 const DEFENSE: Slot = Slot { noun: "defense", fits: Kind::is_defense };
 
 impl Slot {
@@ -171,8 +229,10 @@ fn picks(value: &Value) -> Vec<(String, Slot, &Value)> {
     for (key, slot) in [("network", NETWORK), ("attack", ATTACK), ("selection", SELECTION)] {
         picks.extend(value.get(key).map(|pick| (key.to_owned(), slot, pick)));
     }
-    let defenses = value.get("defense").and_then(Value::as_array).into_iter().flatten();
-    picks.extend(defenses.enumerate().map(|(index, pick)| (format!("defense.{index}"), DEFENSE, pick)));
+    for (key, slot) in [("defense", DEFENSE), ("rival", RIVAL)] {
+        let listed = value.get(key).and_then(Value::as_array).into_iter().flatten();
+        picks.extend(listed.enumerate().map(|(index, pick)| (format!("{key}.{index}"), slot, pick)));
+    }
     picks
 }
 
@@ -198,6 +258,8 @@ fn unknown_method(id: &str, slot: Slot, methods: &[&'static Method]) -> (String,
             Kind::Network => "[network]",
             Kind::Attack => "[attack]",
             Kind::Selection => "[selection]",
+            Kind::FairRegression => "[model]",
+            Kind::FairRival => "[[rival]] in a spec with task = \"fair-regression\"",
             _ => "[[defense]]",
         };
         let right = other.kind.noun();

@@ -11,6 +11,10 @@ pub enum Kind {
     Attack,
     /// Chooses which pictures an attack poisons.
     Selection,
+    /// Predicts numbers from a table, with equal means for all groups.
+    FairRegression,
+    /// Is compared with fair regression on the same rows.
+    FairRival,
     /// Before training: sifts the data.
     Cleaning,
     /// During training.
@@ -32,6 +36,8 @@ impl Kind {
             Kind::Network => "network",
             Kind::Attack => "attack",
             Kind::Selection => "selection",
+            Kind::FairRegression => "fair regression",
+            Kind::FairRival => "rival",
             Kind::Cleaning | Kind::Training | Kind::Repair | Kind::Screening => "defense",
         }
     }

@@ -1,6 +1,7 @@
 //! What to do, as data: the experiment's spec, its checks, what a method description is, metric definitions, problems.
 
 pub mod check;
+pub mod fair;
 pub mod located;
 pub mod method;
 pub mod metric;
@@ -9,9 +10,12 @@ pub mod patch;
 pub mod problem;
 pub mod schema;
 pub mod spec;
+pub mod task;
 
+pub use fair::FairExperiment;
 pub use method::{Kind, Method, Property};
 pub use metric::Scores;
 pub use problem::{Code, Halt, Outcome, Problem, Result};
 pub use schema::OptionProblem;
 pub use spec::{DeviceChoice, Experiment, LabelMap, Pick, Poison, Precision, Schedule, Train};
+pub use task::Spec;

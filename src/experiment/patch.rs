@@ -1,11 +1,10 @@
 //! `--set path=value`: changes one setting of an experiment text.
 
 use super::located::Located;
-use super::method::schema_of;
 use super::nearest;
 use super::problem::{Problem, Result};
 use super::schema;
-use super::spec::Experiment;
+use super::task::schema_for;
 use serde_json::{Map, Value};
 
 /// Applies patches such as `train.epochs=5`, `attack.options.target=2`, `defense.0.options.epochs=5`, `name="x y"`.
@@ -17,7 +16,7 @@ pub fn apply(text: &str, patches: &[String]) -> Result<String> {
         return Ok(text.to_owned());
     }
     let mut value = Located::parse(text)?.value()?;
-    let schema = schema_of::<Experiment>();
+    let schema = schema_for(&value);
     for patch in patches {
         set(&mut value, &schema, patch).map_err(|problem| problem.at(format!("--set {patch}")))?;
     }

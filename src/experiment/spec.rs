@@ -47,7 +47,7 @@ pub struct Experiment {
     pub defender: Defender,
 }
 
-fn current_schema() -> u32 {
+pub(super) fn current_schema() -> u32 {
     SCHEMA
 }
 

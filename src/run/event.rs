@@ -1,5 +1,6 @@
 //! What crosses from the engine to its fronts: plain data only.
 
+use super::fair::{Dial, FairFit, TableCard};
 use super::poison_plan::PoisonPlan;
 use super::polarizer::{DialPoint, PolarizerView};
 use super::trigger_form::TriggerForm;
@@ -207,6 +208,12 @@ pub enum Question {
     Polarizer { folder: PathBuf, rows: Vec<usize> },
     /// What the same network says when the polarizer has this strength, 0 to 1.
     Dial { folder: PathBuf, rows: Vec<usize>, strength: f64 },
+    /// Fit the fair regression of this spec: the whole trade-off at once.
+    Fair { spec: String },
+    /// What is in this table (an embedded name or a path), and what its columns may be?
+    Table { source: String },
+    /// Fit the fair regression of this spec, if it is not the last one, and write its model to this file.
+    KeepFair { spec: String, dial: Dial, path: PathBuf },
     /// What was found on this machine? `runs` is the folder of runs, or nothing for the usual one.
     Machine { runs: Option<PathBuf> },
 }
@@ -216,6 +223,8 @@ impl Question {
     pub fn supersedes(&self, older: &Question) -> bool {
         match (self, older) {
             (Question::Predict { folder, .. }, Question::Predict { folder: other, .. }) => folder == other,
+            // Every file that was asked for is written.
+            (Question::KeepFair { path, .. }, Question::KeepFair { path: other, .. }) => path == other,
             _ => std::mem::discriminant(self) == std::mem::discriminant(older),
         }
     }
@@ -232,6 +241,10 @@ pub enum Answer {
     Thumbnails(Thumbnails),
     Polarizer(Box<PolarizerView>),
     Dial(DialPoint),
+    Fair(Arc<FairFit>),
+    Table(TableCard),
+    /// The file that was written.
+    KeepFair(PathBuf),
     Machine(Vec<Finding>),
 }
 

@@ -26,7 +26,7 @@ use super::lock::{self, Lock};
 use super::process::Presence;
 use super::results::Results;
 use super::status::{State, Status};
-use crate::experiment::{Experiment, Problem, Result, check};
+use crate::experiment::{Experiment, Problem, Result, Spec, check};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::ffi::OsString;
 use std::fs;
@@ -85,7 +85,12 @@ pub(super) fn place_for(
 
 /// `<slug>-<hash8>` of a resolved experiment: the same experiment finds its own folder again.
 pub fn folder_name(resolved: &Experiment) -> String {
-    format!("{}-{}", check::slug(&resolved.name), check::hash8(resolved))
+    folder_name_of(&Spec::Backdoor(Box::new(resolved.clone())))
+}
+
+/// The same for a spec of any task.
+pub fn folder_name_of(resolved: &Spec) -> String {
+    format!("{}-{}", check::slug(resolved.name()), resolved.hash8())
 }
 
 impl RunFolder {
@@ -171,7 +176,17 @@ impl RunFolder {
 
     /// The experiment, without the checks that need the list of methods.
     pub fn experiment(&self) -> Result<Experiment> {
-        read_spec(&self.spec()?).map_err(|problem| problem.at(self.file("spec.toml").display()))
+        match self.read_spec()? {
+            Spec::Backdoor(experiment) => Ok(*experiment),
+            Spec::Fair(_) => Err(Problem::bad_input("This run is a fair regression; it has no network.")
+                .at(self.path.display())
+                .remedy("Open it on the Fairness screen, or with `polariscope show`.")),
+        }
+    }
+
+    /// The spec of this run, whatever its task, without the checks that need the list of methods.
+    pub fn read_spec(&self) -> Result<Spec> {
+        Spec::read(&self.spec()?).map_err(|problem| problem.at(self.file("spec.toml").display()))
     }
 
     pub fn status(&self) -> Result<Status> {
@@ -348,12 +363,8 @@ pub fn look(path: &Path, spec: &str) -> Result<Found> {
 }
 
 fn same_experiment(one: &str, other: &str) -> bool {
-    let nameless = |text: &str| read_spec(text).map(|spec| Experiment { name: String::new(), ..spec });
+    let nameless = |text: &str| Spec::read(text).map(|spec| spec.nameless());
     one == other || matches!((nameless(one), nameless(other)), (Ok(one), Ok(other)) if one == other)
-}
-
-fn read_spec(text: &str) -> Result<Experiment> {
-    toml::from_str(text).map_err(|error| crate::experiment::located::from_toml(text, &error))
 }
 
 fn entries(path: &Path) -> Result<Vec<String>> {
@@ -410,7 +421,7 @@ mod tests {
             scores: Scores { acc: 0.5, ..Scores::default() },
             ..ResultRow::default()
         };
-        folder.set_results(&Results { rows: vec![row] }).unwrap();
+        folder.set_results(&Results { rows: vec![row], ..Results::default() }).unwrap();
 
         let other = RunFolder::open(&path).unwrap();
         assert_eq!(other.experiment().unwrap().name, "First");
@@ -525,8 +536,8 @@ mod tests {
         let usual = |_: &directories::ProjectDirs| PathBuf::from("/usual");
         assert_eq!(place_for(Some("/mine".into()), usual), Some(PathBuf::from("/mine")));
         assert_ne!(place_for(Some("".into()), usual), Some(PathBuf::new()));
-        let experiment = read_spec(SPEC).unwrap();
-        assert!(folder_name(&experiment).starts_with("first-"));
-        assert_eq!(folder_name(&experiment).len(), "first-".len() + 8);
+        let spec = Spec::read(SPEC).unwrap();
+        assert!(folder_name_of(&spec).starts_with("first-"));
+        assert_eq!(folder_name_of(&spec).len(), "first-".len() + 8);
     }
 }

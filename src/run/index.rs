@@ -4,7 +4,7 @@ use super::folder::{RunFolder, place_for};
 use super::process;
 use super::results::ResultRow;
 use super::status::State;
-use crate::experiment::{Experiment, Problem, Result, Scores, check};
+use crate::experiment::{Problem, Result, Scores, Spec};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, params};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,6 +68,7 @@ pub struct RunRow {
     /// `None` if the folder cannot be read.
     pub state: Option<State>,
     pub data: String,
+    /// Id of the network, or `fair-regression`.
     pub network: String,
     pub attack: Option<String>,
     pub defenses: Vec<String>,
@@ -225,7 +226,7 @@ impl Index {
 /// What is read from one run folder.
 struct Entry {
     path: PathBuf,
-    experiment: Option<Experiment>,
+    experiment: Option<Spec>,
     state: Option<State>,
     started: Option<u64>,
     ended: Option<u64>,
@@ -260,7 +261,7 @@ impl Entry {
 
     fn fill(&mut self) -> Result<()> {
         let folder = RunFolder::open(&self.path)?;
-        self.experiment = Some(folder.experiment()?);
+        self.experiment = Some(folder.read_spec()?);
         let status = folder.status()?;
         self.started = Some(status.started);
         self.ended = status.ended;
@@ -277,8 +278,12 @@ impl Entry {
         let path = text(&self.path);
         let spec = self.experiment.as_ref();
         let folder_name = self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let name = spec.map(|spec| spec.name.clone()).filter(|name| !name.is_empty()).unwrap_or(folder_name);
-        let defenses: Vec<&str> = spec.iter().flat_map(|spec| &spec.defense).map(|pick| pick.id.as_str()).collect();
+        let name = spec.map(|spec| spec.name().to_owned()).filter(|name| !name.is_empty()).unwrap_or(folder_name);
+        let backdoor = spec.and_then(|spec| match spec {
+            Spec::Backdoor(experiment) => Some(experiment),
+            Spec::Fair(_) => None,
+        });
+        let defenses: Vec<&str> = backdoor.iter().flat_map(|spec| &spec.defense).map(|pick| pick.id.as_str()).collect();
         to.execute("DELETE FROM run WHERE path = ?1", [&path])?;
         to.execute(
             "INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
@@ -286,14 +291,14 @@ impl Entry {
                 path,
                 root,
                 name,
-                spec.map(check::hash8).unwrap_or_default(),
+                spec.map(Spec::hash8).unwrap_or_default(),
                 self.state.map(State::id),
-                spec.map(|spec| spec.data.source.as_str()).unwrap_or_default(),
-                spec.map(|spec| spec.network.id.as_str()).unwrap_or_default(),
-                spec.and_then(|spec| spec.attack.as_ref()).map(|pick| pick.id.as_str()),
+                spec.map(Spec::data).unwrap_or_default(),
+                spec.map(Spec::learner).unwrap_or_default(),
+                backdoor.and_then(|spec| spec.attack.as_ref()).map(|pick| pick.id.as_str()),
                 defenses.join(" "),
                 // SQLite's whole numbers have a sign: the same bits come back as u64.
-                spec.map_or(0, |spec| spec.seed.cast_signed()),
+                spec.map_or(0, |spec| spec.seed().cast_signed()),
                 self.started.map(u64::cast_signed),
                 self.ended.map(u64::cast_signed),
                 self.trouble,

@@ -1,5 +1,6 @@
 //! The final table of a run: `results.json`, as text and as CSV.
 
+use super::fair::Figures;
 use crate::experiment::Scores;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -9,6 +10,50 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Results {
     pub rows: Vec<ResultRow>,
+    /// Of a fair regression, whose models have no accuracy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fair: Vec<FairRow>,
+}
+
+/// One point of a fair regression or of a rival, in units of the target.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FairRow {
+    /// `fully fair`, `Group shift`.
+    pub title: String,
+    /// Id of the method.
+    pub method: String,
+    pub train_rmse: f64,
+    /// Largest group mean of the predictions minus the smallest.
+    pub train_gap: f64,
+    /// Absent without test rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_rmse: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_gap: Option<f64>,
+    /// Standard deviation of the test gap that chance alone gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_gap_noise: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_smd: Option<f64>,
+    /// It must know the group of a person to predict.
+    #[serde(default)]
+    pub needs_group: bool,
+}
+
+impl FairRow {
+    pub fn of(title: &str, train: &Figures, test: &Figures) -> Self {
+        let tested = |value: f64| (test.rows > 0).then_some(value);
+        Self {
+            title: title.to_owned(),
+            train_rmse: train.rmse(),
+            train_gap: train.gap,
+            test_rmse: tested(test.rmse()),
+            test_gap: tested(test.gap),
+            test_gap_noise: tested(test.gap_noise),
+            test_smd: tested(test.smd),
+            ..Self::default()
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -50,6 +95,9 @@ impl Results {
 
     /// An aligned table for terminals, rates in percent. Marks are explained below it.
     pub fn to_text(&self) -> String {
+        if !self.fair.is_empty() {
+            return self.fair_to_text();
+        }
         let mut head = vec!["", "ACC %", "ASR %", "RA %"];
         // Few attacks have a disturbance to be right about.
         let with_cross = self.rows.iter().any(|row| row.scores.cross.is_some());
@@ -69,19 +117,7 @@ impl Results {
             cells
         });
         let head = head.into_iter().map(str::to_owned).collect();
-        let table: Vec<Vec<String>> = std::iter::once(head).chain(body).collect();
-        let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..table[0].len()).map(width).collect();
-        let mut text = String::new();
-        for row in &table {
-            let mut line = format!("{:<1$}", row[0], widths[0]);
-            for (cell, width) in row.iter().zip(&widths).skip(1) {
-                // Writing into a String cannot fail.
-                let _ = write!(line, "  {cell:>width$}");
-            }
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
+        let mut text = aligned(&std::iter::once(head).chain(body).collect::<Vec<_>>());
         if self.rows.iter().any(|row| row.oracle) {
             text.push_str("* oracle: something was chosen by looking at test accuracy or ASR\n");
         }
@@ -123,6 +159,56 @@ impl Results {
         }
         text
     }
+}
+
+impl Results {
+    /// The rows of the table, whichever task they belong to.
+    pub fn to_json(&self) -> serde_json::Value {
+        if self.fair.is_empty() { serde_json::json!(self.rows) } else { serde_json::json!(self.fair) }
+    }
+
+    fn fair_to_text(&self) -> String {
+        let head = ["", "test error", "test gap", "by chance", "train error", "train gap"];
+        let head = head.map(str::to_owned).to_vec();
+        let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.5}"));
+        let body = self.fair.iter().map(|row| {
+            let mark = if row.needs_group { " +" } else { "" };
+            vec![
+                format!("{}{mark}", row.title.replace(char::is_control, " ")),
+                cell(row.test_rmse),
+                cell(row.test_gap),
+                cell(row.test_gap_noise),
+                cell(Some(row.train_rmse)),
+                cell(Some(row.train_gap)),
+            ]
+        });
+        let mut text = aligned(&std::iter::once(head).chain(body).collect::<Vec<_>>());
+        text.push_str(
+            "error: root mean square; gap: largest group mean minus smallest; by chance: its standard deviation\n",
+        );
+        if self.fair.iter().any(|row| row.needs_group) {
+            text.push_str("+ must know the group of a person to predict\n");
+        }
+        text
+    }
+}
+
+/// The first column to the left, the others to the right.
+fn aligned(table: &[Vec<String>]) -> String {
+    let columns = table.iter().map(Vec::len).min().unwrap_or(0);
+    let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in table.iter().filter(|row| !row.is_empty()) {
+        let mut line = format!("{:<1$}", row[0], widths[0]);
+        for (cell, width) in row.iter().zip(&widths).skip(1) {
+            // Writing into a String cannot fail.
+            let _ = write!(line, "  {cell:>width$}");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
 }
 
 /// `96.10`, or `-` where there is no value.

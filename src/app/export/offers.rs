@@ -89,7 +89,11 @@ fn of_job(state: &State, job: &JobView) -> Vec<Offer> {
         offers.push(figure("Loss over time", &caption, curves_of(&job.title, &job.curves, &["loss"], Unit::Plain)));
     }
     if !job.results.is_empty() {
-        offers.push(table("Results", &caption, Table::of_csv(Results { rows: job.results.clone() }.to_csv())));
+        offers.push(table(
+            "Results",
+            &caption,
+            Table::of_csv(Results { rows: job.results.clone(), ..Results::default() }.to_csv()),
+        ));
         offers.push(figure("Results as bars", &caption, result_bars(&job.title, job)));
     }
     if job.curves.last(LEARNING_RATE).is_some() {

@@ -20,6 +20,7 @@ mod sniff;
 mod testing;
 
 pub use embedded::FASHION_MINI;
+pub(crate) use part::available_memory;
 pub use sample::{statistics, subset};
 
 use crate::data::Split;

@@ -7,12 +7,11 @@ use super::part::{self, Part, Source};
 use super::pictures::{self, Decoded};
 use super::role::Role;
 use super::sniff;
+use crate::data::pages::{self, Cells, damaged};
 use crate::experiment::{Problem, Result};
-use parquet::basic::{Encoding, Type as Physical};
-use parquet::column::page::{Page, PageMetadata, PageReader};
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
-use parquet::data_type::{ByteArray, DataType};
-use parquet::errors::ParquetError;
+use parquet::basic::Type as Physical;
+use parquet::column::reader::ColumnReader;
+use parquet::data_type::ByteArray;
 use parquet::file::reader::{ChunkReader, FileReader, RowGroupReader};
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::schema::types::SchemaDescriptor;
@@ -23,12 +22,6 @@ use std::path::{Path, PathBuf};
 
 /// Rows that are read, then decoded in parallel, at a time.
 const BATCH: usize = 2048;
-
-fn damaged(error: impl std::fmt::Display) -> Problem {
-    Problem::bad_file("This Parquet file is cut off or damaged.")
-        .because(error)
-        .remedy("Download the file again and compare its size with the original.")
-}
 
 /// Which leaf columns are read, and what they mean.
 #[derive(Debug)]
@@ -90,75 +83,6 @@ impl Columns {
     }
 }
 
-/// Hands pages on that say possible things about themselves: the decoders rely on it.
-struct CheckedPages {
-    pages: Box<dyn PageReader>,
-    has_dictionary: bool,
-}
-
-impl CheckedPages {
-    fn check(&mut self, page: Page) -> parquet::errors::Result<Page> {
-        let complaint = match &page {
-            // Memory is taken by the declared number of values.
-            Page::DictionaryPage { buf, num_values, .. } if *num_values as usize > buf.len() => {
-                format!("a dictionary of {num_values} values in {} bytes", buf.len())
-            }
-            Page::DictionaryPage { .. } => {
-                self.has_dictionary = true;
-                return Ok(page);
-            }
-            Page::DataPage { encoding, .. } | Page::DataPageV2 { encoding, .. } => {
-                let needs_dictionary = matches!(encoding, Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY);
-                if self.has_dictionary || !needs_dictionary {
-                    return Ok(page);
-                }
-                "a page without its dictionary".to_owned()
-            }
-        };
-        Err(ParquetError::General(complaint))
-    }
-}
-
-impl Iterator for CheckedPages {
-    type Item = parquet::errors::Result<Page>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.get_next_page().transpose()
-    }
-}
-
-impl PageReader for CheckedPages {
-    fn get_next_page(&mut self) -> parquet::errors::Result<Option<Page>> {
-        self.pages.get_next_page()?.map(|page| self.check(page)).transpose()
-    }
-
-    fn peek_next_page(&mut self) -> parquet::errors::Result<Option<PageMetadata>> {
-        self.pages.peek_next_page()
-    }
-
-    fn skip_next_page(&mut self) -> parquet::errors::Result<()> {
-        self.pages.skip_next_page()
-    }
-}
-
-/// One column of one row group, read batch by batch; nulls stay in their place.
-struct Cells<T: DataType> {
-    reader: ColumnReaderImpl<T>,
-    full: i16,
-}
-
-impl<T: DataType> Cells<T> {
-    fn next(&mut self, most: usize) -> Result<Vec<Option<T::T>>> {
-        let (mut levels, mut values) = (Vec::new(), Vec::new());
-        let (rows, ..) = self.reader.read_records(most, Some(&mut levels), None, &mut values).map_err(damaged)?;
-        if self.full == 0 {
-            return Ok(values.into_iter().map(Some).collect());
-        }
-        let mut values = values.into_iter();
-        Ok(levels.into_iter().take(rows).map(|level| if level == self.full { values.next() } else { None }).collect())
-    }
-}
-
 enum Labels {
     Short(Cells<parquet::data_type::Int32Type>),
     Long(Cells<parquet::data_type::Int64Type>),
@@ -179,23 +103,11 @@ fn open_row_group(
     schema: &SchemaDescriptor,
     columns: &Columns,
 ) -> Result<(Cells<parquet::data_type::ByteArrayType>, Labels)> {
-    let open = |leaf: usize| {
-        let chunk = group.metadata().column(leaf);
-        let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
-        if start < 0 || chunk.compressed_size() < 0 {
-            return Err(damaged(format!("Column {leaf} starts at byte {start}.")));
-        }
-        let pages = group.get_column_page_reader(leaf).map_err(damaged)?;
-        let pages = CheckedPages { pages, has_dictionary: false };
-        let column = schema.column(leaf);
-        let full = column.max_def_level();
-        Ok::<_, Problem>((get_column_reader(column, Box::new(pages)), full))
-    };
-    let pictures = match open(columns.picture)? {
+    let pictures = match pages::open(group, schema, columns.picture)? {
         (ColumnReader::ByteArrayColumnReader(reader), full) => Cells { reader, full },
         _ => return Err(damaged("The pictures are not bytes.")),
     };
-    let labels = match open(columns.label)? {
+    let labels = match pages::open(group, schema, columns.label)? {
         (ColumnReader::Int32ColumnReader(reader), full) => Labels::Short(Cells { reader, full }),
         (ColumnReader::Int64ColumnReader(reader), full) => Labels::Long(Cells { reader, full }),
         _ => return Err(damaged("The labels are not integers.")),

@@ -156,7 +156,8 @@ impl Source {
 }
 
 /// Memory that this process may still take, in bytes; a container's own limit counts.
-fn available_memory() -> u64 {
+/// Bytes that may still be taken, in this machine and this container.
+pub(crate) fn available_memory() -> u64 {
     let Ok(mut system) = sysinfo::System::new() else { return u64::MAX };
     system.refresh_memory();
     let container = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);

@@ -246,7 +246,8 @@ fn newer_formats_are_refused_in_a_sentence() {
 #[test]
 fn patches_are_checked_like_the_text() {
     let set = |patch: &str| parse_patched(GOOD, &[patch.to_owned()], &METHODS);
-    assert_eq!(set("defense.0.options.rate=0.5").unwrap().defense[0].options["rate"], 0.5);
+    let Spec::Backdoor(patched) = set("defense.0.options.rate=0.5").unwrap() else { panic!("another task") };
+    assert_eq!(patched.defense[0].options["rate"], 0.5);
     let problem = set("attack.options.poison_ratio=5").unwrap_err();
     assert!(problem.headline.starts_with("`poison_ratio` must be"), "{problem}");
     assert_eq!(problem.place.as_deref(), Some("--set attack.options.poison_ratio=5"));

@@ -171,6 +171,10 @@ impl Digest {
         Self { groups, covariance }
     }
 
+    pub fn rows(&self) -> usize {
+        self.groups.iter().map(|group| group.rows).sum()
+    }
+
     /// Errors and gaps at these weights.
     pub fn at(&self, weights: &[f64]) -> Figures {
         let groups = self.groups.iter().map(|group| group.at(weights)).collect();
@@ -212,7 +216,7 @@ fn covariance(codes: &[f64], predictions: &[f64], width: usize) -> Vec<f64> {
 }
 
 /// Largest distance of the empirical distribution functions of two groups' values, over all pairs of groups.
-pub(super) fn ks(group: &[u32], values: &[f64]) -> f64 {
+pub fn ks(group: &[u32], values: &[f64]) -> f64 {
     let k = group.iter().max().map_or(0, |&last| last as usize + 1);
     let mut counts = vec![0usize; k];
     group.iter().for_each(|&group| counts[group as usize] += 1);

@@ -13,9 +13,10 @@
 mod digest;
 mod words;
 
-pub use digest::{Digest, Figures, GroupDigest, GroupFigures, Moments};
+pub use digest::{Digest, Figures, GroupDigest, GroupFigures, Moments, ks};
 pub use words::number;
 
+use crate::experiment::fair::ColumnKind;
 use serde::{Deserialize, Serialize};
 
 /// Where on the trade-off: two ways from "no constraint" to "fully fair".
@@ -159,10 +160,37 @@ pub struct Feature {
     pub plain: Vec<f64>,
     /// The same of each step (r x G).
     pub steps: Vec<Vec<f64>>,
-    /// Correlation with the unfair direction that the data supports best, -1 to 1: how much it stands in for the group.
+    /// Correlation over the training rows with what full fairness takes out of predictions, -1 to 1: how much the feature
+    /// stands in for the group.
     pub proxy: f64,
     /// The column is one of the sensitive ones.
     pub sensitive: bool,
+}
+
+/// The answer to `Question::Table`: what a table holds, before anything is fitted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TableCard {
+    pub name: String,
+    pub rows: usize,
+    pub columns: Vec<ColumnCard>,
+    /// What was found while reading, as sentences.
+    pub notes: Vec<String>,
+    /// A column that may be the target, and those that may be sensitive: guesses from names and cells.
+    pub target: Option<String>,
+    pub sensitive: Vec<String>,
+}
+
+/// One column of a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ColumnCard {
+    pub name: String,
+    /// Nothing for texts with too many different values: they can only be left out.
+    pub kind: Option<ColumnKind>,
+    /// `number, 0 to 1; 1 empty`
+    pub description: String,
+    pub missing: usize,
+    /// Values of a category, at most 64.
+    pub values: Vec<String>,
 }
 
 impl Dial {
@@ -284,7 +312,7 @@ impl Rows {
     ///
     /// Mean parity moves means together; it does not drive this to 0.
     pub fn ks(&self, predictions: &[f64]) -> f64 {
-        digest::ks(&self.group, predictions)
+        ks(&self.group, predictions)
     }
 
     /// Feature values of one row, in the order of [`FairFit::features`].

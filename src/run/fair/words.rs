@@ -1,6 +1,7 @@
 //! What a point of the trade-off means, in a sentence.
 
-use super::{Dial, FairFit, Point};
+use super::{Dial, FairFit, Figures, Point};
+use crate::run::results::quoted;
 
 impl FairFit {
     /// For example: "Removes 74 % of the gap between groups on new data and costs 1.9 % more error: the largest gap falls
@@ -36,6 +37,34 @@ impl FairFit {
             number(now.rmse()),
             number(before.rmse()),
         )
+    }
+
+    /// Both curves with `count` points each, and the rivals: one line each, numbers in units of the target.
+    pub fn to_csv(&self, count: usize) -> String {
+        let mut text = String::from(
+            "method,setting,removed,train_rmse,test_rmse,train_gap,test_gap,test_gap_noise,train_smd,test_smd\n",
+        );
+        let mut line = |method: &str, setting: &str, removed: Option<f64>, train: &Figures, test: &Figures| {
+            let removed = removed.map(|share| share.to_string()).unwrap_or_default();
+            let values = [train.rmse(), test.rmse(), train.gap, test.gap, test.gap_noise, train.smd, test.smd];
+            let values: Vec<String> = values.iter().map(|value| format!("{value:.9}")).collect();
+            text += &format!("{},{},{removed},{}\n", quoted(method), quoted(setting), values.join(","));
+        };
+        for (name, kind) in [("mean-parity", Dial::Share(0.0)), ("mean-parity penalty", Dial::Penalty(0.0))] {
+            for (dial, point) in self.curve(kind, count) {
+                let (setting, removed) = match dial {
+                    Dial::Share(share) => (String::new(), Some(share)),
+                    Dial::Penalty(eta) => (format!("eta = {eta}"), None),
+                };
+                line(name, &setting, removed, &point.train, &point.test);
+            }
+        }
+        for rival in &self.rivals {
+            for point in &rival.points {
+                line(&rival.id, &point.label, None, &point.train, &point.test);
+            }
+        }
+        text
     }
 
     /// Whether the test gap at a point can be told from chance; nothing without test rows.
