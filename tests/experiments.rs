@@ -1,7 +1,7 @@
 //! Every method that the program knows can be written into an experiment, checked, resolved and read back.
 
 use polariscope::catalogue;
-use polariscope::experiment::{Kind, check};
+use polariscope::experiment::{Kind, Spec, check};
 
 #[test]
 fn the_defaults_of_every_method_pass_its_own_checks() {
@@ -16,14 +16,22 @@ fn the_defaults_of_every_method_pass_its_own_checks() {
             Kind::Network => String::new(),
             Kind::Attack => format!("[attack]\nid = '{}'", method.id),
             Kind::Selection => format!("[attack]\nid = 'badnets'\n[selection]\nid = '{}'", method.id),
+            Kind::FairRegression => String::new(),
+            Kind::FairRival => format!("[[rival]]\nid = '{}'", method.id),
             _ => format!("[[defense]]\nid = '{}'", method.id),
         };
-        let text = format!("[data]\nsource = 'fashion-mini'\n[network]\nid = '{network}'\n{choice}");
-        let resolved = check::resolve(&check::parse(&text, methods).unwrap(), methods);
-        let written = check::to_toml(&resolved).unwrap();
-        let again = check::parse(&written, methods).unwrap_or_else(|problem| panic!("{problem}\n\n{written}"));
+        let text = match method.kind {
+            Kind::FairRegression | Kind::FairRival => {
+                let table = "source = 'communities'\ntarget = 'ViolentCrimesPerPop'\nsensitive = ['race']";
+                format!("task = 'fair-regression'\n[table]\n{table}\n{choice}")
+            }
+            _ => format!("[data]\nsource = 'fashion-mini'\n[network]\nid = '{network}'\n{choice}"),
+        };
+        let resolved = Spec::parse(&text, methods).unwrap().resolve(methods);
+        let written = resolved.to_toml().unwrap();
+        let again = Spec::parse(&written, methods).unwrap_or_else(|problem| panic!("{problem}\n\n{written}"));
         assert_eq!(again, resolved);
-        assert_eq!(check::hash8(&check::resolve(&again, methods)), check::hash8(&resolved));
+        assert_eq!(again.resolve(methods).hash8(), resolved.hash8());
     }
 }
 
@@ -46,7 +54,7 @@ fn every_preset_and_the_demo_are_experiments_that_can_run() {
     specs.push(assets.join("demo/spec.toml"));
     for path in specs {
         let text = std::fs::read_to_string(&path).unwrap();
-        let experiment = check::parse(&text, catalogue::all()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        assert!(!experiment.name.is_empty(), "{} has no name", path.display());
+        let spec = Spec::parse(&text, catalogue::all()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        assert!(!spec.name().is_empty(), "{} has no name", path.display());
     }
 }

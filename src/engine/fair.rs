@@ -3,13 +3,15 @@
 use super::library::Library;
 use crate::catalogue;
 use crate::data::tables;
+use crate::experiment::fair::FAIR_REGRESSION;
 use crate::experiment::{FairExperiment, Outcome, Problem, Result, Spec};
 use crate::fairness::{self, Fitted};
-use crate::run::event::Answer;
+use crate::run::event::{Answer, Report};
 use crate::run::fair::{Dial, FairFit, Point, TableCard, number};
 use crate::run::folder::RunFolder;
 use crate::run::job::Job;
 use crate::run::results::{FairRow, Results};
+use crate::run::{atomic, journal};
 use serde::Serialize;
 use std::cell::RefCell;
 use std::path::Path;
@@ -94,6 +96,11 @@ fn read_and_fit(job: &mut Job, experiment: &FairExperiment) -> Outcome<(tables::
     Ok((table, fitted))
 }
 
+/// Takes back what an interrupted run wrote: it is done again from the beginning.
+pub fn forget(folder: &RunFolder) -> Result<()> {
+    journal::truncate_after(&folder.journal(), PHASE, -1.0)
+}
+
 /// Runs a fair regression into its folder: journal, curve, model, table of results.
 pub fn run(job: &mut Job, experiment: &FairExperiment, folder: &RunFolder) -> Outcome<()> {
     job.phase(PHASE, 0, 1);
@@ -118,7 +125,7 @@ pub fn run(job: &mut Job, experiment: &FairExperiment, folder: &RunFolder) -> Ou
     }
     folder.write_json("fair.json", &fit)?;
     job.artifact("fair.json", "the trade-off in sums, features and rivals");
-    crate::run::atomic::write_atomic(&folder.file("curve.csv"), fit.to_csv(experiment.model.points).as_bytes())?;
+    atomic::write_atomic(&folder.file("curve.csv"), fit.to_csv(experiment.model.points).as_bytes())?;
     job.artifact("curve.csv", "the points of both curves and the rivals");
     let path = folder.weights("fair");
     weights.save(&path, None)?;
@@ -150,7 +157,8 @@ fn rows(fit: &FairFit) -> Vec<FairRow> {
         .collect();
     for rival in &fit.rivals {
         for point in &rival.points {
-            let title = if point.label.is_empty() { rival.name.clone() } else { format!("{}, {}", rival.name, point.label) };
+            let title =
+                if point.label.is_empty() { rival.name.clone() } else { format!("{}, {}", rival.name, point.label) };
             rows.push(FairRow {
                 method: rival.id.clone(),
                 needs_group: rival.needs_group,
@@ -161,8 +169,17 @@ fn rows(fit: &FairFit) -> Vec<FairRow> {
     rows
 }
 
-/// A report for `inspect`: what a finished run found.
-pub fn describe(row: &FairRow) -> String {
-    let of = |value: Option<f64>| value.map_or("none".to_owned(), number);
-    format!("test error {}, test gap {}", of(row.test_rmse), of(row.test_gap))
+/// A finished or begun run in facts.
+pub fn inspect_run(folder: &RunFolder, experiment: &FairExperiment) -> Result<Report> {
+    let mut report = Report::new(format!("Run: {}", experiment.name));
+    report.fact("state", folder.state()?.to_string());
+    report.fact("task", FAIR_REGRESSION);
+    report.fact("table", experiment.table.source.clone());
+    report.fact("target", experiment.table.target.clone());
+    report.fact("sensitive", experiment.table.sensitive.join(", "));
+    for row in folder.results()?.unwrap_or_default().fair {
+        let of = |value: Option<f64>| value.map_or("none".into(), number);
+        report.fact(row.title, format!("test error {}, test gap {}", of(row.test_rmse), of(row.test_gap)));
+    }
+    Ok(report)
 }

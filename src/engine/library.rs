@@ -21,6 +21,7 @@ use tch::{Device, Kind};
 pub struct Library {
     last: Option<(DataChoice, u64, Rc<Split>)>,
     pub(super) bench: Option<Rc<Bench>>,
+    pub(super) fair: Option<super::fair::LastFit>,
 }
 
 impl Library {

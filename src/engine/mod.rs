@@ -6,6 +6,7 @@ mod demo;
 mod evaluate;
 pub mod evaluation;
 mod failure;
+mod fair;
 mod glimpse;
 mod library;
 pub mod machine;

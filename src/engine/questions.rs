@@ -5,8 +5,8 @@ use super::polarizer;
 use crate::attacks::Moment;
 use crate::catalogue;
 use crate::data::poison::map_label;
-use crate::data::{Dataset, pictures, rgba_from_pixels, sources};
-use crate::experiment::{Experiment, Problem, Result, check};
+use crate::data::{Dataset, pictures, rgba_from_pixels, sources, tables};
+use crate::experiment::{Experiment, Problem, Result, Spec, check};
 use crate::nets::formats;
 use crate::nets::model::guess_input;
 use crate::nets::{Model, formats::recognise};
@@ -40,6 +40,9 @@ pub fn answer(question: &Question, library: &Rc<RefCell<Library>>) -> Result<Ans
         Question::Dial { folder, rows, strength } => {
             polarizer::dial(folder, rows, *strength, library).map(Answer::Dial)
         }
+        Question::Fair { spec } => super::fair::answer(spec, library),
+        Question::KeepFair { spec, dial, path } => super::fair::keep(spec, *dial, path, library),
+        Question::Table { source } => super::fair::table(source).map(Answer::Table),
         Question::Machine { runs } => Ok(Answer::Machine(super::machine::findings(runs.as_deref()))),
     }
 }
@@ -82,6 +85,9 @@ pub fn inspect(path: &Path) -> Result<Report> {
     if let Some(report) = sources::inspect(path)? {
         return Ok(report);
     }
+    if tables::looks_like(path) {
+        return Ok(tables::open(&path.to_string_lossy(), &mut || Ok(()))?.report());
+    }
     if path.is_dir() {
         return Err(Problem::bad_input("There is no run, no data set and no model in this folder.").at(path.display()));
     }
@@ -90,7 +96,10 @@ pub fn inspect(path: &Path) -> Result<Report> {
 
 fn inspect_run(path: &Path) -> Result<Report> {
     let folder = RunFolder::open(path)?;
-    let experiment = folder.experiment()?;
+    let experiment = match folder.read_spec()? {
+        Spec::Backdoor(experiment) => *experiment,
+        Spec::Fair(experiment) => return super::fair::inspect_run(&folder, &experiment),
+    };
     let mut report = Report::new(format!("Run: {}", experiment.name));
     report.fact("state", folder.state()?.to_string());
     report.fact("data", experiment.data.source);

@@ -2,9 +2,9 @@
 
 use super::attacker::{Attacker, Victim};
 use super::evaluate::{Judge, Judged, numbers};
-use super::failure;
 use super::glimpse::{self, Watched};
 use super::library::Library;
+use super::{failure, fair};
 use crate::attacks::input_aware::MASK_PHASE;
 use crate::attacks::selection;
 use crate::attacks::workshop::Workshop;
@@ -15,14 +15,14 @@ use crate::data::{Dataset, Poisoned, Rows, Split, Trigger, balanced_rows, pictur
 use crate::defenses::repair::ft;
 use crate::defenses::{self, DefenderData, Defense, Repair};
 use crate::experiment::{
-    Experiment, Halt, Kind as MethodKind, Outcome, Pick, Problem, Property, Result, Scores, check,
+    Experiment, Halt, Kind as MethodKind, Outcome, Pick, Problem, Property, Result, Scores, Spec, check,
 };
 use crate::nets::formats::safetensors;
 use crate::nets::training::ResumePoint;
 use crate::nets::training::fit::{Fit, Plain, Round, fit_with};
 use crate::nets::{InputSpec, Mode, Model, Network, device, zoo};
 use crate::run::event::{Ending, JobEvent, JobId, RunRequest};
-use crate::run::folder::{Found, RunFolder, cache_folder, folder_name, runs_folder};
+use crate::run::folder::{Found, RunFolder, cache_folder, folder_name_of, runs_folder};
 use crate::run::job::{Cells, Interlude, Job, Signal, Sink, Wish};
 use crate::run::results::{ResultRow, Results};
 use crate::run::status::{State, Status};
@@ -87,32 +87,40 @@ pub fn run(request: &RunRequest, lines: Lines, library: &Rc<RefCell<Library>>) {
 
 fn attempt(request: &RunRequest, lines: Lines, library: &Rc<RefCell<Library>>) -> Result<()> {
     let methods = catalogue::all();
-    let experiment = check::resolve(&check::parse(&request.spec, methods)?, methods);
-    let spec = check::to_toml(&experiment)?;
+    let spec = Spec::parse(&request.spec, methods)?.resolve(methods);
+    let text = spec.to_toml()?;
     let path = match &request.folder {
         Some(path) => path.clone(),
-        None => runs_folder()?.join(folder_name(&experiment)),
+        None => runs_folder()?.join(folder_name_of(&spec)),
     };
-    let device = device::choose(experiment.device)?;
+    let (device, kind) = match &spec {
+        Spec::Backdoor(experiment) => {
+            let device = device::choose(experiment.device)?;
+            (device, device::kind(experiment.train.precision, device))
+        }
+        Spec::Fair(_) => (Device::Cpu, Kind::Double),
+    };
     let folder = if request.resume {
-        let (folder, found) = RunFolder::resume(&path, &spec)?;
+        let (folder, found) = RunFolder::resume(&path, &text)?;
         if found == Found::Finished {
             return tell_finished(folder, lines);
         }
         folder
     } else {
-        RunFolder::create(&path, &spec)?
+        RunFolder::create(&path, &text)?
     };
 
-    let machine = machine(&folder, &experiment, device)?;
+    let machine = machine(&folder, spec.threads(), device, kind)?;
     tch::set_num_threads(machine.threads as i32);
-    let kind = if machine.arithmetic == "bf16" { Kind::BFloat16 } else { Kind::Float };
-    forget_unfinished(&folder, &experiment)?;
+    match &spec {
+        Spec::Backdoor(experiment) => forget_unfinished(&folder, experiment)?,
+        Spec::Fair(_) => fair::forget(&folder)?,
+    }
     let mut status = Status::now(State::Running);
     folder.set_status(&status)?;
 
     let Lines { job, sink, signal, cells, interlude } = lines;
-    let mut job = Job::new(job, &folder.path, experiment.seed, sink, signal, cells)?;
+    let mut job = Job::new(job, &folder.path, spec.seed(), sink, signal, cells)?;
     job.on_tick(interlude);
     job.send(JobEvent::Started {
         folder: folder.path.clone(),
@@ -120,9 +128,15 @@ fn attempt(request: &RunRequest, lines: Lines, library: &Rc<RefCell<Library>>) -
         threads: machine.threads,
     });
 
-    let mut work =
-        Work { experiment: &experiment, folder: &folder, device, kind, results: Results::default(), watched: None };
-    let outcome = catch_unwind(AssertUnwindSafe(|| work.all(&mut job, library)))
+    let work = || match &spec {
+        Spec::Backdoor(experiment) => {
+            let kind = if machine.arithmetic == "bf16" { Kind::BFloat16 } else { Kind::Float };
+            Work { experiment, folder: &folder, device, kind, results: Results::default(), watched: None }
+                .all(&mut job, library)
+        }
+        Spec::Fair(experiment) => fair::run(&mut job, experiment, &folder),
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|payload| Err(Halt::Problem(failure::from_panic(&*payload))));
     let ending = match outcome {
         Ok(()) => Ending::Done,
@@ -163,15 +177,15 @@ fn tell_finished(folder: RunFolder, lines: Lines) -> Result<()> {
 }
 
 /// The arithmetic of this run: the recorded one when it goes on, else what fits the machine.
-fn machine(folder: &RunFolder, experiment: &Experiment, device: Device) -> Result<Machine> {
+fn machine(folder: &RunFolder, threads: usize, device: Device, kind: Kind) -> Result<Machine> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = if experiment.threads == 0 { cores } else { experiment.threads };
+    let threads = if threads == 0 { cores } else { threads };
     let now = Machine {
         program: env!("CARGO_PKG_VERSION").into(),
         libtorch: "2.11.0".into(),
         system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         device: device::name(device),
-        arithmetic: device::kind_name(device::kind(experiment.train.precision, device)).into(),
+        arithmetic: device::kind_name(kind).into(),
         threads,
     };
     let machine = match folder.read_json::<Machine>("machine.json") {

@@ -166,11 +166,9 @@ pub struct FairModel {
     pub kernel: KernelKind,
     /// How quickly the kernel falls with distance; absent: chosen by cross-validation around the median distance.
     #[schemars(range(min = 0.000001, max = 10000.0), extend("x-scale" = "log", "x-paper" = 0.1))]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub gamma: Option<f64>,
     /// Ridge constant, added to the kernel matrix as it is; absent: chosen by cross-validation.
     #[schemars(range(min = 0.0, max = 1_000_000.0), extend("x-scale" = "log", "x-paper" = 1))]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub lambda: Option<f64>,
     /// Of the polynomial kernel.
     #[schemars(range(min = 1, max = 8))]

@@ -78,6 +78,14 @@ impl Spec {
         }
     }
 
+    /// Processor threads; 0 means all cores.
+    pub fn threads(&self) -> usize {
+        match self {
+            Spec::Backdoor(experiment) => experiment.threads,
+            Spec::Fair(experiment) => experiment.threads,
+        }
+    }
+
     /// The data set or table.
     pub fn data(&self) -> &str {
         match self {

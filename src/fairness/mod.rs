@@ -23,7 +23,7 @@ pub mod select;
 pub mod solve;
 
 use crate::data::tables::Table;
-use crate::experiment::fair::{FairExperiment, FairModel, KernelKind, Solver};
+use crate::experiment::fair::{Constraint, FairExperiment, FairModel, KernelKind, Solver};
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
 use crate::experiment::{Outcome, Result};
 use crate::run::fair::{Digest, FairFit, Figures, GroupFigures, MOST_ROWS, Rival, RivalPoint, Rows, TradeOff, number};
@@ -172,6 +172,14 @@ pub fn fit_frame(job: &mut Job, experiment: &FairExperiment, mut frame: Frame) -
     let overall = fair.groups.iter().map(|g| g.rows as f64 * g.prediction).sum::<f64>() / fair.rows.max(1) as f64;
     let there = fair.groups.iter().filter(|group| group.rows > 0);
     let achieved = there.map(|group| (group.prediction - overall).abs()).fold(0.0, f64::max);
+    let spread = (targets.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / targets.len() as f64).sqrt();
+    if achieved > 1e-8 * spread && model.constraint == Constraint::MeanParity {
+        frame.notes.push(format!(
+            "Full fairness is not reached: a training group's mean stays {} away from the overall mean. The equations are \
+             nearly singular; a larger lambda helps.",
+            number(achieved)
+        ));
+    }
     let subtracted = subtracted(&frame, &d, &solution.coefficients);
     let weights = FairWeights::new(experiment, &frame, solution, mean);
     let rows = |rows: &[usize], predictions: &[f64], name: &str| shown(job, &frame, rows, predictions, width, name);

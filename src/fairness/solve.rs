@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! plain kernel ridge    w0 = S y
-//! support               T = A^T K S A = V diag(q) V^T          0 <= q <= 1
+//! support               T = A^T K S A = V diag(q) V^T          q > 0
 //! any point             w  = w0 - S A V diag(c_j / q_j) V^T A^T K w0
 //! ```
 //!
@@ -161,7 +161,8 @@ impl Factorised {
     fn trade_off(self) -> Solution {
         let half = &self.half;
         let (q, v) = symmetric(&half.reading.tr().matmul(&half.solved));
-        let r = rank(&q, f64::MIN_POSITIVE);
+        // Every direction counts, however little the ridge leaves of it: a gap that is not removed is a broken promise.
+        let r = q.iter().take_while(|&&value| value > 1e-15 * q[0]).count() as i64;
         let (support, v) = (q[..r as usize].to_vec(), v.narrow(1, 0, r));
         let products = to_vec(&v.tr().matmul(&half.reading.tr()).matmul(&half.plain));
         let shares: Vec<f64> = products.iter().zip(&support).map(|(product, q)| product / q).collect();

@@ -71,6 +71,7 @@ folds = 0
 #[test]
 fn the_authors_figures_are_reproduced() {
     let mut compared = 0;
+    let mut fits: Vec<(String, FairFit)> = Vec::new();
     for line in REFERENCE.lines().skip(1) {
         let cells: Vec<&str> = line.split(',').collect();
         let value = |index: usize| cells[index].parse::<f64>().unwrap_or(f64::NAN);
@@ -81,8 +82,12 @@ fn the_authors_figures_are_reproduced() {
             // The authors predict a quarter of the grade.
             _ => (LAW_SCHOOL.replace("STANDARDISE", &standardised.to_string()), 2000, 0.25),
         };
-        let experiment = experiment(&format!("{text}{kernel}\n"));
-        let fitted = fit_frame(&mut job(), &experiment, frame(&experiment, rows)).unwrap().fit;
+        let text = format!("{text}{kernel}\n");
+        if fits.last().is_none_or(|(of, _)| *of != text) {
+            let experiment = experiment(&text);
+            fits.push((text, fit_frame(&mut job(), &experiment, frame(&experiment, rows)).unwrap().fit));
+        }
+        let fitted = &fits.last().unwrap().1;
         let dial = match cells[9] {
             "unconstrained" => Dial::Share(0.0),
             "mean-parity" => Dial::Share(1.0),
@@ -306,7 +311,7 @@ fn specs_keep_their_hash_and_say_what_is_wrong() {
     let unknown = Spec::parse("task = 'magic'\n", methods).unwrap_err();
     assert!(unknown.place.unwrap().contains("line 1"));
     let wrong = Spec::parse(&format!("{COMMUNITIES}gama = 1\n"), methods).unwrap_err();
-    assert!(wrong.remedy[0].contains("gamma") && wrong.place.unwrap().contains("line 13"), "{:?}", wrong.remedy);
+    assert!(wrong.remedy[0].contains("gamma") && wrong.place.unwrap().contains("line 12"), "{:?}", wrong.remedy);
     let nobody = Spec::parse(&COMMUNITIES.replace("[\"race\"]", "[]"), methods).unwrap_err();
     assert_eq!(nobody.headline, "No sensitive column is named.");
 }

@@ -115,6 +115,7 @@ pub fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::BFloat16 => "bf16",
         Kind::Half => "f16",
+        Kind::Double => "f64",
         _ => "f32",
     }
 }

@@ -14,6 +14,8 @@
 //!   resume/         resume points
 //!   images/         pictures, listed in index.json
 //!   results.json    the final table
+//!   fair.json       of a fair regression: the trade-off in sums, features, rivals
+//!   curve.csv       the same curve in points
 //!   tags.json       words that people put on the run
 //!   note.md         what people wrote about it
 //!   lock.json       who writes here now
@@ -308,7 +310,7 @@ impl RunFolder {
 }
 
 /// Everything that this program puts into a run folder.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 18] = [
     "spec.toml",
     "status.json",
     "machine.json",
@@ -322,6 +324,8 @@ const KNOWN: [&str; 16] = [
     "images",
     "results.json",
     "confusion.json",
+    "fair.json",
+    "curve.csv",
     "tags.json",
     "note.md",
     lock::FILE,

@@ -75,6 +75,9 @@ impl Script {
             Command::Ask(_, Question::Polarizer { folder, .. }) => format!("polarizer {}", folder.display()),
             Command::Ask(_, Question::Dial { strength, .. }) => format!("dial {strength:.2}"),
             Command::Ask(_, Question::Machine { .. }) => "machine".to_owned(),
+            Command::Ask(_, Question::Fair { .. }) => "fair".to_owned(),
+            Command::Ask(_, Question::Table { source }) => format!("table {source}"),
+            Command::Ask(_, Question::KeepFair { path, .. }) => format!("keep {}", path.display()),
             Command::Quit => "quit".to_owned(),
         };
         self.0.borrow().sent.iter().map(name).collect()
@@ -449,6 +452,10 @@ pub fn answer(question: &Question) -> Result<Answer> {
         }
         Question::Polarizer { rows, .. } => Answer::Polarizer(Box::new(polarizer::view(&pictures, &classes, rows))),
         Question::Dial { rows, strength, .. } => Answer::Dial(polarizer::point(&pictures, rows, *strength)),
+        Question::Fair { .. } | Question::Table { .. } => {
+            return Err(Problem::bad_input("There is no table in this box of pictures."));
+        }
+        Question::KeepFair { path, .. } => Answer::KeepFair(path.clone()),
         Question::Inspect { path } => {
             if !path.extension().is_some_and(|ending| ending == "safetensors" || ending == "pt") {
                 let problem = Problem::bad_file("This file is neither a model nor a data set.").at(path.display());

@@ -96,7 +96,7 @@ pub struct Attribute {
 /// The curve in sums.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TradeOff {
-    /// `q_j` in 0..=1 of each unfair direction, the best supported first (r).
+    /// `q_j > 0` of each unfair direction, the best supported first (r): how much of it a regression with this ridge carries.
     pub support: Vec<f64>,
     pub train: Digest,
     pub test: Digest,

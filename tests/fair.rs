@@ -1,0 +1,119 @@
+//! Fair regression through the engine: questions of the window, and a run in its folder.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use polariscope::catalogue;
+use polariscope::engine::Worker;
+use polariscope::engine::{Library, answer, inspect};
+use polariscope::experiment::{Result, Spec};
+use polariscope::run::event::{Answer, Command, Ending, Event, JobEvent, JobId, Question, RunRequest};
+use polariscope::run::fair::{Dial, FairFit};
+use polariscope::run::handle::{Engine, Shutdown};
+use polariscope::run::index::{Filter, Index};
+use polariscope::run::{RunFolder, State};
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// 300 communities, 3 features, all rivals: a second's work.
+const SPEC: &str = r#"
+task = "fair-regression"
+name = "Three features"
+seed = 5
+threads = 1
+[table]
+source = "communities"
+target = "ViolentCrimesPerPop"
+sensitive = ["race"]
+features = ["medIncome", "PctUnemployed", "race"]
+rows = 300
+[model]
+gamma = 0.3
+lambda = 1.0
+folds = 3
+points = 11
+"#;
+
+fn ask(question: &Question, library: &Rc<RefCell<Library>>) -> Result<Answer> {
+    answer(question, library)
+}
+
+#[test]
+fn a_question_is_answered_with_the_whole_trade_off() {
+    let library = Rc::new(RefCell::new(Library::default()));
+    let Answer::Fair(fit) = ask(&Question::Fair { spec: SPEC.into() }, &library).unwrap() else {
+        panic!("other answer")
+    };
+    assert_eq!((fit.groups.len(), fit.features.len(), fit.folds.len()), (2, 3, 3));
+    let (before, after) = (fit.point(Dial::Share(0.0)), fit.point(Dial::Share(1.0)));
+    assert!(before.test.gap > 0.1 && after.train.gap < 1e-10);
+    assert!(fit.sentence(Dial::Share(1.0)).starts_with("Removes"));
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let keep = Question::KeepFair { spec: SPEC.into(), dial: Dial::Share(0.5), path: path.clone() };
+    assert!(matches!(ask(&keep, &library), Ok(Answer::KeepFair(written)) if written == path));
+    assert!(path.is_file());
+}
+
+#[test]
+fn a_table_is_described_before_anything_is_fitted() {
+    let library = Rc::new(RefCell::new(Library::default()));
+    let Answer::Table(card) = ask(&Question::Table { source: "communities".into() }, &library).unwrap() else {
+        panic!("other answer")
+    };
+    assert_eq!((card.rows, card.columns.len()), (1994, 120));
+    assert_eq!(card.target.as_deref(), Some("ViolentCrimesPerPop"));
+    assert_eq!(card.sensitive, ["race"]);
+    let problem = ask(&Question::Table { source: "/no/such.csv".into() }, &library).unwrap_err();
+    assert!(problem.remedy.iter().any(|line| line.contains("communities")), "{problem}");
+}
+
+fn run(folder: &Path, resume: bool) -> Ending {
+    let mut worker = Worker::start(Box::new(|| {})).unwrap();
+    let request = RunRequest { spec: SPEC.into(), folder: Some(folder.to_owned()), resume };
+    worker.send(Command::Start { job: JobId(1), request: Box::new(request) }).unwrap();
+    let ending = loop {
+        if let Some(Event::Job(_, JobEvent::Finished(ending))) = worker.wait(Duration::from_secs(1)) {
+            break ending;
+        }
+    };
+    assert_eq!(worker.shutdown(Duration::from_secs(10)), Shutdown::Clean);
+    ending
+}
+
+#[test]
+fn a_run_leaves_everything_in_its_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("run");
+    assert_eq!(run(&path, false), Ending::Done);
+    let folder = RunFolder::open(&path).unwrap();
+    assert_eq!(folder.state().unwrap(), State::Done);
+    let spec = folder.read_spec().unwrap();
+    assert!(matches!(&spec, Spec::Fair(fair) if fair.rival.as_ref().is_some_and(|rivals| rivals.len() == 7)));
+    assert_eq!(spec.resolve(catalogue::all()), spec, "everything is written out");
+    assert!(folder.experiment().is_err());
+
+    let points = folder.points().unwrap();
+    assert_eq!(points.iter().filter(|point| point.metric == "test_gap").count(), 11);
+    let results = folder.results().unwrap().unwrap();
+    assert_eq!(results.fair.len(), 3 + 6 + 4);
+    assert!(results.rows.is_empty());
+    assert!(results.to_text().contains("fully fair"), "{}", results.to_text());
+    let fit: FairFit = folder.read_json("fair.json").unwrap();
+    assert_eq!(fit.curve(Dial::Share(0.0), 11).len(), 11);
+    let csv = std::fs::read_to_string(folder.file("curve.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 11 + 11 + 6 + 4);
+    assert!(folder.weights("fair").is_file());
+
+    let mut index = Index::in_memory().unwrap();
+    index.rescan(place.path()).unwrap();
+    let row = &index.list(&Filter::default()).unwrap()[0];
+    assert_eq!((row.network.as_str(), row.data.as_str(), row.seed), ("fair-regression", "communities", 5));
+    assert_eq!(row.state, Some(State::Done));
+    let report = inspect(&path).unwrap();
+    assert!(report.facts.iter().any(|(name, _)| name == "fully fair"), "{report:?}");
+    // A second time there is nothing to do.
+    assert_eq!(run(&path, true), Ending::Done);
+    assert!(matches!(run(&path, false), Ending::Failed(problem) if problem.headline.contains("already finished")));
+}
