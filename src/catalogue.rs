@@ -47,7 +47,7 @@ mod tests {
         for method in all() {
             let schema = (method.schema)();
             let defaults = (method.defaults)();
-            for (name, option) in schema["properties"].as_object().unwrap() {
+            for (name, option) in schema["properties"].as_object().into_iter().flatten() {
                 assert!(defaults.get(name).is_some(), "{}.{name} has no default", method.id);
                 if matches!(option["type"].as_str(), Some("number" | "integer")) {
                     let bounded = option.get("minimum").is_some() && option.get("maximum").is_some();

@@ -117,3 +117,21 @@ fn a_run_leaves_everything_in_its_folder() {
     assert_eq!(run(&path, true), Ending::Done);
     assert!(matches!(run(&path, false), Ending::Failed(problem) if problem.headline.contains("already finished")));
 }
+
+#[test]
+fn specs_keep_their_hash_and_say_what_is_wrong() {
+    let methods = catalogue::all();
+    let plain = "[data]\nsource = 'fashion-mini'\n[network]\nid = 'small-resnet'\n";
+    let resolved = check::resolve(&check::parse(plain, methods).unwrap(), methods);
+    let spec = Spec::parse(plain, methods).unwrap().resolve(methods);
+    assert_eq!(spec.hash8(), check::hash8(&resolved));
+    assert!(!spec.to_toml().unwrap().contains("task"));
+    let fair = Spec::parse(SPEC, methods).unwrap().resolve(methods);
+    assert_eq!(Spec::parse(&fair.to_toml().unwrap(), methods).unwrap().resolve(methods), fair);
+    let unknown = Spec::parse("task = 'magic'\n", methods).unwrap_err();
+    assert!(unknown.place.unwrap().contains("line 1"));
+    let wrong = Spec::parse(&format!("{SPEC}gama = 1\n"), methods).unwrap_err();
+    assert!(wrong.remedy[0].contains("gamma") && wrong.place.unwrap().contains("line 17"), "{:?}", wrong.remedy);
+    let nobody = Spec::parse(&SPEC.replace("[\"race\"]", "[]"), methods).unwrap_err();
+    assert_eq!(nobody.headline, "No sensitive column is named.");
+}

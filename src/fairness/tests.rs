@@ -2,7 +2,6 @@ use super::frame::Split;
 use super::*;
 use crate::data::tables;
 use crate::experiment::Spec;
-use crate::experiment::check;
 use crate::run::fair::Dial;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -16,8 +15,9 @@ fn job() -> Job {
 }
 
 fn experiment(text: &str) -> FairExperiment {
-    let methods = crate::catalogue::all();
-    match Spec::parse(text, methods).unwrap_or_else(|problem| panic!("{problem}")).resolve(methods) {
+    let rivals = rivals::ALL.iter().map(|entry| &entry.method);
+    let methods: Vec<&'static Method> = std::iter::once(&METHOD).chain(rivals).collect();
+    match Spec::parse(text, &methods).unwrap_or_else(|problem| panic!("{problem}")).resolve(&methods) {
         Spec::Fair(experiment) => *experiment,
         Spec::Backdoor(_) => panic!("not a fair regression"),
     }
@@ -296,22 +296,4 @@ fn wrong_columns_are_problems_with_a_way_out() {
         experiment.table.column = vec![column("medIncome", cuts.clone()), column("householdsize", cuts)];
     });
     assert!(many.headline.contains("groups"), "{many}");
-}
-
-#[test]
-fn specs_keep_their_hash_and_say_what_is_wrong() {
-    let methods = crate::catalogue::all();
-    let plain = "[data]\nsource = 'fashion-mini'\n[network]\nid = 'small-resnet'\n";
-    let resolved = check::resolve(&check::parse(plain, methods).unwrap(), methods);
-    let spec = Spec::parse(plain, methods).unwrap().resolve(methods);
-    assert_eq!(spec.hash8(), check::hash8(&resolved));
-    assert!(!spec.to_toml().unwrap().contains("task"));
-    let fair = Spec::parse(COMMUNITIES, methods).unwrap().resolve(methods);
-    assert_eq!(Spec::parse(&fair.to_toml().unwrap(), methods).unwrap().resolve(methods), fair);
-    let unknown = Spec::parse("task = 'magic'\n", methods).unwrap_err();
-    assert!(unknown.place.unwrap().contains("line 1"));
-    let wrong = Spec::parse(&format!("{COMMUNITIES}gama = 1\n"), methods).unwrap_err();
-    assert!(wrong.remedy[0].contains("gamma") && wrong.place.unwrap().contains("line 12"), "{:?}", wrong.remedy);
-    let nobody = Spec::parse(&COMMUNITIES.replace("[\"race\"]", "[]"), methods).unwrap_err();
-    assert_eq!(nobody.headline, "No sensitive column is named.");
 }

@@ -109,12 +109,13 @@ impl<R: Read> Text<R> {
     fn new(source: R) -> Result<Self> {
         let mut text = Self { source, block: vec![0; BLOCK], at: 0, filled: 0, read: 0 };
         // The first block whole, whatever the pieces in which it comes.
-        while text.filled < BLOCK && text.more()? > 0 {}
+        while text.filled < BLOCK && text.fill()? > 0 {}
         match text.block() {
             [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return Err(not_utf8("It is UTF-16, to judge by its first bytes.")),
             [0xef, 0xbb, 0xbf, ..] => text.at = 3,
             _ => {}
         }
+        text.check()?;
         Ok(text)
     }
 
@@ -122,11 +123,15 @@ impl<R: Read> Text<R> {
         &self.block[self.at..self.filled]
     }
 
+    /// The next block; an empty one at the end of the file.
+    fn more(&mut self) -> Result<()> {
+        (self.at, self.filled) = (0, 0);
+        self.fill()?;
+        self.check()
+    }
+
     /// Reads on behind what is there; 0 at the end.
-    fn more(&mut self) -> Result<usize> {
-        if self.at == self.filled {
-            (self.at, self.filled) = (0, 0);
-        }
+    fn fill(&mut self) -> Result<usize> {
         let read = loop {
             match self.source.read(&mut self.block[self.filled..]) {
                 Ok(read) => break read,
@@ -138,13 +143,17 @@ impl<R: Read> Text<R> {
                 }
             }
         };
-        if self.block[self.filled..self.filled + read].contains(&0) {
-            return Err(Problem::bad_file("This is not a table in text: it has zero bytes inside.")
-                .remedy("Tables are CSV (UTF-8) or Parquet files."));
-        }
         self.filled += read;
         self.read += read as u64;
         Ok(read)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.block().contains(&0) {
+            return Err(Problem::bad_file("This is not a table in text: it has zero bytes inside.")
+                .remedy("Tables are CSV (UTF-8) or Parquet files."));
+        }
+        Ok(())
     }
 }
 
@@ -163,16 +172,17 @@ impl Rows {
     fn next<R: Read>(&mut self, text: &mut Text<R>) -> Result<Option<Vec<&str>>> {
         let (mut written, mut ended) = (0, 0);
         loop {
+            // An empty piece tells the reader that the file has ended.
+            if text.block().is_empty() {
+                text.more()?;
+            }
             let (result, used, out, ends) =
                 self.reader.read_record(text.block(), &mut self.cells[written..], &mut self.ends[ended..]);
             text.at += used;
             written += out;
             ended += ends;
             match result {
-                ReadRecordResult::InputEmpty => {
-                    // At the end of the file an empty block tells the reader so.
-                    text.more()?;
-                }
+                ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull => {
                     if self.cells.len() >= LONGEST_ROW {
                         return Err(Problem::bad_file(format!("Row {} does not end.", self.row + 1))
