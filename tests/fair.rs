@@ -4,7 +4,7 @@
 use polariscope::catalogue;
 use polariscope::engine::Worker;
 use polariscope::engine::{Library, answer, inspect};
-use polariscope::experiment::{Result, Spec};
+use polariscope::experiment::{Result, Spec, check};
 use polariscope::run::event::{Answer, Command, Ending, Event, JobEvent, JobId, Question, RunRequest};
 use polariscope::run::fair::{Dial, FairFit};
 use polariscope::run::handle::{Engine, Shutdown};
