@@ -33,7 +33,7 @@ fn main() {
         "{:>9}  {:<14} {:>8} {:>8} {:>8} {:>8} {:>7}",
         "rows", "solver", "solve", "curve", "the rest", "memory", "growth"
     );
-    let mut before = None;
+    let mut before: Option<(usize, Solver, f64)> = None;
     for (rows, solver) in EXACT
         .into_iter()
         .map(|rows| (rows, Solver::Exact))
