@@ -3,8 +3,8 @@
 use super::desk::Purpose;
 use super::picture::{Stamp, Study};
 use super::state::{Fetched, State};
-use crate::experiment::Problem;
 use crate::experiment::spec::DataChoice;
+use crate::experiment::{Code, Problem};
 use crate::run::event::{self, Question, Thumbnails};
 use crate::run::handle::Engine;
 
@@ -67,6 +67,23 @@ impl Bench {
         self.shown = Some(shown);
         self.problem = None;
         self.answers += 1;
+    }
+
+    /// The newest draft cannot be shown. A mistake leaves what was there before it; a trigger that is not made yet must
+    /// not look like another one.
+    pub fn fail(&mut self, problem: Problem) {
+        if problem.code == Code::NotMadeYet {
+            self.shown = None;
+            self.stamp = Stamp::Nothing;
+        }
+        self.problem = Some(problem);
+    }
+
+    /// Asks again after a while in which the trigger may have been made.
+    pub fn look_again(&mut self) {
+        if self.problem.as_ref().is_some_and(|problem| problem.code == Code::NotMadeYet) {
+            self.asked = None;
+        }
     }
 
     pub fn study(&mut self, study: Study) {

@@ -16,7 +16,7 @@ use super::picture::Study;
 use super::polarizer::Polarizer;
 use super::run_list::RunList;
 use super::theme::Look;
-use crate::experiment::{Experiment, Method, Problem, Result, spec};
+use crate::experiment::{Code, Experiment, Method, Problem, Result, spec};
 use crate::run::PoisonPlan;
 use crate::run::bin::Binned;
 use crate::run::event::{Answer, Finding, Prediction, Preview, Question, Report, Rgba};
@@ -273,6 +273,14 @@ impl State {
         self.preview.due = None;
     }
 
+    /// A phase of a job has begun: a trigger that was missing may have been made in the one before.
+    pub(super) fn look_for_trigger(&mut self) {
+        self.bench.look_again();
+        if self.preview.problem.as_ref().is_some_and(|problem| problem.code == Code::NotMadeYet) {
+            self.preview.asked = None;
+        }
+    }
+
     pub(super) fn on_answer(&mut self, purpose: Purpose, answer: Result<Answer>) {
         match (purpose, answer) {
             (Purpose::Preview, Ok(Answer::Preview(preview))) => {
@@ -290,7 +298,7 @@ impl State {
             }
             (Purpose::Bench, Ok(Answer::Bench(shown))) => self.bench.show(*shown),
             (Purpose::Thumbnails, Ok(Answer::Thumbnails(thumbnails))) => self.bench.thumbnails = Some(thumbnails),
-            (Purpose::Bench | Purpose::Thumbnails, Err(problem)) => self.bench.problem = Some(problem),
+            (Purpose::Bench | Purpose::Thumbnails, Err(problem)) => self.bench.fail(problem),
             (Purpose::Predict(None), Ok(Answer::Predict(predictions))) => {
                 self.demo.index = first_fooled(&predictions);
                 self.demo.problem = None;

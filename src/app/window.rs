@@ -160,11 +160,15 @@ impl App {
                             points.iter().for_each(|point| job.curves.push(point));
                         }
                         let finished = matches!(event, JobEvent::Finished(_));
+                        let phase = matches!(event, JobEvent::Phase { .. });
                         job.on_event(event);
                         if finished {
                             // The last cells are read once more: the final pictures must not be missed.
                             job.pictures = self.engine.pictures(id);
                             self.finish_job();
+                        }
+                        if phase {
+                            self.state.look_for_trigger();
                         }
                     }
                 }

@@ -7,9 +7,13 @@ pub mod ctrl;
 pub mod dct;
 pub mod ftrojan;
 pub mod input_aware;
+pub mod lc;
+pub mod lf;
 pub mod loop_batch;
 pub mod selection;
 pub mod sig;
+pub mod surrogate;
+pub mod trojannn;
 pub mod wanet;
 pub mod workshop;
 
@@ -40,7 +44,10 @@ pub static ALL: &[&Entry] = &[
     &blended::ENTRY,
     &ctrl::ENTRY,
     &ftrojan::ENTRY,
+    &lc::ENTRY,
+    &lf::ENTRY,
     &sig::ENTRY,
+    &trojannn::ENTRY,
     &bpp::ENTRY,
     &wanet::ENTRY,
     &input_aware::ENTRY,
@@ -206,6 +213,7 @@ fn resize(picture: &tch::Tensor, height: i64, width: i64) -> tch::Tensor {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::experiment::Code;
     use serde_json::json;
     use tch::{Kind, Tensor};
 
@@ -266,7 +274,13 @@ pub(crate) mod tests {
     fn every_trigger_keeps_shape_and_kind_does_not_wrap_and_repeats() {
         for entry in ALL {
             for side in [28, 32, 64] {
-                let trigger = trigger_of(entry.method.id, quick(entry), side, Moment::Test).unwrap();
+                let trigger = match trigger_of(entry.method.id, quick(entry), side, Moment::Test) {
+                    Err(problem) => {
+                        assert_eq!(problem.code, Code::NotMadeYet, "{}: {problem}", entry.method.id);
+                        continue;
+                    }
+                    Ok(trigger) => trigger,
+                };
                 let stamp = |pixels: &Tensor| trigger.apply(pixels, &[0, 1]).unwrap();
                 for level in [0, 255] {
                     let pixels = Tensor::full([2, 3, side, side], level, (Kind::Uint8, tch::Device::Cpu));
@@ -283,7 +297,6 @@ pub(crate) mod tests {
     /// A trigger's plain form is a second implementation; it must say the same as the tensors.
     #[test]
     fn closed_forms_say_what_the_tensors_say() {
-        use crate::data::rgba_from_pixels;
         let variants = |id: &str| match id {
             "badnets" => vec![json!({}), json!({"shape": "cross", "size": 9, "opacity": 0.4, "color": "#3080c0"})],
             "blended" => vec![json!({}), json!({"alpha_test": 0.07, "key": "noise"})],
@@ -297,24 +310,31 @@ pub(crate) mod tests {
             "bpp" => vec![json!({}), json!({"levels": 64}), json!({"levels": 2}), json!({"dithering": true})],
             "wanet" => vec![json!({}), json!({"strength": 2.5, "grid": 7, "rescale": 0.95})],
             "input-aware" => vec![json!({"mask_epochs": 1, "width": 4})],
+            "lc" => vec![json!({}), json!({"corners_test": 0.3, "corners": "bottom-right"})],
             _ => vec![json!({})],
         };
         for entry in ALL {
             for options in variants(entry.method.id) {
-                let trigger = trigger_of(entry.method.id, options.clone(), 28, Moment::Test).unwrap();
-                let Some(form) = trigger.form() else {
-                    continue;
-                };
-                let pixels = Tensor::randint(256, [1, 3, 28, 28], (Kind::Uint8, tch::Device::Cpu));
-                let clean = rgba_from_pixels(&pixels.get(0)).unwrap();
-                let wanted = rgba_from_pixels(&trigger.apply(&pixels, &[0]).unwrap().get(0)).unwrap();
-                let got = form.stamp(&clean, 1.0);
-                let gaps: Vec<_> = got.bytes.iter().zip(&wanted.bytes).map(|(a, b)| a.abs_diff(*b)).collect();
-                let different = gaps.iter().filter(|&&gap| gap > 0).count();
-                assert!(gaps.iter().all(|&gap| gap <= 1), "{} {options}", entry.method.id);
-                assert!(different * 1000 <= gaps.len(), "{} {options}: {different} differ", entry.method.id);
+                match trigger_of(entry.method.id, options.clone(), 28, Moment::Test) {
+                    Err(problem) => assert_eq!(problem.code, Code::NotMadeYet, "{problem}"),
+                    Ok(trigger) => form_agrees(&*trigger, 28, &format!("{} {options}", entry.method.id)),
+                }
             }
         }
+    }
+
+    /// The form of a trigger, if it has one, gives the same bytes for a random picture, all but a few by one level.
+    pub fn form_agrees(trigger: &dyn Trigger, side: i64, what: &str) {
+        use crate::data::rgba_from_pixels;
+        let Some(form) = trigger.form() else { return };
+        let pixels = Tensor::randint(256, [1, 3, side, side], (Kind::Uint8, tch::Device::Cpu));
+        let clean = rgba_from_pixels(&pixels.get(0)).unwrap();
+        let wanted = rgba_from_pixels(&trigger.apply(&pixels, &[0]).unwrap().get(0)).unwrap();
+        let got = form.stamp(&clean, 1.0);
+        let gaps: Vec<_> = got.bytes.iter().zip(&wanted.bytes).map(|(a, b)| a.abs_diff(*b)).collect();
+        let different = gaps.iter().filter(|&&gap| gap > 0).count();
+        assert!(gaps.iter().all(|&gap| gap <= 1), "{what}");
+        assert!(different * 1000 <= gaps.len(), "{what}: {different} differ");
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Keeps what an attacker made at a cost: a surrogate's weights, an optimised pattern. It is found again by everything
 //! that it depends on, so that the next run, or a look before the run, need not make it anew.
 
-use crate::experiment::{Outcome, Problem, Result};
+use crate::experiment::{Code, Outcome, Problem, Result};
 use crate::nets::Params;
 use crate::nets::formats::safetensors;
 use crate::run::job::Job;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+/// The phase in metrics while something is made.
+pub const CRAFTING: &str = "crafting";
 
 /// A folder of finished pieces, and whether missing ones may be made now.
 #[derive(Debug, Clone, Default)]
@@ -66,7 +69,7 @@ impl Workshop {
 
 /// Said wherever a trigger is wanted that only a run can make.
 pub fn not_made_yet() -> Problem {
-    Problem::bad_input("This trigger is made when the experiment runs, and that has not happened yet.")
+    Problem::new(Code::NotMadeYet, "This trigger is made when the experiment runs, and that has not happened yet.")
         .remedy("Start the experiment: the trigger is made first and then shown.")
 }
 

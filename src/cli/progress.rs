@@ -103,8 +103,12 @@ impl Display {
             match metric.as_str() {
                 "loss" => parts.push(format!("loss {value:.4}")),
                 "acc" | "asr" | "ra" => parts.push(format!("{} {:.2} %", metric.to_uppercase(), 100.0 * value)),
+                "fooled" => parts.push(format!("surrogate fooled {:.1} %", 100.0 * value)),
                 _ => {}
             }
+        }
+        if parts.is_empty() {
+            return;
         }
         self.line(&format!("      {phase} epoch {epoch:<4} {}", parts.join("   ")));
     }

@@ -5,7 +5,7 @@ use crate::attacks::workshop::Workshop;
 use crate::attacks::{self, Ask, Attack, Exhibit, Moment, Scene, loop_batch};
 use crate::data::{Card, Dataset, Plan, Trigger};
 use crate::experiment::{
-    Experiment, Kind as MethodKind, LabelMap, Method, Outcome, Pick, Poison, Problem, Property, Result,
+    Code, Experiment, Halt, Kind as MethodKind, LabelMap, Method, Outcome, Pick, Poison, Problem, Property, Result,
 };
 use crate::nets::formats::safetensors;
 use crate::nets::training::{ResumePoint, Step};
@@ -103,7 +103,11 @@ impl Attacker {
             scene.rows = &plan.poisoned;
         }
         if attacker.crafted.is_empty() {
-            attacker.crafted = attacker.attack.stamp().craft(job, &scene)?;
+            attacker.crafted = match attacker.attack.stamp().craft(job, &scene) {
+                // Somebody only looks: the plan can be told without it, and whoever needs the trigger hears why not.
+                Err(Halt::Problem(problem)) if problem.code == Code::NotMadeYet => Params::new(),
+                made => made?,
+            };
             if let Some(folder) = folder
                 && !attacker.crafted.is_empty()
             {
@@ -114,10 +118,12 @@ impl Attacker {
             // It learns beside the network that is attacked.
             attacker.crafted = attacker.crafted.to_device(victim.device);
         }
-        let trigger = attacker.trigger(Moment::Training)?;
         if plan.is_none() && !owns_loop {
             let key = selection_key(experiment, &scene, &attacker.crafted)?;
-            let select = |job: &mut Job| Ok(selection.select(job, &scene, budget, Some(&*trigger))?.to_params());
+            let select = |job: &mut Job| {
+                let trigger = attacker.trigger(Moment::Training)?;
+                Ok(selection.select(job, &scene, budget, Some(&*trigger))?.to_params())
+            };
             let chosen = match workshop.piece(job, "selection", &key, select) {
                 Ok(chosen) => Some(Chosen::from_params(&chosen)?),
                 // Whoever only looks sees the trigger all the same.

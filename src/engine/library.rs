@@ -8,13 +8,12 @@ use crate::data::sources::{self, SourceChoice};
 use crate::data::{Dataset, Split, Trigger};
 use crate::experiment::spec::DataChoice;
 use crate::experiment::{Experiment, Pick, Problem, Result};
-use crate::nets::{InputSpec, zoo};
+use crate::nets::{InputSpec, device, zoo};
 use crate::run::folder::{RunFolder, cache_folder};
 use crate::run::job::Job;
 use serde_json::Value;
 use std::path::Path;
 use std::rc::Rc;
-use tch::{Device, Kind};
 
 /// Keeps the data set and the polarizer that were used last.
 #[derive(Default)]
@@ -65,7 +64,9 @@ pub fn victim_of<'a>(experiment: &Experiment, split: &'a Split) -> Result<Victim
     let input = InputSpec { height, width, mean, std, classes: card.classes.len() as i64 };
     let options = Value::Object(experiment.network.options.clone());
     let network = Rc::from(zoo::build(&experiment.network.id, &options, input)?);
-    Ok(Victim { train: &split.train, network, device: Device::Cpu, kind: Kind::Float })
+    let device = device::choose(experiment.device)?;
+    // What was made depends on the arithmetic.
+    Ok(Victim { train: &split.train, network, device, kind: device::kind(experiment.train.precision, device) })
 }
 
 /// The attacker of an experiment that has not run, with whatever was crafted before.

@@ -55,7 +55,8 @@ fn preview(spec: &str, rows: &[usize], library: &Rc<RefCell<Library>>) -> Result
     let Some(attacker) = attacker_of(&experiment, &data)? else {
         return Err(Problem::bad_input("There is no attack to show.").remedy("Choose an attack."));
     };
-    let trigger = attacker.trigger(Moment::Training)?;
+    // These are test pictures: where training pictures need something made for them, the strike may not.
+    let trigger = attacker.trigger(Moment::Training).or_else(|_unmade| attacker.trigger(Moment::Test))?;
     let classes = card.classes.len() as i64;
     let poison = &experiment.poison;
     let mut items = Vec::new();

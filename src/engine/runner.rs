@@ -6,9 +6,8 @@ use super::glimpse::{self, Watched};
 use super::library::Library;
 use super::{failure, fair};
 use crate::attacks::input_aware::MASK_PHASE;
-use crate::attacks::selection;
-use crate::attacks::workshop::Workshop;
-use crate::attacks::{Exhibit, Moment};
+use crate::attacks::workshop::{CRAFTING, Workshop};
+use crate::attacks::{Exhibit, Moment, selection, surrogate};
 use crate::catalogue;
 use crate::data::sources::statistics;
 use crate::data::{Dataset, Poisoned, Rows, Split, Trigger, balanced_rows, pictures};
@@ -255,19 +254,21 @@ fn forget_unfinished(folder: &RunFolder, experiment: &Experiment) -> Result<()> 
     if results.rows.len() != before {
         folder.set_results(&results)?;
     }
-    for phase in phases(experiment).ids().chain([selection::PHASE, MASK_PHASE]) {
+    for phase in phases(experiment).ids().chain([selection::PHASE, MASK_PHASE, surrogate::PHASE, CRAFTING]) {
         let done = match phase {
             selection::PHASE => folder.file(RunFolder::PLAN),
-            MASK_PHASE => folder.trigger(),
+            MASK_PHASE | surrogate::PHASE | CRAFTING => folder.trigger(),
             _ => folder.weights(&weights_name(phase)),
         };
         if done.exists() {
             continue;
         }
-        let epoch = safetensors::read(&folder.resume_folder().join(format!("{phase}.safetensors")))
-            .ok()
-            .and_then(|(_, facts)| facts.get("epoch")?.parse::<f64>().ok())
-            .unwrap_or(0.0);
+        let epoch = match epoch_reached(folder, phase) {
+            Some(epoch) => epoch,
+            // A finished surrogate lies in the workshop and is not trained again.
+            None if phase == surrogate::PHASE => continue,
+            None => 0.0,
+        };
         journal::truncate_after(&folder.journal(), phase, epoch)?;
         // What a phase did before its passes is done again: `tsbd/unlearning`.
         let inner: BTreeSet<String> = folder.points()?.into_iter().map(|point| point.phase).collect();
@@ -276,6 +277,12 @@ fn forget_unfinished(folder: &RunFolder, experiment: &Experiment) -> Result<()> 
         }
     }
     Ok(())
+}
+
+/// The epoch at which a phase would go on.
+fn epoch_reached(folder: &RunFolder, phase: &str) -> Option<f64> {
+    let (_, facts) = safetensors::read(&folder.resume_folder().join(format!("{phase}.safetensors"))).ok()?;
+    facts.get("epoch")?.parse().ok()
 }
 
 struct Work<'a> {

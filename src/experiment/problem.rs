@@ -9,6 +9,8 @@ use std::fmt;
 pub enum Code {
     /// The user asked for something that cannot be done: a wrong option, an unknown name, an unsuitable file.
     BadInput,
+    /// A trigger that only a run can make; the window offers to start it.
+    NotMadeYet,
     /// A file is damaged or is not what its name says.
     BadFile,
     MissingFile,
@@ -28,7 +30,7 @@ impl Code {
     /// Exit code of the command line: 2 bad input, 4 failed, 5 device missing.
     pub fn exit_code(self) -> i32 {
         match self {
-            Code::BadInput | Code::BadFile | Code::MissingFile => 2,
+            Code::BadInput | Code::NotMadeYet | Code::BadFile | Code::MissingFile => 2,
             Code::DeviceMissing => 5,
             Code::ReadOnly | Code::DiskFull | Code::OutOfMemory | Code::NotANumber | Code::Internal => 4,
         }

@@ -9,7 +9,7 @@ use crate::app::views;
 use crate::app::widgets::{self, command_button, main_button};
 use crate::app::words;
 use crate::experiment::spec::Experiment;
-use crate::experiment::{Kind, Method, Pick, Problem};
+use crate::experiment::{Code, Kind, Method, Pick, Problem};
 use egui::{RichText, ScrollArea, TextEdit, Ui};
 use serde_json::{Map, Value};
 
@@ -142,7 +142,10 @@ fn preview(ui: &mut Ui, state: &State, requests: &Requests) {
         // What the planner says at a field is not said twice.
         let told = |problem: &&Problem| state.planner.plan.as_ref().is_some_and(|plan| plan.problems.contains(problem));
         if let Some(problem) = state.preview.problem.as_ref().filter(|problem| !told(problem)) {
-            widgets::problem_card(ui, requests, problem, 1, true, None);
+            widgets::unseen_trigger(ui, state, requests, problem);
+            if problem.code == Code::NotMadeYet {
+                return;
+            }
         }
         views::preview(ui, &state.preview, requests);
         ui.horizontal(|ui| {

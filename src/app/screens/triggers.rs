@@ -134,7 +134,8 @@ fn trigger(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
             return;
         }
         if let Some(problem) = &state.bench.problem {
-            widgets::problem_card(ui, requests, problem, 1, true, None);
+            widgets::unseen_trigger(ui, state, requests, problem);
+            ui.separator();
         }
         let mut experiment = state.draft.experiment().clone();
         match &mut experiment.attack {

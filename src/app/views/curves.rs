@@ -9,9 +9,11 @@ use egui::{RichText, Ui, vec2};
 use egui_plot::{GridMark, HoverPosition, Line, Plot, PlotPoint, Points, Text, VLine};
 
 /// Rates in the order in which they are drawn and named.
-const RATES: [&str; 4] = ["acc", "asr", "ra", "cross"];
-/// Measured for few attacks only; then it has no place in the legend.
-const RARE: &str = "cross";
+const RATES: [&str; 5] = ["acc", "asr", "ra", "cross", FOOLED];
+/// How often the attacker's own network is mistaken, while a trigger is made.
+const FOOLED: &str = "fooled";
+/// Measured for few attacks only; then they have no place in the legend.
+const RARE: [&str; 2] = ["cross", FOOLED];
 pub const LEARNING_RATE: &str = "learning-rate";
 
 /// The colour of a metric is its role; the same everywhere.
@@ -28,6 +30,9 @@ pub fn metric_role(metric: &str) -> Role {
 pub fn metric_title(id: &str) -> (&'static str, String) {
     match metric::find(id) {
         Some(metric) => (metric.short, format!("{}. {} {}", metric.name, metric.is, metric.is_not)),
+        None if id == FOOLED => {
+            ("Fooled", "The share of pictures that fool the attacker's own network while a trigger is made.".to_owned())
+        }
         None if id == LEARNING_RATE => ("Learning rate", "How far one step of training goes.".to_owned()),
         None => ("Loss", "What training makes small.".to_owned()),
     }
@@ -66,7 +71,7 @@ fn heading(ui: &mut Ui, text: &str, description: &str, curves: &Curves, metrics:
     };
     let legend = |ui: &mut Ui| {
         for metric in metrics.iter().rev() {
-            if *metric == RARE && curves.last(metric).is_none() {
+            if RARE.contains(metric) && curves.last(metric).is_none() {
                 continue;
             }
             legend_entry(ui, &t, metric, curves.last(metric));

@@ -1,8 +1,10 @@
 //! Cards: a metric, a problem, a report, a titled section.
 
-use crate::app::command::{Change, Requests};
+use super::command_button;
+use crate::app::command::{Change, Requests, UserCommand};
+use crate::app::state::State;
 use crate::app::theme::{self, Role};
-use crate::experiment::Problem;
+use crate::experiment::{Code, Problem};
 use crate::run::event::Report;
 use egui::{CornerRadius, Frame, Margin, Response, RichText, Stroke, Ui, WidgetInfo};
 
@@ -94,6 +96,20 @@ pub fn problem_card(
             });
         });
     });
+}
+
+/// Why the draft's trigger cannot be seen: calmly, with the way to it, when it only has to be made first.
+pub fn unseen_trigger(ui: &mut Ui, state: &State, requests: &Requests, problem: &Problem) {
+    if problem.code != Code::NotMadeYet {
+        return problem_card(ui, requests, problem, 1, true, None);
+    }
+    let t = theme::of(ui);
+    ui.spacing_mut().item_spacing.y = t.gap * 0.7;
+    ui.add(egui::Label::new(theme::strong("The trigger comes with the run")).wrap());
+    for line in std::iter::once(&problem.headline).chain(&problem.remedy) {
+        ui.add(egui::Label::new(line).wrap());
+    }
+    command_button(ui, state, requests, UserCommand::Start);
 }
 
 /// What the engine found in a file or folder.

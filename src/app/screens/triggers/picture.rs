@@ -8,6 +8,7 @@ use crate::app::theme::{self, ColourMap, Tokens};
 use crate::app::views::{Camera, ZOOM_STEP};
 use crate::app::widgets;
 use crate::app::words;
+use crate::experiment::Code;
 use crate::run::event::Bench;
 use egui::{Align, Layout, Pos2, Rect, RichText, Sense, Slider, Ui, Vec2, WidgetInfo, vec2};
 use std::time::Duration;
@@ -119,7 +120,10 @@ pub(super) fn show(ui: &mut Ui, t: &Tokens, state: &State, view: &mut PictureVie
     let room = ui.available_height() - 2.0 * t.pad;
     super::scrolling_card(ui, t, "picture", |ui| {
         let Some(shown) = &state.bench.shown else {
-            if state.bench.problem.is_some() {
+            if state.bench.problem.as_ref().is_some_and(|problem| problem.code == Code::NotMadeYet) {
+                let text = "The trigger is made when the experiment runs; afterwards it is shown here.";
+                widgets::empty_state(ui, "There is no trigger yet.", text, |_| {});
+            } else if state.bench.problem.is_some() {
                 let text = "Mend the options at the left, or choose other data in the Lab.";
                 widgets::empty_state(ui, "There is no picture to show.", text, |ui| {
                     widgets::command_button(ui, state, requests, UserCommand::Go(crate::app::command::Screen::Lab));
