@@ -167,6 +167,51 @@ fn a_killed_run_resumes_to_the_same_numbers() {
     assert_eq!((value["clean_count"].as_i64(), value["triggered_count"].as_i64()), (Some(2000), Some(1800)));
 }
 
+/// The generator of Input-aware learns beside the network, and its mask network before: both must go on.
+#[test]
+fn a_killed_attack_that_owns_the_loop_resumes_to_the_same_numbers() {
+    let place = Place::new();
+    let (head, _) = SPEC.split_once("[attack]").unwrap();
+    let attack = "[attack]\nid = \"input-aware\"\noptions = { width = 4, mask_epochs = 3 }\n";
+    fs::write(place.path("own.toml"), head.replace("epochs = 4", "epochs = 3") + attack).unwrap();
+    let run = |arguments: &[&str], cache: &str| {
+        // A mask network in the cache would not be trained again.
+        let mut command = place.command(&[&["run", "own.toml"], arguments].concat());
+        command.env("POLARISCOPE_CACHE", place.path(cache));
+        command
+    };
+    assert!(run(&["--out", "whole"], "cache").output().unwrap().status.success());
+    for phase in ["mask", "attack"] {
+        let mut command = run(&["--out", "cut", "--resume"], "other-cache");
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let point = place.path("cut").join(format!("resume/{phase}.safetensors"));
+        wait_for("a resume point", || point.exists() || child.try_wait().unwrap().is_some());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let output = run(&["--out", "cut", "--resume"], "other-cache").output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains("Effective ratio: 5 of the 50"), "{log}");
+    assert_eq!(scores(&place.path("whole")), scores(&place.path("cut")));
+    assert_eq!(numbers(&place.path("whole")), numbers(&place.path("cut")));
+    for file in ["weights/attacked.safetensors", "trigger.safetensors"] {
+        let bytes = |run: &str| fs::read(place.path(run).join(file)).unwrap();
+        assert!(bytes("whole") == bytes("cut"), "{file} differs");
+    }
+    for file in ["trigger.png", "patterns.png", "foreign-triggers.png"] {
+        assert!(place.path("cut/images").join(file).is_file(), "{file}");
+    }
+    // The judge outside the run uses the generator that was trained in it.
+    let model = ["eval", "--model", "cut/weights/attacked.safetensors", "--data", "fashion-mini"];
+    let (code, value, _) = place.json(&[&model[..], &["--trigger", "cut", "--json"]].concat());
+    assert_eq!((code, value["triggered_count"].as_i64()), (0, Some(1800)));
+    assert!(value["cross"].is_number(), "{value}");
+    let (code, value, _) = place.json(&[&model[..], &["--trigger", "own.toml", "--json"]].concat());
+    let headline = value["problem"]["headline"].as_str().unwrap();
+    assert!(code == 2 && headline.contains("made when the experiment runs"), "{value}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_stopped_run_keeps_what_it_reached_and_goes_on() {
@@ -215,6 +260,22 @@ fn bad_input_ends_with_code_2_and_a_sentence_that_helps() {
         (
             &["run", "spec.toml", "--set", "attack.options.size=30", "--set", "attack.options.right=9"],
             &["does not fit"],
+        ),
+        (
+            &["run", "spec.toml", "--set", "attack={id=\"wanet\"}", "--set", "poison.label_map=\"clean-label\""],
+            &["WaNet has no clean-label form", "all-to-one"],
+        ),
+        (
+            &["run", "spec.toml", "--set", "attack={id=\"bpp\"}", "--set", "selection={id=\"random\"}"],
+            &["BppAttack stamps pictures anew in every batch"],
+        ),
+        (
+            &["run", "spec.toml", "--set", "attack={id=\"wanet\"}", "--set", "poison.ratio=0.5"],
+            &["more poisoned and disturbed pictures than a batch has", "25 poisoned, 50 disturbed"],
+        ),
+        (
+            &["run", "spec.toml", "--set", "attack={id=\"input-aware\"}", "--set", "data.side=30"],
+            &["30 x 30", "data.side = 32"],
         ),
         (&["run", "spec.toml", "--set", "defense.0.options.site=\"layer9\""], &["layer9", "layer3.1.conv1.in"]),
         (&["run", "spec.toml", "--out", "taken"], &["not a run"]),

@@ -116,7 +116,7 @@ impl DataAttack for WaNet {
 }
 
 /// How much the checkerboard is bent beyond the truth, which nobody would see.
-const EXAGGERATION: f64 = 10.0;
+const EXAGGERATION: f64 = 5.0;
 /// Side of its cells in pixels of the picture, and how large such a pixel is drawn.
 const CELL: i64 = 2;
 const ZOOM: i64 = 8;

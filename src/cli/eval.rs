@@ -50,6 +50,7 @@ pub fn eval(arguments: &Arguments) -> Result<()> {
     let s = report.scores;
     let value = json!({
         "network": report.network, "data": report.data, "input": report.input, "acc": s.acc, "asr": s.asr, "ra": s.ra,
+        "cross": s.cross,
         "clean_count": s.clean_count, "triggered_count": s.triggered_count, "seconds": report.seconds,
     });
     arguments.output.print(&value, || {
@@ -58,6 +59,9 @@ pub fn eval(arguments: &Arguments) -> Result<()> {
         if s.asr.is_some() {
             let (asr, ra) = (percent(s.asr), percent(s.ra));
             text += &format!("ASR {asr} %, RA {ra} % of {} stamped pictures\n", s.triggered_count);
+        }
+        if s.cross.is_some() {
+            text += &format!("Cross accuracy {} % of {} disturbed pictures\n", percent(s.cross), s.clean_count);
         }
         text
     })

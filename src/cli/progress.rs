@@ -1,5 +1,6 @@
 //! Live progress on stderr: one line that is rewritten on a terminal, plain lines elsewhere.
 
+use crate::experiment::metric;
 use crate::run::event::{JobEvent, Progress};
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -102,9 +103,12 @@ impl Display {
         for (metric, value) in self.values.drain(..) {
             match metric.as_str() {
                 "loss" => parts.push(format!("loss {value:.4}")),
-                "acc" | "asr" | "ra" => parts.push(format!("{} {:.2} %", metric.to_uppercase(), 100.0 * value)),
                 "fooled" => parts.push(format!("surrogate fooled {:.1} %", 100.0 * value)),
-                _ => {}
+                // Learning rates and the like are for curves.
+                other => {
+                    let rate = |metric: &metric::Metric| format!("{} {:.2} %", metric.short, 100.0 * value);
+                    parts.extend(metric::find(other).map(rate));
+                }
             }
         }
         if parts.is_empty() {
