@@ -11,7 +11,6 @@ use polariscope::data::sources::{self, SourceChoice};
 use polariscope::data::{Dataset, Trigger, rgba_from_pixels};
 use polariscope::engine::Attacker;
 use polariscope::experiment::Pick;
-use polariscope::run::event::Rgba;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -28,7 +27,7 @@ struct Row {
     options: Value,
     /// Decibel.
     psnr: f64,
-    /// With the window of [`similarity`]; NaN where none was written down.
+    /// With windows of 7 x 7 pixels; NaN where none was written down.
     ssim: f64,
     /// How far PSNR and SSIM may lie off.
     slack: (f64, f64),
@@ -105,6 +104,7 @@ fn square_mean() -> f64 {
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Measured {
     psnr: f64,
+    /// Windows of 7 x 7 pixels within the picture, all weighing the same; unbiased variances.
     ssim: f64,
     /// As the window shows it: a Gaussian window, edges included.
     shown_ssim: f64,
@@ -128,58 +128,38 @@ fn trigger(id: &str, options: &Value) -> Box<dyn Trigger> {
 fn measure(trigger: &dyn Trigger, pixels: &Tensor) -> Measured {
     let rows: Vec<i64> = (0..pixels.size()[0]).collect();
     let stamped = trigger.apply(pixels, &rows).unwrap();
-    let picture = |batch: &Tensor, row: i64| rgba_from_pixels(&batch.get(row)).unwrap();
-    let twins: Vec<_> = rows.iter().map(|&row| (picture(pixels, row), picture(&stamped, row))).collect();
-    // Similarity takes its time; both halves at once.
-    let (first, second) = twins.split_at(twins.len() / 2);
-    let all = |twins: &[(Rgba, Rgba)]| -> Vec<_> {
-        twins.iter().map(|(a, b)| (Quality::of(a, b), similarity(a, b))).collect()
-    };
-    let figures = std::thread::scope(|scope| {
-        let rest = scope.spawn(move || all(second));
-        [all(first), rest.join().unwrap()].concat()
-    });
-    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+    let unit = |pixels: &Tensor| pixels.to_kind(Kind::Double) / 255.0;
+    let (x, y) = (unit(pixels), unit(&stamped));
+    let errors = (&x - &y).square().mean_dim([1i64, 2, 3].as_slice(), false, Kind::Double);
+    let psnr = errors.masked_select(&errors.gt(0.0)).log10().mean(Kind::Double).double_value(&[]) * -10.0;
+    let flat = Tensor::full([7, 7], 1.0 / 49.0, (Kind::Double, Device::Cpu));
+    let distances = Tensor::arange_start(-5, 6, (Kind::Double, Device::Cpu));
+    let bell = (distances.square() / (-2.0 * 1.5 * 1.5)).exp();
+    let bell = &bell / bell.sum(Kind::Double);
+    let mirrored = |x: &Tensor| x.reflection_pad2d([5, 5, 5, 5]);
     Measured {
-        psnr: mean(figures.iter().map(|(quality, _)| quality.psnr).filter(|psnr| psnr.is_finite()).collect()),
-        ssim: mean(figures.iter().map(|(_, ssim)| *ssim).collect()),
-        shown_ssim: mean(figures.iter().map(|(quality, _)| quality.ssim).collect()),
-        most: figures.iter().map(|(quality, _)| quality.l_inf).max().unwrap(),
+        psnr,
+        ssim: similarity(&x, &y, &flat, 49.0 / 48.0),
+        shown_ssim: similarity(&mirrored(&x), &mirrored(&y), &bell.outer(&bell), 1.0),
+        most: ((&x - &y).abs().max().double_value(&[]) * 255.0).round() as u8,
     }
 }
 
-/// Structural similarity as the described figures have it: windows of 7 x 7 pixels, all weighing the same, that lie within
-/// the picture; unbiased variances; values 0 to 1.
-fn similarity(a: &Rgba, b: &Rgba) -> f64 {
-    const WINDOW: usize = 7;
-    const COUNT: f64 = (WINDOW * WINDOW) as f64;
+/// Mean structural similarity over all places of the window (`[k, k]`, adds up to one) within pictures of 0 to 1, f64
+/// `[N, 3, H, W]`; variances are multiplied by `unbiased`.
+fn similarity(x: &Tensor, y: &Tensor, window: &Tensor, unbiased: f64) -> f64 {
     let (c1, c2) = (0.01f64.powi(2), 0.03f64.powi(2));
-    let (mut sum, mut windows) = (0.0, 0.0);
-    for channel in 0..3 {
-        let plane = |picture: &Rgba| -> Vec<f64> {
-            picture.bytes.chunks_exact(4).map(|pixel| f64::from(pixel[channel]) / 255.0).collect()
-        };
-        let (x, y) = (plane(a), plane(b));
-        for (top, left) in (0..=a.height - WINDOW).flat_map(|top| (0..=a.width - WINDOW).map(move |left| (top, left))) {
-            let mut sums = [0.0; 5];
-            for row in top..top + WINDOW {
-                let line = row * a.width + left..row * a.width + left + WINDOW;
-                for (&x, &y) in x[line.clone()].iter().zip(&y[line]) {
-                    sums[0] += x;
-                    sums[1] += y;
-                    sums[2] += x * x;
-                    sums[3] += y * y;
-                    sums[4] += x * y;
-                }
-            }
-            let [mx, my, xx, yy, xy] = sums.map(|sum| sum / COUNT);
-            let unbiased = COUNT / (COUNT - 1.0);
-            let (vx, vy, cov) = ((xx - mx * mx) * unbiased, (yy - my * my) * unbiased, (xy - mx * my) * unbiased);
-            sum += (2.0 * mx * my + c1) * (2.0 * cov + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2));
-            windows += 1.0;
-        }
-    }
-    sum / windows
+    let (height, width) = (x.size()[2], x.size()[3]);
+    let mean = |planes: Tensor| {
+        let kernel = window.unsqueeze(0).unsqueeze(0);
+        planes.view([-1, 1, height, width]).conv2d(&kernel, None::<Tensor>, 1, 0, 1, 1)
+    };
+    let (mx, my) = (mean(x.shallow_clone()), mean(y.shallow_clone()));
+    let vx = (mean(x.square()) - mx.square()) * unbiased;
+    let vy = (mean(y.square()) - my.square()) * unbiased;
+    let cov = (mean(x * y) - &mx * &my) * unbiased;
+    let top = (&mx * &my * 2.0 + c1) * (cov * 2.0 + c2);
+    (top / ((mx.square() + my.square() + c1) * (vx + vy + c2))).mean(Kind::Double).double_value(&[])
 }
 
 /// Pictures of CIFAR-10's test set: u8 `[1000, 3, 32, 32]`; nothing where there is no CIFAR-10.
@@ -241,14 +221,17 @@ fn triggers_change_noise_as_much_as_their_formulas_say() {
     }
 }
 
+/// The window computes its figures without tensors.
 #[test]
-fn similarity_of_flat_pictures_is_that_of_their_means() {
-    let flat = |level: i64| {
-        let pixels = Tensor::full([3, SIDE as i64, SIDE as i64], level, (Kind::Uint8, Device::Cpu));
-        rgba_from_pixels(&pixels).unwrap()
-    };
-    assert_eq!(similarity(&flat(90), &flat(90)), 1.0);
-    let (a, b, c1) = (100.0 / 255.0, 151.0 / 255.0, 1e-4);
-    let wanted = (2.0 * a * b + c1) / (a * a + b * b + c1);
-    assert!((similarity(&flat(100), &flat(151)) - wanted).abs() < 1e-9);
+fn the_window_shows_the_same_figures() {
+    let pixels = noise(1);
+    for id in ["badnets", "sig", "ctrl"] {
+        let trigger = trigger(id, &json!({}));
+        let picture = |batch: &Tensor| rgba_from_pixels(&batch.get(0)).unwrap();
+        let shown = Quality::of(&picture(&pixels), &picture(&trigger.apply(&pixels, &[0]).unwrap()));
+        let measured = measure(&*trigger, &pixels);
+        assert!((shown.psnr - measured.psnr).abs() < 1e-6, "{id}: {shown:?}, {measured:?}");
+        assert!((shown.ssim - measured.shown_ssim).abs() < 1e-6, "{id}: {shown:?}, {measured:?}");
+        assert_eq!(shown.l_inf, measured.most, "{id}");
+    }
 }
