@@ -4,12 +4,15 @@
 //! `cargo bench --bench triggers` (a name, `-- sig`, picks one attack). Wanted: less than 10 % for closed forms.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and may fail loudly")]
 
+#[path = "../tests/common/scene.rs"]
+mod scene;
+
 use polariscope::attacks::{ALL, Moment};
 use polariscope::data::Trigger;
-use polariscope::engine::Attacker;
-use polariscope::experiment::{Pick, Precision};
+use polariscope::experiment::Precision;
 use polariscope::nets::training::Sgd;
 use polariscope::nets::{InputSpec, Mode, Network, Params, Pass, device, zoo};
+use serde_json::{Value, json};
 use std::time::Instant;
 use tch::{Device, Kind, Tensor};
 
@@ -29,14 +32,22 @@ fn main() {
     println!("\n| attack | {POISONED} pictures, ms | one step, ms | share of a step, median (most) | closed form |");
     println!("|---|---|---|---|---|");
     for entry in ALL.iter().filter(|entry| entry.method.id.contains(&filter)) {
-        let pick = Pick { id: entry.method.id.to_owned(), options: serde_json::Map::new() };
-        let trigger = Attacker::plain(&pick, SIDE, SIDE).and_then(|attacker| attacker.trigger(Moment::Training));
-        match trigger {
-            Ok(trigger) => measure(entry.method.id, &*trigger, &mut victim),
-            // A trigger that is optimised on the data costs nothing by itself: what it leaves behind is added or mixed in.
-            Err(problem) => println!("| {} | - | - | - | {} |", entry.method.id, problem.headline),
+        let options = quick((entry.method.defaults)());
+        let trigger = scene::trigger(entry.method.id, &options, SIDE, Moment::Training);
+        measure(entry.method.id, &*trigger, &mut victim);
+    }
+}
+
+/// The defaults, but as little training as possible for what the attacker makes: it costs nothing in the loop.
+fn quick(mut options: Value) -> Value {
+    for (name, least) in
+        [("surrogate_epochs", 1), ("mask_epochs", 1), ("iterations", 50), ("images", 20), ("passes", 1), ("steps", 1)]
+    {
+        if let Some(option) = options.get_mut(name) {
+            *option = json!(least);
         }
     }
+    options
 }
 
 /// Alternates stamps and steps, so that both meet the same moods of the machine.

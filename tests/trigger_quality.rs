@@ -5,12 +5,13 @@
 //! the table of docs/results.md: `cargo test --test trigger_quality -- --nocapture`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests may fail loudly and say what they measured")]
 
+#[path = "common/scene.rs"]
+mod scene;
+
 use polariscope::app::picture::Quality;
 use polariscope::attacks::Moment;
 use polariscope::data::sources::{self, SourceChoice};
 use polariscope::data::{Dataset, Trigger, rgba_from_pixels};
-use polariscope::engine::Attacker;
-use polariscope::experiment::Pick;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -51,6 +52,10 @@ fn described() -> Vec<Row> {
         row("blended", json!({"alpha_test": 0.05}), 32.8, 0.981, DRAWN, 13),
         row("blended", json!({"alpha_test": 0.1}), 26.7, 0.932, DRAWN, 26),
         row("blended", json!({}), 20.7, 0.796, DRAWN, 51),
+        row("bpp", json!({"levels": 4}), 20.4, 0.716, SAME, 43),
+        row("bpp", json!({}), 27.8, 0.904, SAME, 18),
+        row("bpp", json!({"levels": 16}), 34.4, 0.971, SAME, 9),
+        row("bpp", json!({"levels": 32}), 40.6, 0.992, SAME, 4),
         row("ctrl", json!({"magnitude": 50}), 38.1, 0.985, SAME, 12),
         row("ctrl", json!({}), 32.0, 0.947, SAME, 23),
         row("ctrl", json!({"magnitude": 200}), 26.1, 0.852, SAME, 45),
@@ -63,6 +68,10 @@ fn described() -> Vec<Row> {
         row("sig", json!({"delta_test": 10}), 31.3, 0.943, SAME, 10),
         row("sig", json!({"delta_test": 20}), 25.3, 0.837, SAME, 20),
         row("sig", json!({}), 19.4, 0.633, SAME, 40),
+        row("wanet", json!({}), 32.1, 0.977, DRAWN, 255),
+        row("wanet", json!({"strength": 1.0}), 26.3, 0.913, DRAWN, 255),
+        row("wanet", json!({"strength": 2.0}), 21.4, 0.755, DRAWN, 255),
+        row("wanet", json!({"grid": 8}), 30.3, 0.962, DRAWN, 255),
     ]
 }
 
@@ -81,10 +90,17 @@ fn derived() -> Vec<Row> {
     let stripes = mean(&[0.0, 1369.0, 784.0, 225.0, 1600.0, 225.0, 784.0, 1369.0]);
     // Two coefficients of 1024 raised by 100 in U and V, and what that is in red, green and blue.
     let checker = 2.0 * 100.0f64.powi(2) / 1024.0 * mean(&[1.14f64.powi(2), 0.977f64.powi(2), 2.029f64.powi(2)]);
+    let coarse = |levels: f64| {
+        let most = levels - 1.0;
+        let error = |x: f64| (x - ((x * most / 255.0).round() / most * 255.0).round()).powi(2);
+        mean(&LEVELS.map(|level| error(f64::from(level))).collect::<Vec<_>>())
+    };
     let close = (0.05, 0.0);
     vec![
         // Black on nine pixels of three values: the change is the picture itself.
         row("badnets", json!({"color": "#000000"}), decibel(9.0 / 1024.0 * square_mean()), f64::NAN, (0.2, 0.0), 175),
+        row("bpp", json!({}), decibel(coarse(8.0)), f64::NAN, close, 18),
+        row("bpp", json!({"levels": 2}), decibel(coarse(2.0)), f64::NAN, close, 127),
         // The first coefficient is the mean: 96 / 32 is three levels everywhere.
         row("ctrl", json!({"channels": "y", "cells": [[0, 0]], "magnitude": 96}), decibel(9.0), f64::NAN, close, 3),
         row("ctrl", json!({}), decibel(checker + ROUNDING), f64::NAN, close, 22),
@@ -119,9 +135,7 @@ impl Measured {
 }
 
 fn trigger(id: &str, options: &Value) -> Box<dyn Trigger> {
-    let Value::Object(options) = options.clone() else { panic!("options are an object") };
-    let attacker = Attacker::plain(&Pick { id: id.into(), options }, SIDE as i64, SIDE as i64).unwrap();
-    attacker.trigger(Moment::Test).unwrap()
+    scene::trigger(id, options, SIDE as i64, Moment::Test)
 }
 
 /// `pixels` is u8 `[N, 3, H, W]`. Pictures that the trigger leaves alike have no PSNR and are left out of its mean.
@@ -132,28 +146,36 @@ fn measure(trigger: &dyn Trigger, pixels: &Tensor) -> Measured {
     let (x, y) = (unit(pixels), unit(&stamped));
     let errors = (&x - &y).square().mean_dim([1i64, 2, 3].as_slice(), false, Kind::Double);
     let psnr = errors.masked_select(&errors.gt(0.0)).log10().mean(Kind::Double).double_value(&[]) * -10.0;
-    let flat = Tensor::full([7, 7], 1.0 / 49.0, (Kind::Double, Device::Cpu));
-    let distances = Tensor::arange_start(-5, 6, (Kind::Double, Device::Cpu));
-    let bell = (distances.square() / (-2.0 * 1.5 * 1.5)).exp();
-    let bell = &bell / bell.sum(Kind::Double);
-    let mirrored = |x: &Tensor| x.reflection_pad2d([5, 5, 5, 5]);
+    let bell: Vec<f64> = (-5..=5).map(|at| (-f64::from(at * at) / (2.0 * 1.5 * 1.5)).exp()).collect();
+    let total: f64 = bell.iter().sum();
+    let bell: Vec<f64> = bell.iter().map(|weight| weight / total).collect();
     Measured {
         psnr,
-        ssim: similarity(&x, &y, &flat, 49.0 / 48.0),
-        shown_ssim: similarity(&mirrored(&x), &mirrored(&y), &bell.outer(&bell), 1.0),
+        ssim: similarity(&x, &y, &windows(&[1.0 / 7.0; 7], 0), 49.0 / 48.0),
+        shown_ssim: similarity(&x, &y, &windows(&bell, 5), 1.0),
         most: ((&x - &y).abs().max().double_value(&[]) * 255.0).round() as u8,
     }
 }
 
-/// Mean structural similarity over all places of the window (`[k, k]`, adds up to one) within pictures of 0 to 1, f64
-/// `[N, 3, H, W]`; variances are multiplied by `unbiased`.
-fn similarity(x: &Tensor, y: &Tensor, window: &Tensor, unbiased: f64) -> f64 {
+/// Every place of a window on a line of pixels, one per row: f64 `[places, SIDE]`. Windows may stick out by so many pixels;
+/// the line is mirrored there.
+fn windows(weights: &[f64], stick_out: usize) -> Tensor {
+    let places = SIDE + 2 * stick_out + 1 - weights.len();
+    let mut matrix = vec![0.0; places * SIDE];
+    for place in 0..places {
+        for (tap, weight) in weights.iter().enumerate() {
+            let at = (place + tap).abs_diff(stick_out);
+            matrix[place * SIDE + at.min(2 * (SIDE - 1) - at)] += weight;
+        }
+    }
+    Tensor::from_slice(&matrix).view([places as i64, SIDE as i64])
+}
+
+/// Mean structural similarity over all places of a window that is the product of two lines of [`windows`], for pictures of
+/// 0 to 1, f64 `[N, 3, SIDE, SIDE]`; variances are multiplied by `unbiased`.
+fn similarity(x: &Tensor, y: &Tensor, windows: &Tensor, unbiased: f64) -> f64 {
     let (c1, c2) = (0.01f64.powi(2), 0.03f64.powi(2));
-    let (height, width) = (x.size()[2], x.size()[3]);
-    let mean = |planes: Tensor| {
-        let kernel = window.unsqueeze(0).unsqueeze(0);
-        planes.view([-1, 1, height, width]).conv2d(&kernel, None::<Tensor>, 1, 0, 1, 1)
-    };
+    let mean = |planes: Tensor| windows.matmul(&planes).matmul(&windows.tr());
     let (mx, my) = (mean(x.shallow_clone()), mean(y.shallow_clone()));
     let vx = (mean(x.square()) - mx.square()) * unbiased;
     let vy = (mean(y.square()) - my.square()) * unbiased;

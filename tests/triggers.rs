@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
 mod common;
+#[path = "common/scene.rs"]
+mod scene;
 
 use common::{Pictures, SPEC, Script, Shelf, parts};
 use eframe::egui_wgpu::RendererOptions;
@@ -17,13 +19,12 @@ use polariscope::app::picture::{Crop, Stamp};
 use polariscope::attacks::{Moment, add_form, warp_form};
 use polariscope::data::augment::to_u8;
 use polariscope::data::{Trigger, rgba_from_pixels};
-use polariscope::engine::Attacker;
-use polariscope::experiment::{Pick, Result};
+use polariscope::experiment::Result;
 use polariscope::run::TriggerForm;
 use polariscope::run::event::{Rgba, Thumbnails};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 
@@ -197,12 +198,6 @@ fn a_trigger_that_cannot_be_made_says_why_and_offers_the_lab() {
 
 const SIDE: usize = 32;
 
-fn trigger(id: &str, options: Value) -> Box<dyn Trigger> {
-    let Value::Object(options) = options else { panic!("options are an object") };
-    let pick = Pick { id: id.into(), options };
-    Attacker::plain(&pick, SIDE as i64, SIDE as i64).unwrap().trigger(Moment::Test).unwrap()
-}
-
 /// Draws with the shaders of the window on this machine's rasteriser, one pixel of the picture on one of the screen.
 fn render(width: usize, height: usize, draw: impl Fn(&egui::Ui, Rect) + 'static) -> Rgba {
     struct Easel<F>(F);
@@ -291,17 +286,20 @@ fn variants() -> Vec<(String, Box<dyn Trigger>)> {
         ("ctrl", json!({})),
         ("ftrojan", json!({})),
         ("ftrojan", json!({"magnitude": 90, "channels": "cr", "window": 16})),
+        ("bpp", json!({})),
+        ("wanet", json!({})),
+        ("wanet", json!({"strength": 2.5, "grid": 9, "rescale": 0.94})),
     ];
     let residual = drawn(3, 60.0);
     let add = plain(add_form(&residual).unwrap(), move |x| x + &residual);
     let others = [
         ("a residual", add),
-        ("8 levels", levels(8.0)),
         ("3 levels", levels(3.0)),
         ("a gentle warp", warp(drawn(2, 0.6))),
         ("a wild warp", warp(drawn(2, 9.0))),
     ];
-    let attacks = attacks.map(|(id, options)| (format!("{id} {options}"), trigger(id, options)));
+    let attacks = attacks
+        .map(|(id, options)| (format!("{id} {options}"), scene::trigger(id, &options, SIDE as i64, Moment::Test)));
     attacks.into_iter().chain(others.map(|(name, trigger)| (name.to_owned(), trigger))).collect()
 }
 

@@ -190,7 +190,7 @@ impl<'a> Pruner<'a> {
             let (scale, shift) = (format!("{name}.weight"), format!("{name}.bias"));
             let mut mask = masks.get(name)?.shallow_clone();
             if let Some(noise) = noise {
-                mask = mask + noise.get(&scale)?;
+                mask += noise.get(&scale)?;
                 replaced.push((shift.clone(), params.get(&shift)? * (noise.get(&shift)? + 1.0)));
             }
             let value = params.get(&scale)? * mask;

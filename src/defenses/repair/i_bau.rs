@@ -230,7 +230,7 @@ impl Learner for Unlearner<'_> {
     fn learn(&mut self, job: &mut Job, batch: &CleanBatch, means: &mut Means) -> Outcome<()> {
         let o = self.options;
         let batches = batch.steps / o.rounds.max(1);
-        if batch.step % batches.max(1) == 0 || !self.perturbation.defined() {
+        if batch.step.is_multiple_of(batches.max(1)) || !self.perturbation.defined() {
             self.perturbation = self.find(job)?;
             self.show(job, batch.step / batches.max(1) + 1)?;
         }
