@@ -352,3 +352,28 @@ fn a_full_disk_and_a_read_only_folder_end_with_code_4_and_lose_nothing() {
     let (code, _, _) = place.json(&["run", "spec.toml", "--out", "small", "--resume", "--json"]);
     assert_eq!(code, 0);
 }
+
+#[test]
+fn a_sweep_runs_every_variant_once_and_finds_them_again() {
+    let place = Place::new();
+    let text = "base = 'spec.toml'\n[vary]\n'poison.ratio' = [0.05, 0.1]\n[[case]]\nname = 'patch'\nset = ['train.epochs=1']\n";
+    fs::write(place.path("sweep.toml"), text).unwrap();
+    let (code, planned, _) = place.json(&["sweep", "sweep.toml", "--dry-run", "--json"]);
+    assert_eq!((code, planned["runs"].as_array().unwrap().len()), (0, 2));
+    assert_eq!(planned["runs"][0]["name"], "patch, ratio 0.05");
+    assert!(!place.path("runs").exists(), "nothing has run");
+
+    let sweep = || place.json(&["sweep", "sweep.toml", "--out", "out", "--json"]);
+    let (code, first, _) = sweep();
+    assert_eq!(code, 0);
+    let (code, again, told) = sweep();
+    assert_eq!((code, &again), (0, &first));
+    assert!(told.contains("already finished"), "{told}");
+    let csv = fs::read_to_string(place.path("out/sweep.csv")).unwrap();
+    assert!(csv.lines().count() >= 3 && csv.starts_with("run,folder,model"), "{csv}");
+
+    fs::write(place.path("sweep.toml"), text.replace("0.1]", "2.0]")).unwrap();
+    let refused = place.run(&["sweep", "sweep.toml", "--out", "other"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(!place.path("other").exists(), "a mistake in one run is told before the first one starts");
+}

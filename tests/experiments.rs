@@ -1,6 +1,7 @@
 //! Every method that the program knows can be written into an experiment, checked, resolved and read back.
 
 use polariscope::catalogue;
+use polariscope::experiment::sweep::Sweep;
 use polariscope::experiment::{Kind, Spec, check};
 
 #[test]
@@ -56,5 +57,18 @@ fn every_preset_and_the_demo_are_experiments_that_can_run() {
         let text = std::fs::read_to_string(&path).unwrap();
         let spec = Spec::parse(&text, catalogue::all()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         assert!(!spec.name().is_empty(), "{} has no name", path.display());
+    }
+}
+
+#[test]
+fn every_sweep_is_made_of_experiments_that_can_run() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/sweeps");
+    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let sweep = Sweep::read(&path).unwrap();
+        let base = std::fs::read_to_string(sweep.base_of(&path)).unwrap();
+        for variant in sweep.variants().unwrap() {
+            check::parse_patched(&base, &variant.set, catalogue::all())
+                .unwrap_or_else(|problem| panic!("{}, {}: {problem}", path.display(), variant.name));
+        }
     }
 }

@@ -8,6 +8,7 @@ mod plan;
 mod progress;
 mod run;
 mod runs;
+mod sweep;
 
 use crate::experiment::{Code, Problem, Result};
 use clap::{Parser, Subcommand};
@@ -40,6 +41,8 @@ struct Arguments {
 enum Command {
     /// Run an experiment.
     Run(run::Arguments),
+    /// Run an experiment many times with something varied; finished runs are not run again.
+    Sweep(sweep::Arguments),
     /// Say what an experiment will poison, before anything is trained.
     Plan(plan::Arguments),
     /// List all methods, or explain one.
@@ -138,6 +141,7 @@ fn window_on(path: Option<PathBuf>, train: bool) -> Door {
 fn dispatch(command: Command) -> Result<i32> {
     match command {
         Command::Run(arguments) => return run::run(&arguments),
+        Command::Sweep(arguments) => return sweep::sweep(&arguments),
         Command::Plan(arguments) => return plan::plan(&arguments),
         Command::Methods { id, output } => methods::methods(id.as_deref(), output)?,
         Command::Inspect { path, output } => {

@@ -34,8 +34,6 @@ pub struct Arguments {
     output: Output,
 }
 
-const JOB: JobId = JobId(1);
-
 /// How long the worker may take to drop its tensors.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -43,48 +41,71 @@ pub fn run(arguments: &Arguments) -> Result<i32> {
     let mut patches = arguments.set.clone();
     patches.extend(arguments.device.as_ref().map(|device| format!("device=\"{device}\"")));
     let spec = read_spec(&arguments.spec, &patches)?.to_toml()?;
-
-    let interrupts = count_interrupts()?;
-    let mut worker = Worker::start(Box::new(|| {}))?;
+    let mut terminal = Terminal::start()?;
     let request = RunRequest { spec, folder: arguments.out.clone(), resume: arguments.resume };
-    worker.send(Command::Start { job: JOB, request: Box::new(request) })?;
+    let (folder, ending) = terminal.run(request)?;
+    terminal.close(|| report(arguments.output, folder, &ending))
+}
 
-    let mut display = Display::new();
-    let mut folder = None;
-    let mut stopping = false;
-    let ending = loop {
-        match worker.wait(Duration::from_millis(200)) {
-            Some(Event::Job(_, JobEvent::Finished(ending))) => break ending,
-            Some(Event::Job(_, event)) => {
-                if let JobEvent::Started { folder: path, .. } = &event {
-                    folder = Some(path.clone());
-                }
-                display.event(&event);
-            }
-            Some(Event::Broken(problem)) => break Ending::Failed(problem),
-            Some(Event::Answer(..)) | None => {}
-        }
-        if let Some(progress) = worker.progress(JOB) {
-            display.progress(&progress);
-        }
-        match interrupts.load(Ordering::SeqCst) {
-            0 => {}
-            1 if !stopping => {
-                stopping = true;
-                display.line("Stopping after this batch; what was reached is kept. Once more leaves at once.");
-                worker.send(Command::Stop { job: JOB, keep: true })?;
-            }
-            1 => {}
-            _ => leave(exit::STOPPED),
-        }
-    };
-    display.finish();
-    if worker.shutdown(PATIENCE) == Shutdown::Forced {
-        // Results are on disk; a worker that hangs in a library must not hold the terminal.
-        let code = report(arguments.output, folder, &ending)?;
-        leave(code);
+/// A worker whose jobs are shown on the terminal and stopped by its signals.
+pub struct Terminal {
+    worker: Worker,
+    interrupts: Arc<AtomicUsize>,
+    jobs: u64,
+}
+
+impl Terminal {
+    pub fn start() -> Result<Self> {
+        let interrupts = count_interrupts()?;
+        Ok(Self { worker: Worker::start(Box::new(|| {}))?, interrupts, jobs: 0 })
     }
-    report(arguments.output, folder, &ending)
+
+    /// Runs one job to its end; tells the run folder, where it got one, and how it ended.
+    pub fn run(&mut self, request: RunRequest) -> Result<(Option<PathBuf>, Ending)> {
+        self.jobs += 1;
+        let job = JobId(self.jobs);
+        self.worker.send(Command::Start { job, request: Box::new(request) })?;
+        let mut display = Display::new();
+        let mut folder = None;
+        let mut stopping = false;
+        let ending = loop {
+            match self.worker.wait(Duration::from_millis(200)) {
+                Some(Event::Job(_, JobEvent::Finished(ending))) => break ending,
+                Some(Event::Job(_, event)) => {
+                    if let JobEvent::Started { folder: path, .. } = &event {
+                        folder = Some(path.clone());
+                    }
+                    display.event(&event);
+                }
+                Some(Event::Broken(problem)) => break Ending::Failed(problem),
+                Some(Event::Answer(..)) | None => {}
+            }
+            if let Some(progress) = self.worker.progress(job) {
+                display.progress(&progress);
+            }
+            match self.interrupts.load(Ordering::SeqCst) {
+                0 => {}
+                1 if !stopping => {
+                    stopping = true;
+                    display.line("Stopping after this batch; what was reached is kept. Once more leaves at once.");
+                    self.worker.send(Command::Stop { job, keep: true })?;
+                }
+                1 => {}
+                _ => leave(exit::STOPPED),
+            }
+        };
+        display.finish();
+        Ok((folder, ending))
+    }
+
+    /// Ends the worker and returns the exit code that `report` gives.
+    pub fn close(mut self, report: impl FnOnce() -> Result<i32>) -> Result<i32> {
+        if self.worker.shutdown(PATIENCE) == Shutdown::Forced {
+            // Results are on disk; a worker that hangs in a library must not hold the terminal.
+            leave(report()?);
+        }
+        report()
+    }
 }
 
 /// A spec with patches. One that is wrong is told with the name of its file and the right line, before anything starts.

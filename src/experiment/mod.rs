@@ -10,6 +10,7 @@ pub mod patch;
 pub mod problem;
 pub mod schema;
 pub mod spec;
+pub mod sweep;
 pub mod task;
 
 pub use fair::FairExperiment;

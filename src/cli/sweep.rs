@@ -1,0 +1,166 @@
+//! `polariscope sweep FILE`.
+
+use super::run::{Terminal, read_spec};
+use super::{Output, exit};
+use crate::experiment::sweep::{Sweep, Variant};
+use crate::experiment::{Problem, Result};
+use crate::run::atomic::write_atomic;
+use crate::run::event::{Ending, RunRequest};
+use crate::run::folder::{RunFolder, folder_name_of, runs_folder};
+use crate::run::results::{Results, percent, quoted, time_in_words};
+use serde_json::json;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// What to vary, as TOML: a base experiment, [vary] and [[case]].
+    sweep: PathBuf,
+    /// Change a value of every run: `--set threads=1`.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// The folder that the run folders go to; by default the user's runs.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Only say which runs there would be.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// A run that is planned or over.
+struct Run {
+    variant: Variant,
+    spec: String,
+    folder: PathBuf,
+    problem: Option<Problem>,
+}
+
+pub fn sweep(arguments: &Arguments) -> Result<i32> {
+    let mut runs = plan(arguments)?;
+    if arguments.dry_run {
+        let names: Vec<_> = runs.iter().map(|run| json!({ "name": run.variant.name, "folder": run.folder })).collect();
+        let text = || {
+            let line = |run: &Run| format!("{:<48} {}", run.variant.name, run.folder.display());
+            format!("{} runs\n{}", runs.len(), runs.iter().map(line).collect::<Vec<_>>().join("\n"))
+        };
+        arguments.output.print(&json!({ "runs": names }), text)?;
+        return Ok(exit::DONE);
+    }
+    let mut terminal = Terminal::start()?;
+    let count = runs.len();
+    let mut stopped = false;
+    for (index, run) in runs.iter_mut().enumerate() {
+        eprintln!("\n({}/{count}) {}", index + 1, run.variant.name);
+        // A run that is there goes on where it stopped; a finished one tells its results.
+        let resume = run.folder.join("spec.toml").is_file();
+        let request = RunRequest { spec: run.spec.clone(), folder: Some(run.folder.clone()), resume };
+        match terminal.run(request)?.1 {
+            Ending::Done => {}
+            Ending::Stopped { .. } => {
+                stopped = true;
+                break;
+            }
+            // One run that cannot be made does not hold up the others.
+            Ending::Failed(problem) => {
+                eprintln!("error: {problem}");
+                run.problem = Some(problem);
+            }
+        }
+    }
+    terminal.close(|| report(arguments, &runs, stopped))
+}
+
+/// All runs with their checked specs: a mistake in any of them is told before the first one starts.
+fn plan(arguments: &Arguments) -> Result<Vec<Run>> {
+    let sweep = Sweep::read(&arguments.sweep)?;
+    let base = sweep.base_of(&arguments.sweep);
+    let folder = match &arguments.out {
+        Some(folder) => folder.clone(),
+        None => runs_folder()?,
+    };
+    let plan = |variant: Variant| -> Result<Run> {
+        let patches: Vec<String> = variant.set.iter().chain(&arguments.set).cloned().collect();
+        let spec = read_spec(&base, &patches).map_err(|problem| problem.because(variant.name.clone()))?;
+        let resolved = spec.resolve(crate::catalogue::all());
+        Ok(Run { folder: folder.join(folder_name_of(&resolved)), spec: spec.to_toml()?, variant, problem: None })
+    };
+    sweep.variants()?.into_iter().map(plan).collect()
+}
+
+fn report(arguments: &Arguments, runs: &[Run], stopped: bool) -> Result<i32> {
+    let results = |run: &Run| -> Results {
+        RunFolder::open(&run.folder).and_then(|folder| folder.results()).ok().flatten().unwrap_or_default()
+    };
+    let all: Vec<(&Run, Results)> = runs.iter().map(|run| (run, results(run))).collect();
+    if let Some(folder) = &arguments.out {
+        write_atomic(&folder.join("sweep.csv"), csv(&all).as_bytes())?;
+    }
+    let value: Vec<_> = all
+        .iter()
+        .map(|(run, results)| {
+            let problem = run.problem.as_ref();
+            json!({ "name": run.variant.name, "folder": run.folder, "results": results.to_json(), "problem": problem })
+        })
+        .collect();
+    arguments.output.print(&json!({ "runs": value, "stopped": stopped }), || text(&all))?;
+    let failed = runs.iter().find_map(|run| run.problem.as_ref());
+    Ok(match failed {
+        _ if stopped => exit::STOPPED,
+        Some(problem) => problem.code.exit_code(),
+        None => exit::DONE,
+    })
+}
+
+/// One line for each model of each run.
+fn text(all: &[(&Run, Results)]) -> String {
+    let mut text =
+        format!("{:<40} {:<24} {:>7} {:>7} {:>7} {:>7} {:>14}\n", "", "", "ACC %", "ASR %", "RA %", "DER %", "time");
+    for (run, results) in all {
+        for row in &results.rows {
+            let title = if row.control { format!("{} (control)", row.title) } else { row.title.clone() };
+            let s = &row.scores;
+            let _ = writeln!(
+                text,
+                "{:<40} {title:<24} {:>7} {:>7} {:>7} {:>7} {:>14}",
+                run.variant.name,
+                percent(Some(s.acc)),
+                percent(s.asr),
+                percent(s.ra),
+                percent(row.der),
+                time_in_words(row.seconds)
+            );
+        }
+        if let Some(problem) = &run.problem {
+            let _ = writeln!(text, "{:<40} failed: {}", run.variant.name, problem.headline);
+        }
+    }
+    text
+}
+
+fn csv(all: &[(&Run, Results)]) -> String {
+    let mut text = "run,folder,model,method,control,acc,asr,ra,der,seconds,note\n".to_owned();
+    let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    for (run, results) in all {
+        for row in &results.rows {
+            let folder = run.folder.file_name().map_or_else(String::new, |name| Path::new(name).display().to_string());
+            let cells = [
+                quoted(&run.variant.name),
+                quoted(&folder),
+                quoted(&row.title),
+                quoted(&row.method),
+                row.control.to_string(),
+                row.scores.acc.to_string(),
+                number(row.scores.asr),
+                number(row.scores.ra),
+                number(row.der),
+                row.seconds.to_string(),
+                quoted(&row.note),
+            ];
+            text.push_str(&cells.join(","));
+            text.push('\n');
+        }
+    }
+    text
+}
