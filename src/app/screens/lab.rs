@@ -155,7 +155,7 @@ fn preview(ui: &mut Ui, state: &State, requests: &Requests) {
     });
     ui.add_space(theme::of(ui).gap * 0.5);
     widgets::section(ui, "What will be poisoned", "", |ui| {
-        views::planner(ui, &state.planner, theme::of(ui).body * 15.0);
+        views::planner(ui, &state.planner, theme::of(ui).body * 20.0);
     });
 }
 
