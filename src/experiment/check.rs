@@ -3,7 +3,7 @@
 //! Names, types, choices and limits come from the schemas of [`Experiment`] and of the methods' options; there is no
 //! second list of limits. Every complaint names line and column, shows the text and, where possible, the nearest name.
 
-use super::fair::{FairExperiment, KernelKind, Solver};
+use super::fair::{FAIR_REGRESSION, FairExperiment, KernelKind, Solver};
 use super::located::{Located, Part, from_toml};
 use super::method::{Kind, Method, Property, schema_of};
 use super::nearest;
@@ -19,6 +19,14 @@ use serde_json::{Map, Value};
 
 /// Reads and checks an experiment. If several things are wrong, the first one in the text is the headline.
 pub fn parse(text: &str, methods: &[&'static Method]) -> Result<Experiment> {
+    let located = Located::parse(text)?;
+    if located.value()?.get("task").and_then(Value::as_str) == Some(FAIR_REGRESSION) {
+        let (place, excerpt) = located.show(&located.span("task", Part::Value));
+        return Err(Problem::bad_input("This is a fair regression; it trains no network.")
+            .at(place)
+            .because(excerpt)
+            .remedy("Open it on the Fairness screen, or run it with `polariscope run`."));
+    }
     parse_as(text, "An experiment", methods, check_together)
 }
 
