@@ -1,5 +1,5 @@
 //! How long the window's own thread works on a frame: the trigger bench with 10,000 thumbnails while the strength slider
-//! moves, and Watch with curves of 10,000 points each while new ones arrive. Prints; judges nothing.
+//! moves, the point on a trade-off dragged with 5,000 people, and Watch with curves of 10,000 points each while new ones arrive. Prints; judges nothing.
 //!
 //! `cargo xtask bench frames`. Waiting for the graphics card does not count; drawing on it is printed apart.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and may fail loudly")]
@@ -11,6 +11,7 @@ use common::{CLASSES, Script, Shelf, parts, point};
 use egui_kittest::Harness;
 use polariscope::app::background::Background;
 use polariscope::app::command::{Change, Screen, UserCommand};
+use polariscope::app::fair::FairChange;
 use polariscope::app::{App, gpu};
 use polariscope::run::event::{Answer, Bench, JobEvent, Question, Rgba, Thumbnails};
 use polariscope::run::{TriggerForm, WaveShape};
@@ -19,6 +20,7 @@ use std::time::Instant;
 
 const THUMBNAILS: usize = 10_000;
 const POINTS: usize = 10_000;
+const PEOPLE: usize = 5_000;
 const FRAMES: usize = 400;
 const SIDE: usize = 32;
 
@@ -31,6 +33,7 @@ fn main() {
     bench_thumbnails(true);
     bench_thumbnails(false);
     bench_curves();
+    bench_trade_off();
 }
 
 fn window(script: &Script, with_card: bool) -> Harness<'static, App> {
@@ -142,6 +145,29 @@ fn bench_curves() {
         whole.push(begin.elapsed().as_secs_f64() * 1000.0);
     }
     println!("\nwatch, 4 live curves of {POINTS} points");
+    report(&window, clock_before, &mut whole, None);
+}
+
+/// The point on the trade-off moves in every frame: 5,000 people, three groups, thirty features, the pictures that follow.
+fn bench_trade_off() {
+    let script = Script::answering();
+    script.0.borrow_mut().answering = Some(Box::new(|question| match question {
+        Question::Fair { .. } => Ok(Answer::Fair(Arc::new(common::fair::made_up(PEOPLE, 30)))),
+        question => common::answer(question),
+    }));
+    let mut window = window(&script, true);
+    window.state().requests().command(UserCommand::Go(Screen::Fairness));
+    window.run_steps(8);
+    let clock_before = window.state().clock().frames();
+    let mut whole = Vec::new();
+    for frame in 0..FRAMES {
+        let position = 0.5 + 0.5 * (frame as f64 * 0.05).sin();
+        window.state().requests().change(Change::Fair(FairChange::Position(position)));
+        let begin = Instant::now();
+        window.step();
+        whole.push(begin.elapsed().as_secs_f64() * 1000.0);
+    }
+    println!("\nfairness, a drag step with {PEOPLE} people");
     report(&window, clock_before, &mut whole, None);
 }
 

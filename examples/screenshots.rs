@@ -15,6 +15,7 @@ use polariscope::app::command::{Change, Screen, UserCommand};
 use polariscope::app::comparison::CompareChange;
 use polariscope::app::config::{LookChoice, Settings};
 use polariscope::app::export::ExportChange;
+use polariscope::app::fair::FairChange;
 use polariscope::app::run_list::RunChange;
 use polariscope::app::{App, gpu};
 use polariscope::engine::{self, Library};
@@ -29,10 +30,13 @@ struct Wish {
     out: PathBuf,
     look: LookChoice,
     size: (f32, f32),
+    /// Only the scenes of this screen.
+    only: Option<String>,
 }
 
 fn wish() -> Result<Wish, String> {
-    let mut wish = Wish { out: "target/screenshots".into(), look: LookChoice::Light, size: (1280.0, 800.0) };
+    let mut wish =
+        Wish { out: "target/screenshots".into(), look: LookChoice::Light, size: (1280.0, 800.0), only: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().ok_or(format!("{word} needs a value"))?;
@@ -54,6 +58,7 @@ fn wish() -> Result<Wish, String> {
                 let number = |text: &str| text.parse::<f32>().map_err(|error| format!("{text}: {error}"));
                 wish.size = (number(width)?, number(height)?);
             }
+            "--only" => wish.only = Some(value),
             other => return Err(format!("unknown option {other}")),
         }
     }
@@ -94,6 +99,16 @@ impl<'a> Studio<'a> {
         let library = Rc::new(RefCell::new(Library::default()));
         let answering = move |question: &Question| match question {
             Question::Polarizer { .. } | Question::Dial { .. } => engine::answer(question, &library),
+            question => common::answer(question),
+        };
+        self.script.0.borrow_mut().answering = Some(Box::new(answering));
+    }
+
+    /// Lets the real engine read the embedded tables and fit them.
+    fn real_fairness(&self) {
+        let library = Rc::new(RefCell::new(Library::default()));
+        let answering = move |question: &Question| match question {
+            Question::Fair { .. } | Question::Table { .. } => engine::answer(question, &library),
             question => common::answer(question),
         };
         self.script.0.borrow_mut().answering = Some(Box::new(answering));
@@ -211,6 +226,14 @@ fn main() -> Result<(), String> {
     let wish = wish()?;
     std::fs::create_dir_all(&wish.out).map_err(|error| error.to_string())?;
 
+    if let Some(only) = &wish.only {
+        let mut studio = Studio::new(&wish, true);
+        match only.as_str() {
+            "fairness" => fairness(&mut studio),
+            other => return Err(format!("scenes of {other} cannot be drawn alone; known is fairness")),
+        }
+        return Ok(());
+    }
     let mut empty = Studio::new(&wish, false);
     empty.command(UserCommand::Go(Screen::Watch));
     empty.shoot("watch-empty");
@@ -220,7 +243,7 @@ fn main() -> Result<(), String> {
     let mut studio = Studio::new(&wish, true);
     studio.shoot("home");
     studio.change(Change::Open("/home/ada/models/signs.safetensors".into()));
-    studio.change(Change::Open("/home/ada/people.csv".into()));
+    studio.change(Change::Open("/home/ada/people.txt".into()));
     studio.shoot("home-report");
     studio.change(Change::DismissProblem(0));
     studio.command(UserCommand::Go(Screen::Lab));
@@ -276,6 +299,7 @@ fn main() -> Result<(), String> {
     studio.harness.run_steps(4);
     studio.shoot("watch-failed");
     manage(&mut studio);
+    fairness(&mut studio);
     studio.real_polarizer();
     studio.command(UserCommand::LookThrough);
     studio.harness.run_steps(60);
@@ -294,6 +318,42 @@ fn main() -> Result<(), String> {
     studio.export("The layer minus the identity", "layer");
     studio.export("Rates along the dial", "dial");
     Ok(())
+}
+
+/// The trade-off with its point at several places, everything that follows it, and what is chosen before.
+fn fairness(studio: &mut Studio<'_>) {
+    let fair = |studio: &mut Studio<'_>, change| studio.change(Change::Fair(change));
+    studio.real_fairness();
+    studio.command(UserCommand::Go(Screen::Fairness));
+    studio.harness.run_steps(8);
+    studio.shoot("fairness");
+    fair(studio, FairChange::Pin(true));
+    fair(studio, FairChange::Position(0.9));
+    fair(studio, FairChange::Keep);
+    for tab in ["Groups", "Features", "Calibration", "People"] {
+        if let Some(tab) = studio.harness.query_by_label(&format!("Show: {tab}")) {
+            tab.click_accesskit();
+        }
+        studio.harness.run_steps(4);
+        studio.shoot(&format!("fairness-{}", tab.to_lowercase()));
+    }
+    studio.scroll(10_000.0);
+    studio.shoot("fairness-below");
+    studio.scroll(-10_000.0);
+    studio.export("Trade-off", "trade-off");
+    studio.export("Predictions by race", "densities");
+    studio.export("Calibration by race", "calibration");
+    studio.press("Data and model");
+    studio.shoot("fairness-setup");
+    let mut experiment = studio.harness.state().state().fairness.experiment.clone();
+    experiment.table.sensitive.push("medIncome".to_owned());
+    fair(studio, FairChange::Experiment(Box::new(experiment)));
+    fair(studio, FairChange::Fit);
+    studio.press("Data and model");
+    studio.shoot("fairness-two");
+    fair(studio, FairChange::Source("/home/ada/grades.csv".to_owned()));
+    studio.shoot("fairness-problem");
+    fair(studio, FairChange::Source("communities".to_owned()));
 }
 
 /// Runs, their comparison, the palette, the export dialog and Settings.

@@ -239,8 +239,12 @@ fn dropped_files_go_where_they_belong() {
     assert_shows(&window, "A network: PreAct-ResNet18, 10 classes");
     assert_shows(&window, "11,171,146 in 102 tensors");
 
-    drop_file(&mut window, "/tables/people.csv");
+    drop_file(&mut window, "/notes/people.txt");
     assert_shows(&window, "This file is neither a model nor a data set.");
+
+    drop_file(&mut window, "/tables/people.csv");
+    assert_eq!(window.state().state().screen, Screen::Fairness);
+    assert_shows(&window, "Cannot open the table");
 
     let folder = tempfile::tempdir().unwrap();
     let spec = folder.path().join("mine.toml");

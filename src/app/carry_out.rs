@@ -59,10 +59,11 @@ impl State {
             UserCommand::Undo => match self.screen {
                 Screen::Runs => !self.runs.binned.is_empty(),
                 Screen::Settings => self.settings_before.is_some(),
+                Screen::Fairness => false,
                 _ => self.draft.can_undo(),
             },
             UserCommand::Redo => match self.screen {
-                Screen::Runs | Screen::Settings => false,
+                Screen::Runs | Screen::Settings | Screen::Fairness => false,
                 _ => self.draft.can_redo(),
             },
             UserCommand::Go(_)
@@ -203,6 +204,7 @@ impl State {
             }
             Change::Runs(change) => self.change_runs(change),
             Change::Compare(change) => self.change_comparison(change),
+            Change::Fair(change) => self.change_fairness(change),
             Change::Export(change) => self.change_export(change),
             Change::LookAround => self.findings = None,
             Change::Settings(settings) => {
@@ -345,7 +347,7 @@ impl State {
         });
     }
 
-    /// An experiment goes to the Lab, a run to Watch, anything else is looked into by the engine.
+    /// An experiment goes to the Lab, a run to Watch, a table to Fairness, anything else is looked into by the engine.
     fn open(&mut self, path: &Path, engine: &dyn Engine) {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         if path.is_dir() && self.archive.is_run(path) {
@@ -359,6 +361,9 @@ impl State {
                 }
                 Err(error) => self.notices.problem(Problem::io("read this experiment", path, &error)),
             }
+        } else if is_table(extension) || (self.screen == Screen::Fairness && extension.eq_ignore_ascii_case("parquet"))
+        {
+            self.open_table(path);
         } else {
             let purpose = Purpose::Inspect(path.to_owned());
             if self.desk.ask(engine, purpose, Question::Inspect { path: path.to_owned() }) {
@@ -460,6 +465,11 @@ impl State {
             },
         }
     }
+}
+
+/// Tables in text; Parquet holds pictures as often as tables.
+pub(super) fn is_table(extension: &str) -> bool {
+    ["csv", "tsv"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// A name for an experiment that may have none.

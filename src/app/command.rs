@@ -18,18 +18,20 @@ pub enum Screen {
     Watch,
     Polarizer,
     Compare,
+    Fairness,
     Runs,
     Settings,
 }
 
 impl Screen {
-    pub const ALL: [Screen; 8] = [
+    pub const ALL: [Screen; 9] = [
         Screen::Home,
         Screen::Lab,
         Screen::Triggers,
         Screen::Watch,
         Screen::Polarizer,
         Screen::Compare,
+        Screen::Fairness,
         Screen::Runs,
         Screen::Settings,
     ];
@@ -42,6 +44,7 @@ impl Screen {
             Screen::Watch => "Watch",
             Screen::Polarizer => "Polarizer",
             Screen::Compare => "Compare",
+            Screen::Fairness => "Fairness",
             Screen::Runs => "Runs",
             Screen::Settings => "Settings",
         }
@@ -55,6 +58,7 @@ impl Screen {
             Screen::Watch => "Follow a training live, or look at a finished one",
             Screen::Polarizer => "See how one inserted layer holds the trigger back, and turn it up and down",
             Screen::Compare => "Put two to four runs side by side",
+            Screen::Fairness => "See what equal predictions between groups cost, and choose a point of the trade-off",
             Screen::Runs => "Everything that was run",
             Screen::Settings => "Look, device, folders, and what this program found on this machine",
         }
@@ -106,13 +110,14 @@ pub enum UserCommand {
 }
 
 impl UserCommand {
-    pub const ALL: [UserCommand; 35] = [
+    pub const ALL: [UserCommand; 36] = [
         UserCommand::Go(Screen::Home),
         UserCommand::Go(Screen::Lab),
         UserCommand::Go(Screen::Triggers),
         UserCommand::Go(Screen::Watch),
         UserCommand::Go(Screen::Polarizer),
         UserCommand::Go(Screen::Compare),
+        UserCommand::Go(Screen::Fairness),
         UserCommand::Go(Screen::Runs),
         UserCommand::Go(Screen::Settings),
         UserCommand::OpenFile,
@@ -299,6 +304,7 @@ pub enum Change {
     SortRuns(usize),
     Runs(super::run_list::RunChange),
     Compare(super::comparison::CompareChange),
+    Fair(super::fair::FairChange),
     Export(super::export::ExportChange),
     /// Asks the engine anew what is on this machine.
     LookAround,

@@ -2,6 +2,7 @@
 //! own.
 
 use super::command::Screen;
+use super::fair::FairMemory;
 use crate::experiment::{DeviceChoice, Problem, Result};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -123,6 +124,17 @@ impl Config {
         let text = toml::to_string_pretty(window)
             .map_err(|error| Problem::internal("Cannot write the window's place as text.").because(error))?;
         self.write("window.toml", &text)
+    }
+
+    /// The fair regression that was looked at; nothing where it cannot be read.
+    pub fn fairness(&self) -> Option<FairMemory> {
+        toml::from_str(&self.read("fairness.toml")?).ok()
+    }
+
+    pub fn save_fairness(&self, memory: &FairMemory) -> Result<()> {
+        let text = toml::to_string_pretty(memory)
+            .map_err(|error| Problem::internal("Cannot write the fair regression as text.").because(error))?;
+        self.write("fairness.toml", &text)
     }
 
     pub fn draft(&self) -> Option<String> {

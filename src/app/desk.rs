@@ -1,11 +1,12 @@
 //! Questions to the engine: who asked what, and which answer is still wanted. Newest wins.
 
+use crate::experiment::FairExperiment;
 use crate::run::event::{Command, Question, QuestionId};
 use crate::run::handle::Engine;
 use std::path::PathBuf;
 
 /// What an answer is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Purpose {
     /// Pictures of the Lab's draft.
     Preview,
@@ -23,6 +24,12 @@ pub enum Purpose {
     Polarizer(PathBuf),
     /// What the network says with that polarizer at this step of the dial.
     Dial(PathBuf, usize),
+    /// The columns of a table.
+    Table(String),
+    /// The trade-off of this fair regression.
+    Fair(Box<FairExperiment>),
+    /// The fitted model as a file.
+    Model(PathBuf),
     /// What was found on this machine.
     Machine,
 }
@@ -32,6 +39,8 @@ impl Purpose {
     fn supersedes(&self, older: &Purpose) -> bool {
         match self {
             Purpose::Polarizer(_) => matches!(older, Purpose::Polarizer(_)),
+            Purpose::Table(_) => matches!(older, Purpose::Table(_)),
+            Purpose::Fair(_) => matches!(older, Purpose::Fair(_)),
             _ => self == older,
         }
     }
@@ -69,6 +78,11 @@ impl Desk {
     /// A strength of the polarizer is being measured.
     pub fn is_turning(&self) -> bool {
         self.waiting.iter().any(|(_, waiting)| matches!(waiting, Purpose::Dial(..)))
+    }
+
+    /// A fair regression is being fitted.
+    pub fn is_fitting(&self) -> bool {
+        self.waiting.iter().any(|(_, waiting)| matches!(waiting, Purpose::Fair(_)))
     }
 
     /// A file that is being looked at.

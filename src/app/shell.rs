@@ -1,5 +1,6 @@
 //! What is the same on every screen: the rail with words, the top bar, the status bar, problems, and what lies above all.
 
+use super::carry_out::is_table;
 use super::command::{Change, Requests, Screen, UserCommand};
 use super::frame_clock::FrameClock;
 use super::job::JobState;
@@ -132,6 +133,7 @@ fn top_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
                 Screen::Watch => state.job.as_ref().map(|job| job.title.as_str()),
                 Screen::Lab | Screen::Triggers => Some(name.as_str()).filter(|name| !name.is_empty()),
                 Screen::Polarizer => state.polarizer.view.as_ref().map(|view| view.experiment.as_str()),
+                Screen::Fairness => Some(state.fairness.experiment.name.as_str()).filter(|name| !name.is_empty()),
                 Screen::Home | Screen::Compare | Screen::Runs | Screen::Settings => None,
             };
             if let Some(title) = title {
@@ -220,7 +222,9 @@ fn drop_veil(ui: &Ui, t: &Tokens) {
     let name = file.path.as_ref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
     let is_spec = file.path.as_ref().is_some_and(|path| path.extension().is_some_and(|ending| ending == "toml"));
     let is_folder = file.path.as_ref().is_some_and(|path| path.is_dir());
+    let is_table = file.path.as_ref().and_then(|path| path.extension()?.to_str()).is_some_and(is_table);
     let fate = match (is_spec, is_folder) {
+        _ if is_table => "Drop it to look for fair predictions in this table",
         (true, _) => "Drop it to open the experiment in the Lab",
         (_, true) => "Drop it to open the run or look into the folder",
         _ => "Drop it to see what is in it",

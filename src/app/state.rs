@@ -9,6 +9,7 @@ use super::config::{Config, LookChoice, Settings};
 use super::desk::{Desk, Purpose};
 use super::draft::Draft;
 use super::export::{ExportDialog, ExportFetched};
+use super::fair::Fairness;
 use super::form::Forms;
 use super::job::JobView;
 use super::notices::Notices;
@@ -121,6 +122,7 @@ pub struct State {
     pub planner: PlannerState,
     pub bench: Bench,
     pub polarizer: Polarizer,
+    pub fairness: Fairness,
     pub runs: RunList,
     pub comparison: Comparison,
     /// What is about to be saved, while its dialog is open.
@@ -222,8 +224,10 @@ impl State {
             Screen::Compare => self.comparison.ask(&mut self.desk, engine),
             _ => {}
         }
-        if self.screen == Screen::Polarizer {
-            return self.ask_about_polarizer(engine);
+        match self.screen {
+            Screen::Polarizer => return self.ask_about_polarizer(engine),
+            Screen::Fairness => return self.ask_about_fairness(engine),
+            _ => {}
         }
         if self.draft.problem().is_some() {
             return None;
@@ -320,6 +324,9 @@ impl State {
             }
             (purpose @ (Purpose::Polarizer(_) | Purpose::Dial(..)), answer) => {
                 self.on_polarizer_answer(purpose, answer)
+            }
+            (purpose @ (Purpose::Table(_) | Purpose::Fair(_) | Purpose::Model(_)), answer) => {
+                self.on_fairness_answer(purpose, answer)
             }
             (_, Err(problem)) => self.notices.problem(problem),
             (purpose, Ok(_)) => {

@@ -2,6 +2,7 @@
 
 use super::command::{Change, Requests, Screen, UserCommand};
 use super::config::{Config, WindowMemory};
+use super::fair::FairMemory;
 use super::frame_clock::FrameClock;
 use super::state::{Fetched, Machine, Preset, State};
 use super::{archive, background, desk, draft, form, notices, screens, shell, theme};
@@ -48,6 +49,7 @@ pub struct App {
     /// Size and place of the window now, and the memory as it was last written.
     place: WindowMemory,
     saved_window: WindowMemory,
+    saved_fairness: FairMemory,
     save_at: Option<f64>,
     close_now: bool,
     started: Option<Instant>,
@@ -61,6 +63,7 @@ impl App {
         let text = parts.config.draft().unwrap_or(first);
         let window = parts.config.window();
         let draft = draft::Draft::new(text, super::state::plain_experiment(), parts.methods);
+        let fairness = super::fair::Fairness::remembered(parts.config.fairness());
         let mut state = State {
             methods: parts.methods,
             presets: parts.presets,
@@ -79,6 +82,7 @@ impl App {
             planner: Default::default(),
             bench: Default::default(),
             polarizer: Default::default(),
+            fairness,
             runs: Default::default(),
             comparison: Default::default(),
             export: None,
@@ -103,6 +107,7 @@ impl App {
         theme::apply(ctx, state.look());
         state.read_runs();
         let requests = Requests::default();
+        let saved_fairness = state.fairness.memory();
         for run in window.compared.iter().filter(|run| run.is_dir()) {
             state.change_comparison(super::comparison::CompareChange::Add(run.clone()));
         }
@@ -122,6 +127,7 @@ impl App {
             screens: screens::Screens::default(),
             clock: FrameClock::default(),
             saved_window: window.clone(),
+            saved_fairness,
             place: window,
             save_at: None,
             close_now: false,
@@ -265,6 +271,7 @@ impl App {
     fn tend_saving(&mut self, ctx: &egui::Context) {
         let dirty = self.state.settings_dirty
             || self.state.draft.revision() != self.state.draft_saved
+            || self.state.fairness.memory() != self.saved_fairness
             || self.window_memory() != self.saved_window;
         if !dirty {
             self.save_at = None;
@@ -321,6 +328,13 @@ impl App {
                 state.notices.warning(problem);
             }
             self.saved_window = memory;
+        }
+        let fairness = state.fairness.memory();
+        if fairness != self.saved_fairness {
+            if let Err(problem) = state.config.save_fairness(&fairness) {
+                state.notices.warning(problem);
+            }
+            self.saved_fairness = fairness;
         }
         if std::mem::take(&mut state.settings_dirty)
             && let Err(problem) = state.config.save_settings(&state.settings)

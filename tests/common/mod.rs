@@ -25,6 +25,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub mod fair;
 pub mod hand;
 mod polarizer;
 mod shelf;
@@ -452,9 +453,8 @@ pub fn answer(question: &Question) -> Result<Answer> {
         }
         Question::Polarizer { rows, .. } => Answer::Polarizer(Box::new(polarizer::view(&pictures, &classes, rows))),
         Question::Dial { rows, strength, .. } => Answer::Dial(polarizer::point(&pictures, rows, *strength)),
-        Question::Fair { .. } | Question::Table { .. } => {
-            return Err(Problem::bad_input("There is no table in this box of pictures."));
-        }
+        Question::Table { source } => Answer::Table(fair::card(source)?),
+        Question::Fair { spec } => Answer::Fair(Arc::new(fair::fit(spec)?)),
         Question::KeepFair { path, .. } => Answer::KeepFair(path.clone()),
         Question::Inspect { path } => {
             if !path.extension().is_some_and(|ending| ending == "safetensors" || ending == "pt") {

@@ -112,6 +112,10 @@ impl State {
         };
         dialog.saving = true;
         dialog.problem = None;
+        if matches!(offer.content, Content::Model) {
+            let place = dialog.place();
+            return self.save_model(place);
+        }
         let (format, scale, place) = (dialog.format, dialog.scale, dialog.place());
         let caption = dialog.caption().to_owned();
         self.background.start("export", move || {
@@ -120,7 +124,7 @@ impl State {
         });
     }
 
-    pub(super) fn on_export(&mut self, fetched: ExportFetched) {
+    pub(in crate::app) fn on_export(&mut self, fetched: ExportFetched) {
         match fetched {
             ExportFetched::Preview(revision, rgba) => {
                 if let Some(dialog) = self.export.as_mut().filter(|dialog| dialog.revision == revision) {

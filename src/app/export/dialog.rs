@@ -63,7 +63,7 @@ fn choices(ui: &mut Ui, t: &Tokens, dialog: &ExportDialog, requests: &Requests) 
             ask(ExportChange::Format(formats[index]));
         }
     });
-    if dialog.format == Format::Csv {
+    if matches!(dialog.format, Format::Csv | Format::Safetensors) {
         return;
     }
     ui.horizontal_wrapped(|ui| {
@@ -95,6 +95,7 @@ fn help(format: Format) -> &'static str {
         Format::Png => "Pixels, for slides and documents",
         Format::Svg => "Lines and letters that stay sharp at every size",
         Format::Csv => "The numbers, for a spreadsheet",
+        Format::Safetensors => "Weights, rows and scales of the model, with the point that is shown",
     }
 }
 
@@ -102,6 +103,10 @@ fn preview(ui: &mut Ui, t: &Tokens, dialog: &ExportDialog, most: f32) {
     ui.add_space(t.gap * 0.5);
     match (dialog.offer().map(|offer| &offer.content), dialog.format, &dialog.preview) {
         (Some(Content::Table(table)), _, _) => lines(ui, t, table.csv()),
+        (Some(Content::Model), ..) => {
+            let caption = dialog.offer().map(|offer| offer.caption.as_str()).unwrap_or_default();
+            ui.add(Label::new(caption).wrap());
+        }
         (Some(Content::Figure(figure)), Format::Csv, _) => lines(ui, t, figure.table().csv()),
         (Some(_), _, Some(picture)) => {
             let aspect = picture.width as f32 / picture.height.max(1) as f32;

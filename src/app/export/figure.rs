@@ -66,6 +66,8 @@ pub struct Figure {
     pub marks: Marks,
     /// Where a stretch of the time line begins, and its name.
     pub starts: Vec<(f64, String)>,
+    /// Single points among the curves, each with its name beside it.
+    pub points: Vec<(String, [f64; 2])>,
 }
 
 impl Figure {
@@ -86,7 +88,9 @@ impl Figure {
                     let points = curve.stretches.iter().flatten();
                     points.map(|[x, y]| vec![curve.name.clone(), number(Some(*x)), number(Some(*y))])
                 });
-                Table::new(&["curve", &self.x_label, &self.y_label], rows)
+                let points = self.points.iter();
+                let points = points.map(|(name, [x, y])| vec![name.clone(), number(Some(*x)), number(Some(*y))]);
+                Table::new(&["curve", &self.x_label, &self.y_label], rows.chain(points))
             }
             Marks::Bars { groups, bars } => {
                 let rows = groups.iter().enumerate().flat_map(|(at, group)| {
@@ -100,43 +104,67 @@ impl Figure {
         }
     }
 
-    /// The highest value of the y axis, from the numbers alone.
-    pub fn top(&self) -> f64 {
+    /// Both ends of the y axis, from the numbers alone.
+    pub fn reach_up(&self) -> [f64; 2] {
         if self.unit == Unit::Percent {
-            return 1.0;
+            return [0.0, 1.0];
         }
-        let most = match &self.marks {
-            Marks::Curves(curves) => curves
-                .iter()
-                .flat_map(|curve| curve.stretches.iter().flatten())
-                .map(|point| point[1])
-                .fold(0.0, f64::max),
-            Marks::Bars { bars, .. } => {
-                bars.iter().flat_map(|bars| bars.values.iter().flatten()).copied().fold(0.0, f64::max)
-            }
-            Marks::Cells(_) => 1.0,
+        let (low, high) = match &self.marks {
+            Marks::Curves(_) => ends(self.places().map(|[_, y]| y)),
+            Marks::Bars { bars, .. } => ends(bars.iter().flat_map(|bars| bars.values.iter().flatten()).copied()),
+            Marks::Cells(_) => (0.0, 1.0),
         };
-        if most > 0.0 { most * 1.05 } else { 1.0 }
+        let from = axis_from(low.min(high), high);
+        if high > from { [from, high + 0.05 * (high - from)] } else { [from, from + 1.0] }
     }
 
-    /// The end of the x axis.
-    pub fn end(&self) -> f64 {
-        let Marks::Curves(curves) = &self.marks else {
-            return 1.0;
+    /// Both ends of the x axis.
+    pub fn reach_across(&self) -> [f64; 2] {
+        let Marks::Curves(_) = &self.marks else {
+            return [0.0, 1.0];
         };
-        let most =
-            curves.iter().flat_map(|curve| curve.stretches.iter().flatten()).map(|point| point[0]).fold(0.0, f64::max);
-        if most > 0.0 { most } else { 1.0 }
+        let (low, high) = ends(self.places().map(|[x, _]| x));
+        let from = axis_from(low, high);
+        if high > from { [from, high] } else { [from, from + 1.0] }
+    }
+
+    /// All points that are drawn.
+    fn places(&self) -> impl Iterator<Item = [f64; 2]> + '_ {
+        let curves = match &self.marks {
+            Marks::Curves(curves) => curves.as_slice(),
+            _ => &[],
+        };
+        let on_curves = curves.iter().flat_map(|curve| curve.stretches.iter().flatten()).copied();
+        on_curves.chain(self.points.iter().map(|(_, at)| *at))
     }
 }
 
-/// Round marks from 0 to `end`, at most eight of them.
-pub fn ticks(end: f64) -> Vec<f64> {
+fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let finite = values.filter(|value| value.is_finite());
+    let (low, high) = finite.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
+    if low > high { (0.0, 0.0) } else { (low, high) }
+}
+
+/// An axis begins at zero unless all its values lie far from there.
+fn axis_from(low: f64, high: f64) -> f64 {
+    if low >= 0.0 && low < 0.5 * high {
+        0.0
+    } else if low == high {
+        low.min(0.0)
+    } else {
+        low - 0.05 * (high - low)
+    }
+}
+
+/// Round marks between two ends, at most eight of them.
+pub fn ticks([from, to]: [f64; 2]) -> Vec<f64> {
     const MOST: f64 = 7.0;
-    let magnitude = 10_f64.powf((end / MOST).log10().floor());
+    let span = to - from;
+    let magnitude = 10_f64.powf((span / MOST).log10().floor());
     let steps = [1.0, 2.0, 2.5, 5.0, 10.0].map(|step| step * magnitude);
-    let step = steps.into_iter().find(|step| end / step <= MOST).unwrap_or(end);
-    (0..=(end / step + 1e-9) as usize).map(|at| at as f64 * step).collect()
+    let step = steps.into_iter().find(|step| span / step <= MOST).unwrap_or(span);
+    let (first, last) = ((from / step - 1e-9).ceil() as i64, (to / step + 1e-9).floor() as i64);
+    (first..=last).map(|at| at as f64 * step).collect()
 }
 
 #[cfg(test)]
@@ -157,16 +185,17 @@ mod tests {
             unit: Unit::Percent,
             marks: Marks::Curves(vec![curve]),
             starts: Vec::new(),
+            points: Vec::new(),
         };
         let csv = "curve,epochs,share\nASR,1.000000,0.100000\nASR,2.000000,0.900000\nASR,3.000000,0.050000\n";
         assert_eq!(figure.table().csv(), csv);
-        assert_eq!((figure.end(), figure.top()), (3.0, 1.0));
+        assert_eq!((figure.reach_across(), figure.reach_up()), ([0.0, 3.0], [0.0, 1.0]));
 
         let bars = Bars { name: "one".into(), role: Role::Clean, values: vec![Some(3.0), None] };
         figure.marks = Marks::Bars { groups: vec!["a".into(), "b".into()], bars: vec![bars] };
         figure.unit = Unit::Plain;
         assert_eq!(figure.table().csv(), "group,bar,share\na,one,3.000000\nb,one,\n");
-        assert!(figure.top() > 3.0);
+        assert!(figure.reach_up()[1] > 3.0);
     }
 
     #[test]
@@ -185,16 +214,17 @@ mod tests {
             unit: Unit::Plain,
             marks: Marks::Cells(cells),
             starts: Vec::new(),
+            points: Vec::new(),
         };
         assert_eq!(figure.table().csv(), "out,in,value\n0,a,0.500000\n0,1,-1.000000\n");
     }
 
     #[test]
     fn ticks_are_round_and_few() {
-        assert_eq!(ticks(1.0), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
-        assert_eq!(ticks(13.0), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0]);
+        assert_eq!(ticks([0.0, 1.0]), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
+        assert_eq!(ticks([0.0, 13.0]), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0]);
         for end in [0.003, 0.7, 8.0, 99.0, 1e6] {
-            let ticks = ticks(end);
+            let ticks = ticks([0.0, end]);
             assert!((4..=8).contains(&ticks.len()), "{end}: {ticks:?}");
             assert!(ticks.iter().all(|tick| *tick <= end * 1.000_001));
         }

@@ -3,7 +3,9 @@
 use super::drawing::{Anchor, Drawing, Shape, Text};
 use super::figure::{Bars, Cells, Curve, Figure, Marks, Unit, ticks};
 use super::font::Letters;
+use crate::app::labels;
 use crate::app::theme::{self, ColourMap, Look, Role, Tokens};
+use egui::{Pos2, Rect, pos2, vec2};
 use egui_plot::{LineStyle, MarkerShape};
 
 /// Sixteen to nine, as slides are. Lengths are points.
@@ -28,19 +30,22 @@ pub fn draw(figure: &Figure, caption: &str) -> Drawing {
         page.cells(figure, cells, MARGIN + TITLE * 1.6, above_caption - WORDS * 2.4);
         return Drawing { width: WIDTH, height: HEIGHT, ground: page.t.card, shapes: page.shapes };
     }
-    let (label, top) = (|value: f64| in_unit(value, figure), figure.top());
-    let widest = ticks(top).into_iter().map(|tick| page.plain.width(&label(tick), WORDS)).fold(0.0, f32::max);
+    let (label, up) = (|value: f64| in_unit(value, figure), figure.reach_up());
+    let widest = ticks(up).into_iter().map(|tick| page.plain.width(&label(tick), WORDS)).fold(0.0, f32::max);
     let plot = Area {
         left: MARGIN + WORDS * 1.9 + widest + 8.0,
         right: WIDTH - MARGIN - 6.0,
         top: below_legend + WORDS,
         bottom: above_caption - WORDS * 3.0,
-        end: figure.end(),
-        most: top,
+        across: figure.reach_across(),
+        up,
     };
     page.axes(figure, &plot);
     match &figure.marks {
-        Marks::Curves(curves) => curves.iter().for_each(|curve| page.curve(curve, &plot)),
+        Marks::Curves(curves) => {
+            curves.iter().for_each(|curve| page.curve(curve, &plot));
+            page.points(&figure.points, &plot);
+        }
         Marks::Bars { groups, bars } => page.bars(figure, groups, bars, &plot),
         Marks::Cells(_) => {}
     }
@@ -53,18 +58,23 @@ struct Area {
     right: f32,
     top: f32,
     bottom: f32,
-    end: f64,
-    most: f64,
+    across: [f64; 2],
+    up: [f64; 2],
 }
 
 impl Area {
     fn x(&self, value: f64) -> f32 {
-        self.left + (value / self.end) as f32 * (self.right - self.left)
+        self.left + share(value, self.across) * (self.right - self.left)
     }
 
     fn y(&self, value: f64) -> f32 {
-        self.bottom - (value / self.most) as f32 * (self.bottom - self.top)
+        self.bottom - share(value, self.up) * (self.bottom - self.top)
     }
+}
+
+/// Where a value lies between two ends.
+fn share(value: f64, [from, to]: [f64; 2]) -> f32 {
+    ((value - from) / (to - from)) as f32
 }
 
 struct Page {
@@ -144,13 +154,13 @@ impl Page {
     }
 
     fn axes(&mut self, figure: &Figure, plot: &Area) {
-        for tick in ticks(plot.most) {
+        for tick in ticks(plot.up) {
             let y = plot.y(tick);
             self.line(vec![[plot.left, y], [plot.right, y]], None, 1.0);
             self.weak([plot.left - 8.0, y + WORDS * 0.35], &in_unit(tick, figure), WORDS, Anchor::End);
         }
         if matches!(figure.marks, Marks::Curves(_)) {
-            for tick in ticks(plot.end) {
+            for tick in ticks(plot.across) {
                 let x = plot.x(tick);
                 self.line(vec![[x, plot.bottom], [x, plot.bottom + 5.0]], None, 1.0);
                 self.weak([x, plot.bottom + WORDS * 1.35], &plain(tick), WORDS, Anchor::Middle);
@@ -184,6 +194,31 @@ impl Page {
         }
         if let Some([x, y]) = curve.stretches.last().and_then(|stretch| stretch.last()) {
             self.mark([plot.x(*x), plot.y(*y)], curve.role);
+        }
+    }
+
+    /// Marks with their names beside them, out of each other's way; of points with the same name the last one carries it.
+    fn points(&mut self, points: &[(String, [f64; 2])], plot: &Area) {
+        let marks: Vec<Pos2> = points.iter().map(|(_, [x, y])| pos2(plot.x(*x), plot.y(*y))).collect();
+        marks.iter().for_each(|at| self.mark([at.x, at.y], Role::Other));
+        let is_last =
+            |(at, (name, _)): &(usize, &(String, [f64; 2]))| !points[at + 1..].iter().any(|(later, _)| later == name);
+        let named: Vec<_> =
+            points.iter().enumerate().filter(is_last).map(|(at, (name, _))| (marks[at], name)).collect();
+        let sizes: Vec<_> =
+            named.iter().map(|(at, name)| (*at, vec2(self.plain.width(name, CAPTION), CAPTION * 1.2))).collect();
+        let area = Rect::from_min_max(pos2(plot.left, plot.top), pos2(plot.right, plot.bottom));
+        for ((at, name), place) in named.into_iter().zip(labels::places(&sizes, &marks, area)) {
+            let Some(place) = place else {
+                continue;
+            };
+            if let Some(end) = labels::leader(at, place) {
+                let (points, colour) = (vec![[at.x, at.y], [end.x, end.y]], self.t.line_strong);
+                self.shapes.push(Shape::Line { points, colour, width: 1.0, dash: Vec::new() });
+            }
+            let (x, y, width, height) = (place.left() - 2.0, place.top(), place.width() + 4.0, place.height());
+            self.shapes.push(Shape::Rect { x, y, width, height, fill: self.t.card });
+            self.text([place.left(), place.bottom() - CAPTION * 0.3], name, CAPTION, Anchor::Start, false);
         }
     }
 
@@ -370,6 +405,7 @@ mod tests {
             unit: Unit::Percent,
             marks: Marks::Curves(vec![curve("ACC", Role::Clean, 0.8), curve("ASR", Role::Attacked, 0.1)]),
             starts: vec![(0.0, "attack".into()), (8.0, "npd".into())],
+            points: Vec::new(),
         }
     }
 
@@ -446,7 +482,7 @@ mod tests {
                 bars("two", Role::Attacked, [Some(0.85), None]),
             ],
         };
-        let drawing = draw(&Figure { marks, starts: Vec::new(), ..figure() }, "");
+        let drawing = draw(&Figure { marks, starts: Vec::new(), points: Vec::new(), ..figure() }, "");
         let texts = texts(&drawing);
         assert!(texts.contains(&"86.2 %") && texts.contains(&"99.7 %") && texts.contains(&"\u{2013}"), "{texts:?}");
     }

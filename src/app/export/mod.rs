@@ -37,6 +37,8 @@ pub enum Content {
     Table(Table),
     Figure(Box<Figure>),
     Picture(Arc<Rgba>),
+    /// The fitted model of the Fairness screen; the engine writes it.
+    Model,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,7 @@ pub enum Format {
     Png,
     Svg,
     Csv,
+    Safetensors,
 }
 
 impl Format {
@@ -52,6 +55,7 @@ impl Format {
             Format::Png => "PNG",
             Format::Svg => "SVG",
             Format::Csv => "CSV",
+            Format::Safetensors => "safetensors",
         }
     }
 
@@ -61,6 +65,7 @@ impl Format {
             Format::Png => "png",
             Format::Svg => "svg",
             Format::Csv => "csv",
+            Format::Safetensors => "safetensors",
         }
     }
 }
@@ -72,13 +77,14 @@ impl Content {
             Content::Table(_) => &[Format::Csv],
             Content::Figure(_) => &[Format::Png, Format::Svg, Format::Csv],
             Content::Picture(_) => &[Format::Png],
+            Content::Model => &[Format::Safetensors],
         }
     }
 
     /// How many times larger a PNG may be: a picture of 28 pixels is small on a slide.
     pub fn scales(&self) -> &'static [usize] {
         match self {
-            Content::Table(_) => &[1],
+            Content::Table(_) | Content::Model => &[1],
             Content::Figure(_) => &[1, 2, 4],
             Content::Picture(_) => &[1, 4, 16],
         }

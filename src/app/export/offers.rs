@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 mod bench;
 mod comparison;
+mod fairness;
 mod polarizer;
 
 /// Rates that both a training and a comparison draw.
@@ -35,6 +36,7 @@ pub fn offers(state: &State) -> Vec<Offer> {
         Screen::Polarizer => polarizer::offers(state),
         Screen::Watch => state.job.as_ref().map(|job| of_job(state, job)).unwrap_or_default(),
         Screen::Compare => comparison::offers(state),
+        Screen::Fairness => fairness::offers(state),
         Screen::Runs => of_runs(state),
         Screen::Settings => of_machine(state),
     }
@@ -134,6 +136,7 @@ fn of_glimpse(glimpse: &Glimpse, caption: &str) -> Vec<Offer> {
                 names: [confusion.classes.clone(), confusion.classes.clone()],
             }),
             starts: Vec::new(),
+            points: Vec::new(),
         };
         offers.push(figure(title, &caption, drawn));
     }
@@ -155,6 +158,7 @@ fn curves_of(title: &str, curves: &Curves, metrics: &[&str], unit: Unit) -> Figu
         y_label: if unit == Unit::Percent { SHARE } else { "loss" }.to_owned(),
         unit,
         marks: Marks::Curves(metrics.iter().filter(|metric| curves.last(metric).is_some()).map(curve).collect()),
+        points: Vec::new(),
         starts: curves.phases().iter().map(|span| (span.start, span.id.clone())).collect(),
     }
 }
@@ -178,6 +182,7 @@ fn result_bars(title: &str, job: &JobView) -> Figure {
         unit: Unit::Percent,
         marks: Marks::Bars { groups: job.results.iter().map(|row| row.title.clone()).collect(), bars },
         starts: Vec::new(),
+        points: Vec::new(),
     }
 }
 
@@ -282,6 +287,7 @@ fn of_lab(state: &State) -> Vec<Offer> {
                 unit: Unit::Plain,
                 marks: Marks::Bars { groups: plan.classes.clone(), bars },
                 starts: Vec::new(),
+                points: Vec::new(),
             },
         ));
     }

@@ -6,6 +6,7 @@ mod show;
 pub use schema::{Choice, Field, Shape, fields};
 pub use show::{Below, show, show_with};
 
+use crate::experiment::fair::FairModel;
 use crate::experiment::spec::Experiment;
 use crate::experiment::{Method, method};
 use serde_json::{Map, Value};
@@ -19,6 +20,8 @@ pub struct Forms {
     pub train: Vec<Field>,
     pub poison: Vec<Field>,
     pub defender: Vec<Field>,
+    /// Of a fair regression.
+    pub fair_model: Vec<Field>,
 }
 
 impl Forms {
@@ -35,6 +38,7 @@ impl Forms {
             data: part("data", Value::Null),
             train: part("train", json(serde_json::to_value(crate::experiment::Train::default()))),
             poison: part("poison", json(serde_json::to_value(crate::experiment::Poison::default()))),
+            fair_model: fields(&method::schema_of::<FairModel>(), &json(serde_json::to_value(FairModel::default()))),
             defender: part("defender", json(serde_json::to_value(crate::experiment::spec::Defender::default()))),
         }
     }

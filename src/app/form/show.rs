@@ -373,7 +373,9 @@ fn optional(ui: &mut Ui, field: &Field, inner: &Shape, value: &mut Value, classe
     ui.horizontal(|ui| {
         let label = format!("Choose {} myself", field.title.to_lowercase());
         if widgets::switch(ui, &mut given, &label).changed() {
-            *value = if given { first_value(inner) } else { Value::Null };
+            // Where a person begins to choose: at what the paper used, where that is known.
+            let first = || field.paper.clone().unwrap_or_else(|| first_value(inner));
+            *value = if given { first() } else { Value::Null };
         }
         if !given {
             ui.label(theme::strong(&field.title));

@@ -1,6 +1,7 @@
 //! The screens. Each reads the state, draws, and asks for changes; what it remembers itself is only about drawing.
 
 mod compare;
+mod fairness;
 mod home;
 mod lab;
 mod polarizer;
@@ -26,6 +27,7 @@ pub struct Screens {
     watch: watch::Watch,
     polarizer: polarizer::Page,
     compare: compare::Compare,
+    fairness: fairness::Page,
     runs: runs::RunDetails,
     settings: settings::SettingsPage,
     triggers: triggers::Triggers,
@@ -41,6 +43,7 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screen
         Screen::Watch => watch::show(ui, state, &mut screens.watch, requests),
         Screen::Polarizer => polarizer::show(ui, state, &mut screens.polarizer, requests),
         Screen::Compare => compare::show(ui, state, &mut screens.compare, requests),
+        Screen::Fairness => fairness::show(ui, state, &mut screens.fairness, requests),
         Screen::Runs => runs::show(ui, state, &mut screens.runs, requests),
         Screen::Settings => settings::show(ui, state, clock, &mut screens.settings, requests),
     }

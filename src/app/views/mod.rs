@@ -2,6 +2,7 @@
 
 mod camera;
 mod curves;
+pub mod fair;
 mod glimpse;
 mod overlay;
 mod picture_rows;

@@ -48,6 +48,15 @@ pub fn screen_icon(painter: &Painter, screen: Screen, center: Pos2, size: f32, c
             path(&[(0.16, 0.62), (0.34, 0.62)]);
             path(&[(0.66, 0.38), (0.84, 0.38)]);
         }
+        // A balance.
+        Screen::Fairness => {
+            path(&[(0.5, 0.08), (0.5, 0.9)]);
+            path(&[(0.28, 0.9), (0.72, 0.9)]);
+            path(&[(0.16, 0.2), (0.84, 0.2)]);
+            for x in [0.16, 0.84] {
+                path(&[(x, 0.2), (x - 0.15, 0.56), (x + 0.15, 0.56), (x, 0.2)]);
+            }
+        }
         Screen::Runs => {
             for y in [0.2, 0.5, 0.8] {
                 path(&[(0.32, y), (0.95, y)]);

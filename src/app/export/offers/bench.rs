@@ -48,6 +48,7 @@ pub fn offers(state: &State) -> Vec<Offer> {
                     names: Default::default(),
                 }),
                 starts: Vec::new(),
+                points: Vec::new(),
             },
         ));
     }

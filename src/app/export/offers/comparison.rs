@@ -42,6 +42,7 @@ pub fn offers<'s>(state: &'s State) -> Vec<Offer> {
             unit: Unit::Percent,
             marks: Marks::Bars { groups, bars: bars.collect() },
             starts: Vec::new(),
+            points: Vec::new(),
         },
     )];
     let rows = named.iter().map(|(name, column, _)| {
@@ -93,8 +94,15 @@ fn overlaid(state: &State, named: &[(String, &Column, &JobView)], caption: &str)
         let title = format!("{} over time", metric_title(metric).0);
         let marks = Marks::Curves(curves.clone());
         let y_label = if unit == Unit::Percent { SHARE } else { "loss" }.to_owned();
-        let drawn =
-            Figure { title: title.clone(), x_label: "epochs".to_owned(), y_label, unit, marks, starts: Vec::new() };
+        let drawn = Figure {
+            title: title.clone(),
+            x_label: "epochs".to_owned(),
+            y_label,
+            unit,
+            marks,
+            starts: Vec::new(),
+            points: Vec::new(),
+        };
         (!curves.is_empty()).then(|| figure(&title, caption, drawn))
     };
     metrics.into_iter().filter_map(offer).collect()

@@ -58,6 +58,7 @@ fn along_the_dial(state: &State) -> Figure {
         unit: Unit::Percent,
         marks: Marks::Curves(RATES.into_iter().map(curve).collect()),
         starts: Vec::new(),
+        points: Vec::new(),
     }
 }
 
@@ -79,6 +80,7 @@ fn layer(view: &PolarizerView) -> Figure {
             names: Default::default(),
         }),
         starts: Vec::new(),
+        points: Vec::new(),
     }
 }
 
