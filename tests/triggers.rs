@@ -287,6 +287,8 @@ fn variants() -> Vec<(String, Box<dyn Trigger>)> {
         ("ftrojan", json!({})),
         ("ftrojan", json!({"magnitude": 90, "channels": "cr", "window": 16})),
         ("bpp", json!({})),
+        ("lc", json!({"radius": 0, "corners_test": 0.4})),
+        ("lf", json!({"source": "random"})),
         ("wanet", json!({})),
         ("wanet", json!({"strength": 2.5, "grid": 9, "rescale": 0.94})),
     ];
