@@ -183,6 +183,8 @@ fn triggers(studio: &mut Studio<'_>) {
         ("blended", "{ alpha_train = 0.3 }", "Heat"),
         ("sig", "{}", "Spectrum"),
         ("sig", "{}", "Wipe"),
+        ("bpp", "{}", "Residual"),
+        ("wanet", "{ strength = 2.0 }", "Side by side"),
     ];
     for (attack, options, view) in scenes {
         let text = common::SPEC.replace("\"badnets\"", &format!("{attack:?}"));
@@ -289,6 +291,9 @@ fn main() -> Result<(), String> {
     studio.shoot("watch-done");
     studio.export("Rates over time", "rates");
     studio.export("Confusion of classes", "confusion");
+    studio.script.be_right_about_noise();
+    studio.harness.run_steps(4);
+    studio.shoot("watch-cross");
     studio.command(UserCommand::Start);
     let failed = Problem::new(Code::OutOfMemory, "Not enough memory for this batch size.")
         .because("128 pictures of 3 × 224 × 224 need about 9 GB; 7.6 GB are free.")

@@ -166,6 +166,15 @@ impl Script {
         });
     }
 
+    /// What an attack with a disturbance that must not work measures besides.
+    pub fn be_right_about_noise(&self) {
+        for (phase, epochs) in [("attack", 8), ("npd", 5)] {
+            let cross = |epoch: i32| 0.84 - 0.55 * (-0.6 * f64::from(epoch)).exp() * f64::from(8 / epochs);
+            let points = (1..=epochs).map(|epoch| point(phase, "cross", f64::from(epoch), cross(epoch))).collect();
+            self.play(JobEvent::Metrics(points));
+        }
+    }
+
     pub fn finish(&self) {
         self.play(JobEvent::Phase { index: 2, of: 3, name: "measure".into() });
         self.play(JobEvent::Artifact { path: "images/trigger.png".into(), caption: "The trigger".into() });

@@ -49,7 +49,11 @@ pub fn curves(ui: &mut Ui, curves: &Curves, height: f32) {
     let rates_height = ((height - words) * if with_rate { 0.54 } else { 0.64 }).max(90.0);
     let others = (height - words - rates_height) / (plots - 1.0);
     let description = rates_description(curves);
-    heading(ui, "How good is it? How often does the trigger win?", &description, curves, &RATES);
+    // A fourth entry in the legend leaves less room.
+    let crowded = curves.last(RARE).is_some();
+    let question =
+        if crowded { "How good? How often fooled?" } else { "How good is it? How often does the trigger win?" };
+    heading(ui, question, &description, curves, &RATES);
     rates_plot(ui, &t, curves, rates_height);
     heading(ui, "Loss", &loss_description(curves), curves, &["loss"]);
     amount_plot(ui, &t, curves, "loss", others.max(70.0));
