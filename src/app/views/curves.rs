@@ -50,7 +50,7 @@ pub fn curves(ui: &mut Ui, curves: &Curves, height: f32) {
     let others = (height - words - rates_height) / (plots - 1.0);
     let description = rates_description(curves);
     // A fourth entry in the legend leaves less room.
-    let crowded = curves.last(RARE).is_some();
+    let crowded = RARE.iter().any(|metric| curves.last(metric).is_some());
     let question =
         if crowded { "How good? How often fooled?" } else { "How good is it? How often does the trigger win?" };
     heading(ui, question, &description, curves, &RATES);
