@@ -169,11 +169,15 @@ fn tab(studio: &mut Studio<'_>, name: &str) -> bool {
     found
 }
 
+/// An attack whose trigger is made by a run, as it stands in the text.
+const UNMADE: &str = "\"lf\"";
+
 /// The trigger bench with the engine's own triggers on the embedded pictures.
 fn triggers(studio: &mut Studio<'_>) {
     let library = Rc::new(RefCell::new(Library::default()));
     studio.script.0.borrow_mut().answering = Some(Box::new(move |question| match question {
         Question::Bench { .. } | Question::Thumbnails { .. } => engine::answer(question, &library),
+        Question::Preview { spec, .. } if spec.contains(UNMADE) => engine::answer(question, &library),
         other => common::answer(other),
     }));
     let scenes = [
@@ -220,6 +224,12 @@ fn triggers(studio: &mut Studio<'_>) {
     }
     studio.change(Change::Text(common::SPEC.split("[attack]").next().unwrap_or_default().to_owned()));
     studio.shoot("triggers-none");
+    let unmade = common::SPEC.replace("\"badnets\"", UNMADE).replace("{ size = 3, shape = \"checkerboard\" }", "{}");
+    studio.change(Change::Text(unmade));
+    studio.shoot("triggers-unmade");
+    studio.command(UserCommand::Go(Screen::Lab));
+    studio.harness.run_steps(30);
+    studio.shoot("lab-unmade");
     studio.change(Change::Text(common::SPEC.to_owned()));
     studio.command(UserCommand::Go(Screen::Lab));
 }

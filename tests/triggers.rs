@@ -16,15 +16,18 @@ use polariscope::app::App;
 use polariscope::app::command::{Change, Screen, UserCommand};
 use polariscope::app::gpu::{self, Grid, Mode, Plane};
 use polariscope::app::picture::{Crop, Stamp};
+use polariscope::attacks::workshop::not_made_yet;
 use polariscope::attacks::{Moment, add_form, warp_form};
 use polariscope::data::augment::to_u8;
 use polariscope::data::{Trigger, rgba_from_pixels};
 use polariscope::experiment::Result;
 use polariscope::run::TriggerForm;
-use polariscope::run::event::{Rgba, Thumbnails};
+use polariscope::run::event::{Question, Rgba, Thumbnails};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 
@@ -178,6 +181,31 @@ fn augmentation_plays_and_says_what_each_crop_leaves() {
     window.get_by_role_and_label(Role::Button, "Stop playing").click();
     settle(&mut window);
     assert_shows(&window, "leave the whole trigger");
+}
+
+#[test]
+fn a_trigger_that_a_run_makes_offers_the_run_and_is_looked_for_again() {
+    let script = Script::default();
+    let made = Rc::new(Cell::new(false));
+    let there = Rc::clone(&made);
+    script.0.borrow_mut().answering = Some(Box::new(move |question| match question {
+        Question::Bench { .. } if !there.get() => Err(not_made_yet()),
+        question => common::answer(question),
+    }));
+    let mut window = open(&script);
+    assert_shows(&window, "The trigger comes with the run");
+    assert_shows(&window, "There is no trigger yet.");
+    window.get_by_role_and_label(Role::Button, "Start").click();
+    settle(&mut window);
+    assert!(script.sent().contains(&"start".to_owned()));
+    // The training begins when the trigger is there.
+    made.set(true);
+    script.start();
+    settle(&mut window);
+    window.get_by_role_and_label(Role::Tab, Screen::Triggers.name()).click();
+    settle(&mut window);
+    assert!(!shows(&window, "There is no trigger yet."));
+    assert_shows(&window, "plain to see");
 }
 
 #[test]

@@ -127,7 +127,8 @@ fn presets(ui: &mut Ui, state: &State, requests: &Requests) {
 
 fn preview(ui: &mut Ui, state: &State, requests: &Requests) {
     let count = state.preview.preview.as_ref().map(|preview| preview.rows).unwrap_or_default();
-    let remark = if count > 0 {
+    let unmade = state.preview.problem.as_ref().is_some_and(|problem| problem.code == Code::NotMadeYet);
+    let remark = if count > 0 && !unmade {
         format!("picture {} of {}", state.preview.row + 1, words::count(count as u64))
     } else {
         String::new()
@@ -143,7 +144,7 @@ fn preview(ui: &mut Ui, state: &State, requests: &Requests) {
         let told = |problem: &&Problem| state.planner.plan.as_ref().is_some_and(|plan| plan.problems.contains(problem));
         if let Some(problem) = state.preview.problem.as_ref().filter(|problem| !told(problem)) {
             widgets::unseen_trigger(ui, state, requests, problem);
-            if problem.code == Code::NotMadeYet {
+            if unmade {
                 return;
             }
         }
