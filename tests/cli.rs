@@ -242,6 +242,7 @@ fn bad_input_ends_with_code_2_and_a_sentence_that_helps() {
     fs::write(place.path("method.toml"), SPEC.replace("\"badnets\"", "\"badnet\"")).unwrap();
     fs::write(place.path("empty.pt"), b"").unwrap();
     fs::write(place.path("words.csv"), "a,b\n1,2\n").unwrap();
+    fs::write(place.path("words.bin"), "neither a model nor pictures").unwrap();
     fs::write(place.path("lfs.pt"), "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n").unwrap();
     fs::create_dir(place.path("taken")).unwrap();
     fs::write(place.path("taken/diary.txt"), "dear").unwrap();
@@ -282,7 +283,7 @@ fn bad_input_ends_with_code_2_and_a_sentence_that_helps() {
         (&["inspect", "nothing.pt"], &["nothing.pt"]),
         (&["inspect", "empty.pt"], &["empty"]),
         (&["inspect", "lfs.pt"], &["LFS"]),
-        (&["inspect", "words.csv"], &["words.csv"]),
+        (&["inspect", "words.bin"], &["words.bin"]),
         (&["eval", "--model", "words.csv", "--data", "fashion-mini"], &["words.csv"]),
         (&["methods", "ndp"], &["npd"]),
         (&["show", "nowhere"], &["nowhere"]),

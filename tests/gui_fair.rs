@@ -15,7 +15,8 @@ use polariscope::app::config::{Config, LookChoice, Settings};
 use polariscope::app::export::ExportChange;
 use polariscope::app::fair::{FairChange, Fairness};
 use polariscope::experiment::Problem;
-use polariscope::run::event::Question;
+use polariscope::run::event::{Command, Question};
+use polariscope::run::fair::Dial;
 use std::time::Duration;
 
 const HANDLE: &str = "Point on the trade-off curve";
@@ -150,7 +151,7 @@ fn a_wanted_gap_is_found_a_point_is_pinned_and_another_is_kept() {
     ask(&mut window, FairChange::Position(1.0));
     assert_shows(&window, "Against the pinned point: gap ");
     click(&mut window, "Keep this point");
-    assert_shows(&window, "Kept: 100 % removed.");
+    assert_shows(&window, "Kept: 100 % removed;");
     assert!(window.get_by_role_and_label(Role::Button, "Kept").accesskit_node().is_disabled());
     ask(&mut window, FairChange::Position(0.3));
     // Half a second later it is on disk, and there again with the next start.
@@ -288,16 +289,58 @@ fn what_is_seen_is_exported() {
     assert!(!save("Predictions by race", "PNG").is_empty());
 }
 
+#[test]
+fn the_engine_writes_the_model_at_the_point_that_is_shown() {
+    let script = Script::answering();
+    let mut window = open_fairness(&script);
+    ask(&mut window, FairChange::Position(0.8));
+    window.state().requests().change(Change::Export(ExportChange::Open(Some("Fitted model".to_owned()))));
+    settle(&mut window);
+    assert_shows(&window, "At 80 % removed: Removes ");
+    window.get_by_label("File to write").set_text_value_accesskit("/models/fair.safetensors");
+    settle(&mut window);
+    click(&mut window, "Save");
+    settle(&mut window);
+    assert_eq!(script.sent().last().map(String::as_str), Some("keep /models/fair.safetensors"));
+    let stage = script.0.borrow();
+    let dial = stage.sent.iter().find_map(|command| match command {
+        Command::Ask(_, Question::KeepFair { dial, .. }) => Some(*dial),
+        _ => None,
+    });
+    assert_eq!(dial, Some(Dial::Share(0.8)));
+    drop(stage);
+    assert_shows(&window, "Saved as /models/fair.safetensors");
+}
+
+#[test]
+fn an_experiment_of_this_kind_opens_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.toml");
+    let preset = include_str!("../assets/presets/fair-communities.toml");
+    std::fs::write(&file, preset.replace("seed = 1", "seed = 41")).unwrap();
+    let script = Script::answering();
+    let mut window = open(&script);
+    window.state().requests().change(Change::Open(file));
+    settle(&mut window);
+    assert_eq!(window.state().state().screen, Screen::Fairness);
+    assert_eq!(fairness(&window).experiment.seed, 41);
+    assert_shows(&window, "Trade-off curve. New data");
+}
+
 /// Walks the screen in every look and at the smallest size: `run` fails on unnamed inputs and undrawable letters.
 #[test]
 fn it_works_in_every_look_and_in_a_small_window() {
     let mut window = open_fairness(&Script::answering());
-    click(&mut window, "Data and model");
     for look in [LookChoice::Light, LookChoice::Dark, LookChoice::Projector, LookChoice::HighContrast] {
         let settings = Settings { look, ..Settings::default() };
         window.state().requests().change(Change::Settings(Box::new(settings)));
         for size in [(1280.0, 800.0), (880.0, 600.0)] {
             window.set_size(size.into());
+            settle(&mut window);
+            click(&mut window, "Data and model");
+            settle(&mut window);
+            assert_shows(&window, "Communities and Crime (embedded): 1,994 rows, 120 columns");
+            click(&mut window, "Data and model");
             settle(&mut window);
             for tab in ["Groups", "Features", "Calibration", "People"] {
                 window.get_by_role_and_label(Role::RadioButton, &format!("Show: {tab}")).click_accesskit();

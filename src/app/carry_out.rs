@@ -8,11 +8,11 @@ use super::export::ExportChange;
 use super::job::{JobState, JobView, Level};
 use super::polarizer::STEPS;
 use super::state::{Fetched, State};
-use crate::experiment::{DeviceChoice, Experiment, Problem, Result, check};
-use crate::run::Found;
+use crate::experiment::{DeviceChoice, Experiment, Problem, Result, Spec, check};
 use crate::run::event::{Command, JobId, Question, RunRequest};
 use crate::run::folder::folder_name;
 use crate::run::handle::Engine;
+use crate::run::{Found, RunFolder};
 use std::path::{Path, PathBuf};
 
 mod export;
@@ -354,11 +354,14 @@ impl State {
             self.open_run(path.to_owned());
         } else if extension.eq_ignore_ascii_case("toml") {
             match std::fs::read_to_string(path) {
-                Ok(text) => {
-                    self.draft.set_text(text);
-                    self.draft_moved();
-                    self.screen = Screen::Lab;
-                }
+                Ok(text) => match Spec::read(&text) {
+                    Ok(Spec::Fair(experiment)) => self.open_fair(*experiment),
+                    _ => {
+                        self.draft.set_text(text);
+                        self.draft_moved();
+                        self.screen = Screen::Lab;
+                    }
+                },
                 Err(error) => self.notices.problem(Problem::io("read this experiment", path, &error)),
             }
         } else if is_table(extension) || (self.screen == Screen::Fairness && extension.eq_ignore_ascii_case("parquet"))
@@ -376,6 +379,9 @@ impl State {
     }
 
     fn open_run(&mut self, folder: PathBuf) {
+        if let Ok(Spec::Fair(experiment)) = RunFolder::open(&folder).and_then(|run| run.read_spec()) {
+            return self.open_fair(*experiment);
+        }
         if self.live_job().is_some_and(|job| job.folder.as_deref() != Some(&folder)) {
             self.notices.info("A training runs; look at other runs when it has ended.", self.now);
             return;

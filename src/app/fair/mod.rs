@@ -188,9 +188,14 @@ impl State {
             return;
         };
         self.fairness.kept = Some(now.dial);
-        let said =
-            format!("Kept: {}. It is marked on the curve and comes back with the next start.", words::place(now));
+        let said = format!("Kept: {}; it is marked on the curve.", words::place(now));
         self.notices.info(said, self.now);
+    }
+
+    /// Opens an experiment, or the one of a run, on the Fairness screen.
+    pub(super) fn open_fair(&mut self, experiment: FairExperiment) {
+        self.fairness = Fairness { experiment, ..Fairness::default() };
+        self.screen = Screen::Fairness;
     }
 
     /// Opens a table on the Fairness screen.

@@ -175,22 +175,13 @@ fn wide(ui: &mut Ui, t: &Tokens, state: &State, page: &mut Page, shown: &Shown<'
     });
 }
 
-/// One below the other.
+/// One below the other; the choices take the whole place while they are open.
 fn narrow(ui: &mut Ui, t: &Tokens, state: &State, page: &mut Page, shown: &Shown<'_>, requests: &Requests) {
     let height = ui.available_height();
     if page.setup {
         return setup::show(ui, t, state, &mut page.setup_memory, requests);
     }
     ScrollArea::vertical().id_salt("fairness").auto_shrink(false).show(ui, |ui| {
-        if page.setup {
-            ui.allocate_ui_with_layout(
-                vec2(ui.available_width(), t.body * 30.0),
-                Layout::top_down(Align::LEFT),
-                |ui| {
-                    setup::show(ui, t, state, &mut page.setup_memory, requests);
-                },
-            );
-        }
         curve_card(ui, t, state, page, shown, height.max(t.body * 29.0), requests);
         let each = (t.body * 17.0).min(height.max(t.body * 15.0));
         let rows = shown.course.attributes.len().div_ceil(2).max(1) as f32;

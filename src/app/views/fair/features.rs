@@ -21,7 +21,7 @@ pub fn features(ui: &mut Ui, shown: &Shown<'_>, memory: &mut FeatureMemory, heig
         return;
     };
     let chosen = memory.chosen.filter(|&at| at < fit.features.len()).unwrap_or(first);
-    let wide = ui.available_width() > t.body * 34.0;
+    let wide = ui.available_width() > t.body * 30.0;
     let column = egui::Layout::top_down(egui::Align::LEFT);
     let width = if wide { (ui.available_width() - t.pad) * 0.5 } else { ui.available_width() };
     let list_height = if wide { height } else { height * 0.5 };
@@ -124,7 +124,7 @@ fn dependence(ui: &mut Ui, t: &Tokens, shown: &Shown<'_>, feature: &Feature, hei
     let note = format!("Solid: now, dotted: before. Correlation with the group {:.2}.", feature.proxy);
     ui.add(egui::Label::new(RichText::new(note.replace('-', "\u{2212}")).size(t.small).color(t.text_weak)).wrap());
     let levels = feature.levels.clone();
-    let mut plot = still_plot(t, ("dependence", &feature.name), (height - (ui.cursor().top() - top)).max(t.body * 6.0))
+    let mut plot = still_plot(t, ("dependence", &feature.name), (height - (ui.cursor().top() - top)).max(t.body * 3.5))
         .y_axis_min_width(t.body * 2.6)
         .set_margin_fraction(vec2(0.05, 0.1));
     if !levels.is_empty() {
