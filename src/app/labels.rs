@@ -14,14 +14,14 @@ const MARK: f32 = 5.0;
 pub fn places(names: &[(Pos2, Vec2)], marks: &[Pos2], area: Rect) -> Vec<Option<Rect>> {
     let marks: Vec<Rect> = marks.iter().map(|at| Rect::from_center_size(*at, Vec2::splat(2.0 * MARK))).collect();
     let mut taken: Vec<Rect> = Vec::new();
-    let mut place = |&(at, size): &(Pos2, Vec2)| {
+    let place = |&(at, size): &(Pos2, Vec2)| {
         let free =
             |rect: &Rect| area.contains_rect(*rect) && !taken.iter().chain(&marks).any(|other| other.intersects(*rect));
         let found = RINGS.into_iter().flat_map(|ring| around(at, size, ring)).find(free);
         taken.extend(found.map(|rect| rect.expand(1.0)));
         found
     };
-    names.iter().map(|name| place(name)).collect()
+    names.iter().map(place).collect()
 }
 
 /// The places at one distance: to the right first, as people read.

@@ -1,5 +1,6 @@
 //! Honest answers about fair regression without the engine: a linear ridge on a handful of columns of an embedded table,
 //! solved in its primal form, and everything else computed by the functions of `run::fair`.
+#![allow(clippy::needless_range_loop, reason = "matrices read best by their indices")]
 
 use polariscope::experiment::fair::{ColumnKind, FairExperiment};
 use polariscope::experiment::{Problem, Result};
@@ -69,7 +70,7 @@ pub fn card(source: &str) -> Result<TableCard> {
     let columns: Vec<_> = table.names.iter().zip(&table.columns).map(column).collect();
     let of_kind = |kind| columns.iter().filter(move |column: &&ColumnCard| column.kind == Some(kind));
     Ok(TableCard {
-        target: of_kind(ColumnKind::Number).last().map(|column| column.name.clone()),
+        target: of_kind(ColumnKind::Number).next_back().map(|column| column.name.clone()),
         sensitive: of_kind(ColumnKind::Category).map(|column| column.name.clone()).take(1).collect(),
         name: if source == "communities" { "Communities and Crime (embedded)".into() } else { source.to_owned() },
         rows: table.columns[0].len(),
@@ -348,7 +349,7 @@ pub fn fit(spec: &str) -> Result<FairFit> {
         train: solution.rows(&train, width),
         test: solution.rows(&test, width),
         features: chosen.iter().enumerate().map(feature).collect(),
-        subtracted: trade.train.groups.iter().map(|group| group.mean.iter().skip(1).sum::<f64>() * -1.0).collect(),
+        subtracted: trade.train.groups.iter().map(|group| -group.mean.iter().skip(1).sum::<f64>()).collect(),
         achieved: 0.0,
         notes: Vec::new(),
         seconds: [0.1, 0.0, 0.2, 0.1],
