@@ -188,12 +188,15 @@ impl<'a> Pruner<'a> {
         let mut replaced = Vec::new();
         for name in &self.norms {
             let (scale, shift) = (format!("{name}.weight"), format!("{name}.bias"));
-            let mut mask = masks.get(name)?.shallow_clone();
-            if let Some(noise) = noise {
-                mask += noise.get(&scale)?;
-                replaced.push((shift.clone(), params.get(&shift)? * (noise.get(&shift)? + 1.0)));
-            }
-            let value = params.get(&scale)? * mask;
+            let mask = masks.get(name)?;
+            let gamma = params.get(&scale)?;
+            let value = match noise {
+                Some(noise) => {
+                    replaced.push((shift.clone(), params.get(&shift)? * (noise.get(&shift)? + 1.0)));
+                    gamma * (mask + noise.get(&scale)?)
+                }
+                None => gamma * mask,
+            };
             replaced.push((scale, value));
         }
         let params = params.with(replaced);
