@@ -65,6 +65,8 @@ fn a_table_is_described_before_anything_is_fitted() {
     assert_eq!((card.rows, card.columns.len()), (1994, 120));
     assert_eq!(card.target.as_deref(), Some("ViolentCrimesPerPop"));
     assert_eq!(card.sensitive, ["race"]);
+    let report = inspect(Path::new("communities")).unwrap();
+    assert!(report.title.contains("Communities") && report.facts.len() == 122);
     let problem = ask(&Question::Table { source: "/no/such.csv".into() }, &library).unwrap_err();
     assert!(problem.remedy.iter().any(|line| line.contains("communities")), "{problem}");
 }

@@ -115,6 +115,9 @@ fn report(arguments: &Arguments, runs: &[Run], stopped: bool) -> Result<i32> {
 
 /// One line for each model of each run.
 fn text(all: &[(&Run, Results)]) -> String {
+    if is_fair(all) {
+        return fair_text(all);
+    }
     let mut text =
         format!("{:<40} {:<24} {:>7} {:>7} {:>7} {:>7} {:>14}\n", "", "", "ACC %", "ASR %", "RA %", "DER %", "time");
     for (run, results) in all {
@@ -139,7 +142,56 @@ fn text(all: &[(&Run, Results)]) -> String {
     text
 }
 
+/// All runs of a sweep share their task.
+fn is_fair(all: &[(&Run, Results)]) -> bool {
+    all.iter().any(|(_, results)| !results.fair.is_empty())
+}
+
+fn fair_text(all: &[(&Run, Results)]) -> String {
+    let mut text = format!("{:<40} {:<36} {:>11} {:>11}\n", "", "", "test error", "test gap");
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.5}"));
+    for (run, results) in all {
+        for row in &results.fair {
+            let (error, gap) = (number(row.test_rmse), number(row.test_gap));
+            let _ = writeln!(text, "{:<40} {:<36} {error:>11} {gap:>11}", run.variant.name, row.title);
+        }
+        if let Some(problem) = &run.problem {
+            let _ = writeln!(text, "{:<40} failed: {}", run.variant.name, problem.headline);
+        }
+    }
+    text
+}
+
+fn fair_csv(all: &[(&Run, Results)]) -> String {
+    let mut text =
+        "run,folder,title,method,needs_group,train_rmse,test_rmse,train_gap,test_gap,test_gap_noise\n".to_owned();
+    let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    for (run, results) in all {
+        for row in &results.fair {
+            let folder = run.folder.file_name().map_or_else(String::new, |name| Path::new(name).display().to_string());
+            let cells = [
+                quoted(&run.variant.name),
+                quoted(&folder),
+                quoted(&row.title),
+                quoted(&row.method),
+                row.needs_group.to_string(),
+                row.train_rmse.to_string(),
+                number(row.test_rmse),
+                row.train_gap.to_string(),
+                number(row.test_gap),
+                number(row.test_gap_noise),
+            ];
+            text.push_str(&cells.join(","));
+            text.push('\n');
+        }
+    }
+    text
+}
+
 fn csv(all: &[(&Run, Results)]) -> String {
+    if is_fair(all) {
+        return fair_csv(all);
+    }
     let mut text = "run,folder,model,method,control,acc,asr,ra,der,seconds,note\n".to_owned();
     let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
     for (run, results) in all {

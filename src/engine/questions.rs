@@ -83,11 +83,11 @@ pub fn inspect(path: &Path) -> Result<Report> {
     if path.join("spec.toml").is_file() {
         return inspect_run(path);
     }
-    if let Some(report) = sources::inspect(path)? {
-        return Ok(report);
-    }
     if tables::looks_like(path) {
         return Ok(tables::open(&path.to_string_lossy(), &mut || Ok(()))?.report());
+    }
+    if let Some(report) = sources::inspect(path)? {
+        return Ok(report);
     }
     if path.is_dir() {
         return Err(Problem::bad_input("There is no run, no data set and no model in this folder.").at(path.display()));

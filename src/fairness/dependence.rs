@@ -62,7 +62,6 @@ pub fn all(
             proxy: proxy(frame, feature.at, feature.width, changes),
             sensitive: feature.sensitive,
         });
-        job.advance(0);
     }
     Ok(features)
 }

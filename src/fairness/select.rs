@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
 
 /// Rows on which the choice is made.
-const SAMPLE: usize = 600;
+const SAMPLE: usize = 400;
 const LAMBDAS: [f64; 7] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2];
 /// Around the usual bandwidth; the best one's neighbours are tried afterwards.
 const COARSE: [f64; 5] = [1.0 / 16.0, 0.25, 1.0, 4.0, 16.0];

@@ -243,7 +243,6 @@ fn explicit(
         gram += phi.tr().matmul(&phi);
         to_y += phi.tr().matmul(&y.narrow(0, start, rows));
         b += phi.tr().matmul(&d.narrow(0, start, rows));
-        job.advance(0);
     }
     let scale = d.square().sum(Kind::Double).double_value(&[]) * gram.trace().double_value(&[]) / n.max(1) as f64;
     let reduction = reduction(&b.tr().matmul(&b), scale);
@@ -270,7 +269,6 @@ fn linear(job: &mut Job, lambda: f64, x: &Tensor, y: &Tensor, d: &Tensor) -> Out
         job.tick()?;
         let rows = ROWS_AT_ONCE.min(n - start);
         r = Tensor::linalg_qr(&Tensor::cat(&[r, whole(start, rows)], 0), "r").1;
-        job.advance(0);
     }
     let height = r.size()[0].min(columns);
     let top = r.narrow(0, 0, height);

@@ -208,7 +208,8 @@ pub enum Question {
     Polarizer { folder: PathBuf, rows: Vec<usize> },
     /// What the same network says when the polarizer has this strength, 0 to 1.
     Dial { folder: PathBuf, rows: Vec<usize>, strength: f64 },
-    /// Fit the fair regression of this spec: the whole trade-off at once.
+    /// Fit the fair regression of this spec: the whole trade-off at once. With `rival = []` and `model.folds = 0` the curve
+    /// comes several times sooner; ask again for the points and bands beside it.
     Fair { spec: String },
     /// What is in this table (an embedded name or a path), and what its columns may be?
     Table { source: String },

@@ -55,9 +55,9 @@ pub fn open(source: &str, tick: Tick) -> Outcome<Table> {
 
 /// Whether a file is named like a table in text, or has the name of an embedded one.
 pub fn looks_like(path: &Path) -> bool {
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-    let is_text = path.is_file() && matches!(ending.as_deref(), Some("csv" | "tsv"));
-    is_text || path.to_str().is_some_and(|name| embedded::find(name).is_some())
+    let name = path.to_string_lossy().to_lowercase();
+    let is_text = [".csv", ".tsv", ".csv.gz", ".tsv.gz"].iter().any(|ending| name.ends_with(ending));
+    (is_text && path.is_file()) || embedded::find(&name).is_some()
 }
 
 fn read_file(path: &Path, tick: Tick) -> Outcome<Table> {

@@ -8,6 +8,7 @@ use crate::experiment::Problem;
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
 use crate::fairness::linalg::{column, rank, symmetric, to_vec};
 use crate::fairness::solve;
+use crate::run::fair::number;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Kind as Type, Tensor};
@@ -15,14 +16,14 @@ use tch::{Kind as Type, Tensor};
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// Weights of the penalty; each gives one point.
+    /// Weights of the penalty, which is divided by the square of the number of rows; each gives one point.
     #[schemars(extend("x-paper" = [1000.0]))]
     pub eta: Vec<f64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { eta: vec![10.0, 100.0, 1000.0, 10_000.0] }
+        Self { eta: vec![1e3, 1e5, 1e6, 1e7] }
     }
 }
 
@@ -72,7 +73,7 @@ pub static ENTRY: Entry = Entry {
             to_vec(&(predictions.select(1, 0) + predictions.select(1, 1 + index as i64) + setting.mean))
         };
         let candidate = |(index, eta): (usize, &f64)| Candidate {
-            label: format!("eta = {eta}"),
+            label: format!("eta = {}", number(*eta)),
             train: at(&train, index),
             test: at(&test, index),
         };
