@@ -259,8 +259,8 @@ impl FairFit {
             .collect()
     }
 
-    /// The position of the dial at which the test gap is nearest to `gap`; by bisection, since the gap falls along it on
-    /// the training rows and nearly so on the test rows.
+    /// The dial at which the gap of the training rows is `gap`, or the nearest end; by bisection, since it falls all the
+    /// way.
     pub fn dial_for_gap(&self, kind: Dial, gap: f64) -> Dial {
         let (mut low, mut high) = (0.0, 1.0);
         for _ in 0..40 {
