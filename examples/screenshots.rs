@@ -189,6 +189,8 @@ fn triggers(studio: &mut Studio<'_>) {
         ("sig", "{}", "Wipe"),
         ("bpp", "{}", "Residual"),
         ("wanet", "{ strength = 2.0 }", "Side by side"),
+        // These pictures are grey, and it says so.
+        ("ctrl", "{}", "Poisoned"),
     ];
     for (attack, options, view) in scenes {
         let text = common::SPEC.replace("\"badnets\"", &format!("{attack:?}"));

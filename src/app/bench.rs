@@ -69,10 +69,10 @@ impl Bench {
         self.answers += 1;
     }
 
-    /// The newest draft cannot be shown. A mistake leaves what was there before it; a trigger that is not made yet must
-    /// not look like another one.
+    /// The newest draft cannot be shown. A mistake leaves what was there before it; a trigger that is not made yet, or an
+    /// attack that is refused altogether, must not look like another one.
     pub fn fail(&mut self, problem: Problem) {
-        if problem.code == Code::NotMadeYet {
+        if problem.code == Code::NotMadeYet || problem.place.as_deref() == Some("attack.id") {
             self.shown = None;
             self.stamp = Stamp::Nothing;
         }

@@ -46,8 +46,8 @@ pub struct Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Channels {
-    /// Both colour channels, as published.
-    UAndV,
+    /// U and V, as published.
+    Both,
     /// Blue against brightness.
     U,
     /// Red against brightness.
@@ -61,7 +61,7 @@ impl Default for Options {
         Self {
             magnitude: 100.0,
             cells: vec![[15, 15], [31, 31]],
-            channels: Channels::UAndV,
+            channels: Channels::Both,
             keep_amplitude: false,
             keep_frequency: false,
             reference_compat: false,
@@ -112,7 +112,7 @@ impl DataAttack for Ctrl {
 fn red_green_blue(channels: Channels) -> Tensor {
     let (y, u, v) = ([1.0; 3], [0.0, -0.396, 2.029], [1.14, -0.581, 0.0]);
     Tensor::from_slice(&match channels {
-        Channels::UAndV => std::array::from_fn::<f64, 3, _>(|i| u[i] + v[i]),
+        Channels::Both => std::array::from_fn::<f64, 3, _>(|i| u[i] + v[i]),
         Channels::U => u,
         Channels::V => v,
         Channels::Y => y,
@@ -192,7 +192,7 @@ mod tests {
         let x = Tensor::rand([3, 32, 32], DOUBLE) * 255.0;
         let added = through_frequencies(&x, 100.0) - through_frequencies(&x, 0.0);
         let pattern = dct::pattern(&[[15, 15], [31, 31]], [32, 32], 32, false).unwrap() * 100.0;
-        let closed = pattern.unsqueeze(0) * red_green_blue(Channels::UAndV).view([3, 1, 1]);
+        let closed = pattern.unsqueeze(0) * red_green_blue(Channels::Both).view([3, 1, 1]);
         assert!(largest(&(&added - &closed)) < 1e-3);
         let peaks = [0, 1, 2].map(|channel| (10.0 * largest(&closed.get(channel))).round() / 10.0);
         assert_eq!(peaks, [12.1, 10.4, 21.6]);

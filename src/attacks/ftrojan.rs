@@ -41,8 +41,8 @@ pub struct Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Channels {
-    /// Both colour channels, as published.
-    CrAndCb,
+    /// Cr and Cb, as published.
+    Both,
     /// Red against brightness.
     Cr,
     /// Blue against brightness.
@@ -51,7 +51,7 @@ pub enum Channels {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { magnitude: 30.0, cells: vec![[15, 15], [31, 31]], channels: Channels::CrAndCb, window: 32 }
+        Self { magnitude: 30.0, cells: vec![[15, 15], [31, 31]], channels: Channels::Both, window: 32 }
     }
 }
 
@@ -85,7 +85,7 @@ impl DataAttack for FTrojan {
         let options = &self.options;
         let pattern = dct::pattern(&options.cells, [height, width], options.window, false)? * options.magnitude;
         let (cr, cb) = match options.channels {
-            Channels::CrAndCb => (1.0, 1.0),
+            Channels::Both => (1.0, 1.0),
             Channels::Cr => (1.0, 0.0),
             Channels::Cb => (0.0, 1.0),
         };
