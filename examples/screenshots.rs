@@ -189,8 +189,6 @@ fn triggers(studio: &mut Studio<'_>) {
         ("sig", "{}", "Wipe"),
         ("bpp", "{}", "Residual"),
         ("wanet", "{ strength = 2.0 }", "Side by side"),
-        // These pictures are grey, and it says so.
-        ("ctrl", "{}", "Poisoned"),
     ];
     for (attack, options, view) in scenes {
         let text = common::SPEC.replace("\"badnets\"", &format!("{attack:?}"));
@@ -226,6 +224,11 @@ fn triggers(studio: &mut Studio<'_>) {
     }
     studio.change(Change::Text(common::SPEC.split("[attack]").next().unwrap_or_default().to_owned()));
     studio.shoot("triggers-none");
+    // These pictures are grey, and it says so.
+    studio.change(Change::Text(
+        common::SPEC.replace("badnets", "ctrl").replace("{ size = 3, shape = \"checkerboard\" }", "{}"),
+    ));
+    studio.shoot("triggers-refused");
     let unmade = common::SPEC.replace("\"badnets\"", UNMADE).replace("{ size = 3, shape = \"checkerboard\" }", "{}");
     studio.change(Change::Text(unmade));
     studio.shoot("triggers-unmade");

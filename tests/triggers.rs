@@ -224,6 +224,33 @@ fn a_trigger_that_cannot_be_made_says_why_and_offers_the_lab() {
     settle(&mut window);
 }
 
+#[test]
+fn a_mistake_leaves_the_picture_but_a_refused_attack_never_looks_like_the_one_before() {
+    let script = Script::default();
+    script.0.borrow_mut().answering = Some(Box::new(|question| {
+        use polariscope::experiment::Problem;
+        match question {
+            Question::Bench { spec, .. } if spec.contains("ctrl") => {
+                Err(Problem::bad_input("CTRL needs colour pictures, and these are grey.").at("attack.id"))
+            }
+            Question::Bench { spec, .. } if spec.contains("size = 30") => {
+                Err(Problem::bad_input("The trigger does not fit into the picture.").at("attack.options.size"))
+            }
+            question => common::answer(question),
+        }
+    }));
+    let mut window = open(&script);
+    window.state().requests().change(Change::Text(SPEC.replace("size = 3", "size = 30")));
+    settle(&mut window);
+    assert_shows(&window, "The trigger does not fit into the picture.");
+    assert_shows(&window, "plain to see");
+    let refused = SPEC.replace("badnets", "ctrl").replace("{ size = 3, shape = \"checkerboard\" }", "{}");
+    window.state().requests().change(Change::Text(refused));
+    settle(&mut window);
+    assert_shows(&window, "CTRL needs colour pictures");
+    assert_shows(&window, "There is no picture to show.");
+}
+
 const SIDE: usize = 32;
 
 /// Draws with the shaders of the window on this machine's rasteriser, one pixel of the picture on one of the screen.
