@@ -72,3 +72,21 @@ fn every_sweep_is_made_of_experiments_that_can_run() {
         }
     }
 }
+
+#[test]
+fn attacks_that_own_the_loop_refuse_what_they_cannot_use() {
+    let refused = |network: &str, attack: &str, rest: &str| {
+        let text =
+            format!("[data]\nsource = 'fashion-mini'\n[network]\nid = '{network}'\n[attack]\nid = '{attack}'\n{rest}");
+        check::parse(&text, catalogue::all()).err().map(|problem| problem.headline).unwrap_or_default()
+    };
+    for attack in ["bpp", "wanet", "input-aware"] {
+        assert_eq!(refused("small-resnet", attack, ""), "");
+        assert!(refused("small-resnet", attack, "[selection]\nid = 'lps'").contains("none can be selected"));
+        let labels = refused("small-resnet", attack, "[poison]\nlabel_map = 'clean-label'");
+        assert!(labels.contains("no clean-label form"), "{labels}");
+    }
+    // A warp can be tried on a finished model; a generator that never learned cannot.
+    assert_eq!(refused("checkpoint", "wanet", ""), "");
+    assert!(refused("checkpoint", "input-aware", "").contains("comes trained"));
+}

@@ -100,6 +100,11 @@ fn check_together(experiment: &Experiment, methods: &[&'static Method]) -> Vec<O
             let message = format!("{} has no clean-label form.", attack.name);
             complain("poison.label_map", message, "Choose all-to-one or all-to-all.");
         }
+        let network = NETWORK.find(methods, &experiment.network.id);
+        if attack.has(Property::Surrogate) && network.is_some_and(|network| network.has(Property::Finished)) {
+            let message = format!("{} learns its trigger beside a network, and this one comes trained.", attack.name);
+            complain("attack.id", message, "Choose a network that is trained here, or another attack.");
+        }
     }
     found
 }
