@@ -305,10 +305,14 @@ fn deepfool(job: &mut Job, model: &Model, z: &Tensor, target: i64) -> Outcome<Op
         left = left.index_select(0, &away);
         let _ = steps.shallow_clone().index_add_(0, &left, &change.index_select(0, &away));
     }
-    if left.numel() as i64 == n {
+    let _ = steps.shallow_clone().index_fill_(0, &left, 0.0);
+    // Where the target lies above the original class and below a third one, steps grow without end: such a picture has
+    // failed, and must not take the others with it.
+    let exploded = steps.isfinite().logical_not().flatten(1, -1).any_dim(1, false).nonzero().view([-1]);
+    let _ = steps.shallow_clone().index_fill_(0, &exploded, 0.0);
+    if left.numel() + exploded.numel() >= n as usize {
         return Ok(None);
     }
-    let _ = steps.shallow_clone().index_fill_(0, &left, 0.0);
     Ok(Some(steps.sum_dim_intlist([0i64].as_slice(), true, Kind::Float) * OVERSHOOT))
 }
 

@@ -4,6 +4,7 @@ use super::linalg::{column_of, to_vec};
 use crate::experiment::fair::{FairModel, KernelKind};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
 use tch::{Kind, Tensor};
 
 /// A kernel with its numbers.
@@ -46,7 +47,7 @@ impl Kernel {
     /// `sqrt(2 / m) cos(x W + b)`. Nothing for kernels that do not depend on distance alone.
     pub fn frequencies(&self, d: usize, m: usize, rng: &mut ChaCha8Rng) -> Option<(Tensor, Tensor)> {
         let draw: fn(&mut ChaCha8Rng) -> f64 = match self.kind {
-            KernelKind::Rbf => normal,
+            KernelKind::Rbf => |rng| rng.sample(StandardNormal),
             // The spectrum of a product of exponentials is a product of Cauchy densities.
             KernelKind::Laplace => |rng| (std::f64::consts::PI * (rng.random::<f64>() - 0.5)).tan(),
             KernelKind::Linear | KernelKind::Polynomial => return None,
@@ -56,12 +57,6 @@ impl Kernel {
         let phases: Vec<f64> = (0..m).map(|_| std::f64::consts::TAU * rng.random::<f64>()).collect();
         Some((Tensor::from_slice(&frequencies).view([d as i64, m as i64]), Tensor::from_slice(&phases)))
     }
-}
-
-/// A standard normal number (Box and Muller).
-fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
 }
 
 /// |x - z|² for all pairs of rows; never negative.

@@ -2,6 +2,9 @@
 
 use super::{Mode, Params, Pass};
 use crate::experiment::Result;
+use rand::{SeedableRng, distr::StandardUniform};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
 use tch::{Device, Kind, Tensor};
 
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;
@@ -51,16 +54,17 @@ pub fn pool_linear(p: &Params, name: &str, x: &Tensor, pass: &mut Pass) -> Resul
 }
 
 /// Collects fresh weights under their names.
-#[derive(Default)]
+///
+/// The numbers come from a generator of its own: libtorch's is shared by all threads of the process.
 pub struct Initialiser {
+    rng: ChaCha8Rng,
     params: Params,
 }
 
 impl Initialiser {
-    /// The same seed gives the same weights on every machine with the same libtorch.
+    /// The same seed gives the same weights on every machine.
     pub fn new(seed: u64) -> Self {
-        tch::manual_seed(seed as i64);
-        Self::default()
+        Self { rng: ChaCha8Rng::seed_from_u64(seed), params: Params::default() }
     }
 
     pub fn finish(self) -> Params {
@@ -70,7 +74,7 @@ impl Initialiser {
     /// `[out, in, k, k]` from a normal distribution that keeps the variance of ReLU activations (He et al. 2015).
     pub fn conv(&mut self, name: &str, inputs: i64, outputs: i64, kernel: i64) {
         let scale = (2.0 / (outputs * kernel * kernel) as f64).sqrt();
-        let weight = Tensor::randn([outputs, inputs, kernel, kernel], (Kind::Float, Device::Cpu)) * scale;
+        let weight = self.draw(StandardNormal, &[outputs, inputs, kernel, kernel]) * scale;
         self.params.insert(format!("{name}.weight"), channels_last(&weight));
     }
 
@@ -86,9 +90,17 @@ impl Initialiser {
     /// Uniform in ± 1/sqrt(inputs), as PyTorch does.
     pub fn linear(&mut self, name: &str, inputs: i64, outputs: i64) {
         let bound = 1.0 / (inputs as f64).sqrt();
-        let options = (Kind::Float, Device::Cpu);
-        self.params.insert(format!("{name}.weight"), Tensor::zeros([outputs, inputs], options).uniform_(-bound, bound));
-        self.params.insert(format!("{name}.bias"), Tensor::zeros([outputs], options).uniform_(-bound, bound));
+        let weight = self.draw(StandardUniform, &[outputs, inputs]);
+        let bias = self.draw(StandardUniform, &[outputs]);
+        for (part, values) in [("weight", weight), ("bias", bias)] {
+            self.params.insert(format!("{name}.{part}"), values * (2.0 * bound) - bound);
+        }
+    }
+
+    fn draw(&mut self, numbers: impl Distribution<f32>, shape: &[i64]) -> Tensor {
+        let count = shape.iter().product::<i64>() as usize;
+        let values: Vec<f32> = numbers.sample_iter(&mut self.rng).take(count).collect();
+        Tensor::from_slice(&values).view(shape)
     }
 }
 

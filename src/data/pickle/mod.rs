@@ -20,7 +20,7 @@ pub use value::{Global, Opaque, Value, shortened};
 use crate::experiment::{Problem, Result};
 
 /// Deepest nesting of containers. Real networks stay below 100.
-const MAX_DEPTH: usize = 500;
+const MAX_DEPTH: usize = 200;
 
 /// One pickle and what was learned on the way.
 #[derive(Debug)]
@@ -175,11 +175,11 @@ mod tests {
 
     #[test]
     fn nesting_by_reference_counts_as_nesting() {
-        // Chains of 400 tuples, each hung below the one before, all of them in one flat list.
+        // Chains of 150 tuples, each hung below the one before, all of them in one flat list.
         let mut bytes = b"\x80\x02](]q\x00".to_vec();
         for _ in 0..1000 {
             bytes.extend(b"h\x00");
-            bytes.extend(std::iter::repeat_n(0x85, 400));
+            bytes.extend(std::iter::repeat_n(0x85, 150));
             bytes.extend(b"q\x00");
         }
         bytes.extend(b"e.");
