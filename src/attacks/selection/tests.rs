@@ -152,7 +152,7 @@ fn lps_finds_the_pictures_on_which_the_trigger_fails() {
     let hidden = Corner { spares: |row| row / 10 % 2 == 0 };
     let folder = tempfile::tempdir().unwrap();
     let mut job = Job::detached(folder.path(), 5);
-    let options = json!({"rounds": 6, "epochs": 2, "batch": 32, "learning_rate": 0.05});
+    let options = json!({"rounds": 6, "epochs": 4, "batch": 32, "learning_rate": 0.02});
     let chosen = choose_with(&mut job, &data, &all_to_one(), ("lps", options), 36, &hidden).unwrap();
     let hard = chosen.rows.iter().filter(|&&row| (hidden.spares)(row)).count();
     assert!(hard * 10 >= chosen.rows.len() * 8, "{hard} of {}", chosen.rows.len());
