@@ -8,6 +8,7 @@ use polariscope::run::folder::RunFolder;
 use polariscope::run::handle::{Engine, Shutdown};
 use polariscope::run::polarizer::Place;
 use polariscope::run::status::State;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -143,6 +144,53 @@ fn stop_keeps_discard_removes_pause_waits() {
         worker.send(Command::Stop { job: JOB, keep: false }).unwrap();
         assert_eq!(ending(worker), Ending::Stopped { kept: false });
         assert!(!second.exists());
+    });
+}
+
+/// One more defense on an attacked model does not cost another training, and changes nothing.
+#[test]
+fn a_training_that_was_done_beside_is_taken_over() {
+    in_folder(|worker, place| {
+        let defended =
+            |seed: u64| spec(1, &format!("seed = {seed}")) + "[[defense]]\nid = \"ft\"\noptions = { epochs = 1 }\n";
+        let mut run = |folder: &Path, spec: String| {
+            start(worker, spec, folder);
+            let mut taken = false;
+            let end = until(worker, "the end", |event| match event {
+                Event::Job(_, JobEvent::Note(text)) => {
+                    taken |= text.contains("taken over");
+                    None
+                }
+                Event::Job(_, JobEvent::Finished(ending)) => Some(ending.clone()),
+                _ => None,
+            });
+            assert_eq!(end, Ending::Done);
+            (RunFolder::open(folder).unwrap(), taken)
+        };
+        run(&place.join("attacked"), spec(1, "seed = 1"));
+        let (quick, taken) = run(&place.join("defended"), defended(1));
+        assert!(taken);
+        let (whole, taken) = run(&place.join("elsewhere/defended"), defended(1));
+        assert!(!taken, "nothing lies beside it");
+        for weights in ["attacked", "ft"] {
+            let bytes = |folder: &RunFolder| std::fs::read(folder.weights(weights)).unwrap();
+            // A run writes its own hash beside the weights; the repaired ones come from the same experiment.
+            assert!(weights == "attacked" || bytes(&quick) == bytes(&whole), "{weights}");
+        }
+        assert_eq!(quick.points().unwrap(), whole.points().unwrap());
+        let scores = |folder: &RunFolder| -> Vec<_> {
+            folder.results().unwrap().unwrap().rows.into_iter().map(|row| (row.title, row.scores)).collect()
+        };
+        assert_eq!(scores(&quick), scores(&whole));
+        let pictures = |folder: &RunFolder| -> BTreeSet<String> {
+            folder.images().unwrap().into_iter().map(|image| image.file).collect()
+        };
+        assert_eq!(pictures(&quick), pictures(&whole));
+
+        let (_, taken) = run(&place.join("another seed"), defended(2));
+        assert!(!taken);
+        let (_, taken) = run(&place.join("the same again"), spec(1, "seed = 1"));
+        assert!(!taken, "who asks for nothing but the training gets it");
     });
 }
 

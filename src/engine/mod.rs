@@ -14,6 +14,7 @@ pub mod planner;
 mod polarizer;
 mod questions;
 mod runner;
+mod takeover;
 mod worker;
 
 pub use attacker::Attacker;

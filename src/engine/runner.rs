@@ -4,6 +4,7 @@ use super::attacker::{Attacker, Victim};
 use super::evaluate::{Judge, Judged, numbers};
 use super::glimpse::{self, Watched};
 use super::library::Library;
+use super::takeover::Training;
 use super::{failure, fair};
 use crate::attacks::input_aware::MASK_PHASE;
 use crate::attacks::workshop::{CRAFTING, Workshop};
@@ -53,7 +54,7 @@ pub struct Lines {
 
 /// Where the numbers were made; a resumed run keeps its arithmetic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Machine {
+pub(super) struct Machine {
     program: String,
     libtorch: String,
     system: String,
@@ -239,7 +240,7 @@ impl Phases {
 const CONTROL: &str = "ft-control";
 const PREPARATION: &str = "preparation";
 
-fn weights_name(phase: &str) -> String {
+pub(super) fn weights_name(phase: &str) -> String {
     match phase {
         "attack" => "attacked".into(),
         other => other.into(),
@@ -314,6 +315,10 @@ impl Work<'_> {
             repair.check(&*network)?;
         }
         let phases = phases(e);
+        if self.results.rows.is_empty() && !self.folder.resume_folder().exists() {
+            let training = Training { experiment: e, phase: phases.training, data_hash: &card.hash };
+            self.results = training.take_over(job, self.folder)?.unwrap_or_default();
+        }
         if phases.preparation {
             job.phase(PREPARATION, 0, phases.count());
         }

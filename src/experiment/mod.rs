@@ -18,5 +18,5 @@ pub use method::{Kind, Method, Property};
 pub use metric::Scores;
 pub use problem::{Code, Halt, Outcome, Problem, Result};
 pub use schema::OptionProblem;
-pub use spec::{DeviceChoice, Experiment, LabelMap, Pick, Poison, Precision, Schedule, Train};
+pub use spec::{Defender, DeviceChoice, Experiment, LabelMap, Pick, Poison, Precision, Schedule, Train};
 pub use task::Spec;
