@@ -338,7 +338,7 @@ mod tests {
 
     fn batch() -> CleanBatch {
         let pixels = Tensor::linspace(0.0, 1.0, 6 * 3 * 8 * 8, tch::kind::FLOAT_CPU).view([6, 3, 8, 8]);
-        CleanBatch { pixels, labels: Tensor::from_slice(&[0i64, 1, 2, 3, 4, 5]), step: 0, steps: 1 }
+        CleanBatch { pixels, labels: Tensor::from_slice(&[0i64, 1, 2, 3, 4, 5]), epoch: 0, step: 0, steps: 1 }
     }
 
     #[test]

@@ -240,7 +240,7 @@ mod tests {
     fn batch() -> CleanBatch {
         let pixels = Tensor::linspace(0.0, 1.0, 6 * 3 * 8 * 8, tch::kind::FLOAT_CPU).view([6, 3, 8, 8]);
         let labels = Tensor::from_slice(&[0i64, 1, 2, 3, 4, 5]);
-        CleanBatch { pixels, labels, step: 0, steps: 1 }
+        CleanBatch { pixels, labels, epoch: 0, step: 0, steps: 1 }
     }
 
     fn gradients(climber: &Climber, params: &Params) -> Vec<Tensor> {

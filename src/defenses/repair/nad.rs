@@ -276,7 +276,7 @@ mod tests {
         let model = small_model();
         let student = Student::new(&options, model.deep_clone(), model, Kind::Float);
         let pixels = Tensor::rand([4, 3, 8, 8], tch::kind::FLOAT_CPU);
-        let batch = CleanBatch { pixels, labels: Tensor::from_slice(&[0i64, 1, 2, 3]), step: 0, steps: 1 };
+        let batch = CleanBatch { pixels, labels: Tensor::from_slice(&[0i64, 1, 2, 3]), epoch: 0, step: 0, steps: 1 };
         let (_, ours) = student.look(&student.live, &student.model, &batch, Mode::Eval).unwrap();
         let (_, theirs) = student.look(&student.teacher.params, &student.teacher, &batch, Mode::Eval).unwrap();
         assert_eq!(ours.len(), 3);

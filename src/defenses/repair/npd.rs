@@ -15,19 +15,18 @@
 //! NeurIPS 2023. Where paper and reference code differ this follows the code: 1x1 convolution with batch normalisation,
 //! and a warm-up whose real effect is that the running statistics become those of the features.
 
-use crate::data::augment::unit;
+use super::passes::{CleanBatch, Learner, Means, Passes};
+use crate::data::Augment;
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result, Schedule};
-use crate::nets::model::forward;
 use crate::nets::plug::{Plug, PlugHook, PlugKind};
-use crate::nets::training::fit::{AfterEpoch, not_a_number};
+use crate::nets::training::Sgd;
+use crate::nets::training::fit::AfterEpoch;
 use crate::nets::training::resume::restore_into;
 use crate::nets::training::schedule::LearningRate;
-use crate::nets::training::{ResumePoint, Sgd};
-use crate::nets::{InputSpec, Mode, Model, Network, Params, Pass};
+use crate::nets::{Mode, Model, Network, Params, Pass};
 use crate::run::job::Job;
-use rand::seq::SliceRandom;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Reduction, Tensor};
@@ -158,7 +157,7 @@ impl Repair for NeuralPolarizer {
         &self,
         job: &mut Job,
         phase: &str,
-        mut model: Model,
+        model: Model,
         data: &DefenderData,
         after_epoch: &mut AfterEpoch,
     ) -> Outcome<Model> {
@@ -166,69 +165,75 @@ impl Repair for NeuralPolarizer {
         let (site, channels) = place(&*model.network, &o.site)?;
         job.note(format!("{phase}: polarizer with {channels} channels at {site}"));
         let device = model.params.device();
-        let mut plug = Plug::identity(&site, o.layer, channels);
-        plug.params = plug.params.to_device(device);
-        let frozen = model.params.requires_grad(&|_| false);
-        let others = model.plugs.clone();
+        let mut trainee = Trainee::new(o, model, &site, channels, data.kind);
+        let epochs = trainee.warm_up + o.epochs;
+        let learning_rate = o.learning_rate;
+        let passes = Passes { phase, epochs, batch: o.batch, augment: Augment::NONE, learning_rate };
+        passes.run(job, data, device, &mut trainee, after_epoch)?;
+        trainee.plug.params = trainee.plug.params.requires_grad(&|_| false);
+        Ok(trainee.model())
+    }
+}
 
-        let (mut warm, live) = Sgd::new(&plug.params, &|_| true, 0.0, 0.0);
-        let mut sgd = Sgd::over(&live, &|_| true, MOMENTUM, WEIGHT_DECAY);
+/// A polarizer that learns in a network that does not.
+struct Trainee<'a> {
+    options: &'a Options,
+    /// Epochs of the warm-up.
+    warm_up: usize,
+    /// As it was delivered, frozen.
+    delivered: Model,
+    plug: Plug,
+    warm: Sgd,
+    sgd: Sgd,
+    rate: LearningRate,
+    kind: Kind,
+}
+
+impl<'a> Trainee<'a> {
+    fn new(options: &'a Options, mut delivered: Model, site: &str, channels: i64, kind: Kind) -> Self {
+        let mut plug = Plug::identity(site, options.layer, channels);
+        let params = plug.params.to_device(delivered.params.device());
+        delivered.params = delivered.params.requires_grad(&|_| false);
+        let (warm, live) = Sgd::new(&params, &|_| true, 0.0, 0.0);
+        let sgd = Sgd::over(&live, &|_| true, MOMENTUM, WEIGHT_DECAY);
         plug.params = live;
-        let resume = ResumePoint::of(job, phase);
-        let mut first = 0;
-        if let Some((epoch, state, ())) = resume.load(job) {
-            restore_into(&plug.params, &state)?;
-            sgd.restore(&state)?;
-            first = epoch;
-        }
         // The convolution alone has no statistics that could settle.
-        let warm_up = if o.layer == PlugKind::ConvBn { o.warm_up } else { 0 };
-        let epochs = warm_up + o.epochs;
-        let batches = data.clean.len().div_ceil(o.batch);
-        job.work((first * batches) as u64, (epochs * batches) as u64, "batches");
-        let labels = Tensor::from_slice(data.clean.labels());
-        let rate = LearningRate::new(o.schedule, o.learning_rate, o.epochs);
+        let warm_up = if options.layer == PlugKind::ConvBn { options.warm_up } else { 0 };
+        let rate = LearningRate::new(options.schedule, options.learning_rate, options.epochs);
+        Self { options, warm_up, delivered, plug, warm, sgd, rate, kind }
+    }
+}
 
-        for epoch in first..epochs {
-            let warming = epoch < warm_up;
-            let mut rng = job.rng(&format!("{phase}/epoch/{epoch}"));
-            let mut order: Vec<i64> = (0..data.clean.len() as i64).collect();
-            order.shuffle(&mut rng);
-            let mut means = Means::default();
-            for rows in order.chunks(o.batch) {
-                job.tick()?;
-                // A batch of one has no variance to normalise by.
-                if rows.len() < 2 {
-                    continue;
-                }
-                let polarized =
-                    Polarized { model: &model, params: &frozen, others: &others, plug: &plug, kind: data.kind };
-                let pixels = unit(&data.clean.pixels(rows)?.to_device(device));
-                let y = labels.index_select(0, &Tensor::from_slice(rows)).to_device(device);
-                let loss = if warming {
-                    let loss = polarized.logits(&pixels, Mode::Train)?.cross_entropy_for_logits(&y);
-                    warm.step(&loss, WARM_UP_RATE);
-                    loss
-                } else {
-                    let loss = o.loss(&polarized, &pixels, &y, &mut means)?;
-                    sgd.step(&loss, rate.at((epoch - warm_up) as f64));
-                    loss
-                };
-                let loss = loss.double_value(&[]);
-                if !loss.is_finite() {
-                    return Err(not_a_number(phase, epoch, o.learning_rate).into());
-                }
-                means.add(&[("loss", loss)], rows.len());
-                job.advance(rows.len());
-            }
-            job.metrics(phase, (epoch + 1) as f64, &means.finish())?;
-            model.plugs = others.iter().cloned().chain([plug.clone()]).collect();
-            after_epoch(job, epoch + 1, &model)?;
-            resume.save(job, epoch + 1, &plug.params.and(&sgd.state()), &())?;
-        }
-        plug.params = plug.params.requires_grad(&|_| false);
-        model.plugs = others.into_iter().chain([plug]).collect();
-        Ok(model)
+impl Learner for Trainee<'_> {
+    fn learn(&mut self, _: &mut Job, batch: &CleanBatch, means: &mut Means) -> Outcome<()> {
+        let polarized = Polarized { model: &self.delivered, plug: &self.plug, kind: self.kind };
+        let epoch = batch.epoch;
+        let loss = if epoch < self.warm_up {
+            let loss = polarized.logits(&batch.pixels, Mode::Train)?.cross_entropy_for_logits(&batch.labels);
+            self.warm.step(&loss, WARM_UP_RATE);
+            loss
+        } else {
+            let loss = self.options.loss(&polarized, &batch.pixels, &batch.labels, means)?;
+            self.sgd.step(&loss, self.rate.at((epoch - self.warm_up) as f64));
+            loss
+        };
+        means.add(&[("loss", loss.double_value(&[]))], batch.len());
+        Ok(())
+    }
+
+    fn model(&self) -> Model {
+        let mut model = self.delivered.clone();
+        model.plugs.push(self.plug.clone());
+        model
+    }
+
+    fn state(&self) -> Params {
+        self.plug.params.and(&self.sgd.state())
+    }
+
+    fn restore(&mut self, state: &Params) -> Result<()> {
+        restore_into(&self.plug.params, state)?;
+        self.sgd.restore(state)
     }
 }
 
@@ -255,23 +260,16 @@ fn place(network: &dyn Network, wanted: &str) -> Result<(String, i64)> {
 /// The frozen network with the polarizer in it.
 struct Polarized<'a> {
     model: &'a Model,
-    params: &'a Params,
-    others: &'a [Plug],
     plug: &'a Plug,
     kind: Kind,
 }
 
 impl Polarized<'_> {
-    fn input(&self) -> &InputSpec {
-        self.model.network.input()
-    }
-
     /// Logits for pixels in 0..=1. `mode` is the polarizer's; the network always uses its running statistics.
     fn logits(&self, pixels: &Tensor, mode: Mode) -> Result<Tensor> {
-        let x = crate::nets::layers::channels_last(&self.input().normalise(pixels));
+        let x = crate::nets::layers::channels_last(&self.model.network.input().normalise(pixels));
         let mut hook = PlugHook { plugs: std::slice::from_ref(self.plug), mode, next: None };
-        let mut pass = Pass::new(Mode::Eval, self.kind).hooked(&mut hook);
-        forward(&*self.model.network, self.params, self.others, &x, &mut pass)
+        self.model.forward(&x, &mut Pass::new(Mode::Eval, self.kind).hooked(&mut hook))
     }
 }
 
@@ -351,35 +349,11 @@ fn lengths(d: &Tensor) -> Tensor {
     d.flatten(1, -1).norm_scalaropt_dim(2.0, [1i64].as_slice(), false).view([-1, 1, 1, 1])
 }
 
-/// Means over an epoch, weighted by the size of the batches.
-#[derive(Default)]
-struct Means {
-    sums: Vec<(&'static str, f64, usize)>,
-}
-
-impl Means {
-    fn add(&mut self, values: &[(&'static str, f64)], weight: usize) {
-        for &(name, value) in values {
-            match self.sums.iter_mut().find(|(known, ..)| *known == name) {
-                Some((_, sum, count)) => {
-                    *sum += value * weight as f64;
-                    *count += weight;
-                }
-                None => self.sums.push((name, value * weight as f64, weight)),
-            }
-        }
-    }
-
-    fn finish(&self) -> Vec<(&'static str, f64)> {
-        self.sums.iter().map(|&(name, sum, count)| (name, sum / count as f64)).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::data::tests::striped;
-    use crate::nets::zoo;
+    use crate::nets::{InputSpec, zoo};
     use std::rc::Rc;
 
     fn model() -> Model {
@@ -424,7 +398,7 @@ mod tests {
     fn perturbations_stay_within_the_radius_and_the_picture() {
         let model = model();
         let plug = Plug::identity("layer3.1.conv1.in", PlugKind::ConvBn, 16);
-        let polarized = Polarized { model: &model, params: &model.params, others: &[], plug: &plug, kind: Kind::Float };
+        let polarized = Polarized { model: &model, plug: &plug, kind: Kind::Float };
         let pixels = Tensor::rand([6, 3, 8, 8], tch::kind::FLOAT_CPU);
         let target = Tensor::from_slice(&[1i64, 2, 3, 4, 5, 6]);
         for radius in [0.5, 3.0] {

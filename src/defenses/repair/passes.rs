@@ -29,6 +29,8 @@ pub struct CleanBatch {
     pub pixels: Tensor,
     /// i64 `[N]`, on the model's device.
     pub labels: Tensor,
+    /// Epochs that are over.
+    pub epoch: usize,
     /// Steps that are over, of all epochs.
     pub step: usize,
     /// Steps of all epochs together.
@@ -99,6 +101,7 @@ impl Passes<'_> {
                 let batch = CleanBatch {
                     pixels: unit(&pixels.to_device(device)),
                     labels: labels.index_select(0, &Tensor::from_slice(rows)).to_device(device),
+                    epoch,
                     step: epoch * batches + index,
                     steps: self.epochs * batches,
                 };

@@ -199,6 +199,7 @@ impl Tsbd {
                 let batch = CleanBatch {
                     pixels,
                     labels: labels.index_select(0, &Tensor::from_slice(rows)).to_device(device),
+                    epoch,
                     step: 0,
                     steps: 0,
                 };
