@@ -7,7 +7,7 @@ use super::evaluate::numbers;
 use super::library::{Library, trigger_of};
 use crate::data::{Dataset, Plan, Poisoned, Rows, balanced_rows, rgba_from_pixels};
 use crate::experiment::{Experiment, Problem, Result, Scores};
-use crate::nets::plug::{Plug, PlugKind};
+use crate::nets::plug::{Layer, Plug, PlugKind};
 use crate::nets::{Mode, Model, Network, Pass, zoo};
 use crate::run::folder::RunFolder;
 use crate::run::polarizer::{ChannelLight, DialPoint, Energy, Maps, Matrix, Place, PolarizerView, Specimen, Stage};
@@ -103,7 +103,7 @@ impl Bench {
         let Some(pick) = &experiment.attack else {
             return Err(Problem::bad_input("This run has no attack, so there is no trigger to hold back."));
         };
-        let plug = model.plugs.len() - 1;
+        let plug = polarizer_of(&model).ok_or_else(|| none(&key.folder))?;
         let site = model.plugs[plug].site.clone();
         let (place, start) = place(&*model.network, &site);
 
@@ -145,7 +145,7 @@ impl Bench {
             place,
             site: site.clone(),
             layer: layer_words(layer.kind).to_owned(),
-            folded: layer.kind == PlugKind::ConvBn,
+            folded: layer.kind == PlugKind::Polarizer(Layer::ConvBn),
             matrix: matrix(layer)?,
             channels,
             pictures,
@@ -188,14 +188,10 @@ fn share(answers: &[i64], wanted: &[i64]) -> f64 {
 
 /// The experiment, and title and weights of its first model with a polarizer.
 fn polarized(folder: &Path) -> Result<(Experiment, String, Model)> {
-    let none = || {
-        Problem::bad_input("There is no neural polarizer in this run.")
-            .at(folder.display())
-            .remedy("Add the neural polarizer (NPD) to the defenses in the Lab and run it again.")
-    };
     if folder.as_os_str().is_empty() {
         let (experiment, models) = super::demo::load()?;
-        let (title, model) = models.into_iter().find(|(_, model)| !model.plugs.is_empty()).ok_or_else(none)?;
+        let (title, model) =
+            models.into_iter().find(|(_, model)| polarizer_of(model).is_some()).ok_or_else(|| none(folder))?;
         return Ok((experiment, title, model));
     }
     let run = RunFolder::open(folder)?;
@@ -205,11 +201,22 @@ fn polarized(folder: &Path) -> Result<(Experiment, String, Model)> {
             continue;
         };
         let model = Model::open(&run.file(weights), 0)?;
-        if !model.plugs.is_empty() {
+        if polarizer_of(&model).is_some() {
             return Ok((run.experiment()?, row.title, model));
         }
     }
-    Err(none())
+    Err(none(folder))
+}
+
+/// Which of a model's plugs is its newest polarizer.
+fn polarizer_of(model: &Model) -> Option<usize> {
+    model.plugs.iter().rposition(|plug| plug.kind.is_polarizer())
+}
+
+fn none(folder: &Path) -> Problem {
+    Problem::bad_input("There is no neural polarizer in this run.")
+        .at(folder.display())
+        .remedy("Add the neural polarizer (NPD) to the defenses in the Lab and run it again.")
 }
 
 /// Where a site lies, and the nearest site of the trunk at or before it.
@@ -382,9 +389,14 @@ fn network_name(network: &dyn Network) -> String {
 
 fn layer_words(kind: PlugKind) -> &'static str {
     match kind {
-        PlugKind::ConvBn => "1×1 convolution; the batch normalisation behind it is folded into what is shown.",
-        PlugKind::OnlyConv => "1×1 convolution; nothing had to be folded.",
-        PlugKind::ScaleShift => "One scale and one shift for each channel, shown as the diagonal of a matrix.",
+        PlugKind::Polarizer(Layer::ConvBn) => {
+            "1×1 convolution; the batch normalisation behind it is folded into what is shown."
+        }
+        PlugKind::Polarizer(Layer::OnlyConv) => "1×1 convolution; nothing had to be folded.",
+        PlugKind::Polarizer(Layer::ScaleShift) => {
+            "One scale and one shift for each channel, shown as the diagonal of a matrix."
+        }
+        PlugKind::Stamp | PlugKind::Permute => "No layer of features.",
     }
 }
 

@@ -1,5 +1,6 @@
 //! A network with its weights and plugs, and its file.
 
+use super::door::{INPUT, LOGITS};
 use super::formats::{self, recognise, safetensors};
 use super::plug::{Plug, PlugHook, PlugKind};
 use super::zoo::torchscript::TorchScript;
@@ -119,10 +120,19 @@ impl Model {
                 plugs.push(Plug { site: card.site, kind: card.kind, params: own, strength: 1.0 });
             }
         }
+        for plug in &plugs {
+            plug.check(&architecture.input)?;
+        }
         let network = zoo::build(&architecture.id, &architecture.options, architecture.input.clone())?;
         let params = fit_names(&*network, params)?;
         Ok(Self { network: Rc::from(network), params, plugs })
     }
+}
+
+/// What the plugs of a saved model do, in their order, as its file says.
+pub fn plug_kinds(metadata: &BTreeMap<String, String>) -> Vec<PlugKind> {
+    let cards: Option<Vec<PlugCard>> = metadata.get(PLUGS).and_then(|text| serde_json::from_str(text).ok());
+    cards.unwrap_or_default().into_iter().map(|card| card.kind).collect()
 }
 
 fn json(value: &impl Serialize) -> Result<String> {
@@ -132,13 +142,21 @@ fn json(value: &impl Serialize) -> Result<String> {
 /// [`Model::forward`] with other weights or plugs for one call.
 pub fn forward(network: &dyn Network, params: &Params, plugs: &[Plug], x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
     if plugs.is_empty() {
-        return network.forward(params, x, pass);
+        return between_doors(network, params, x, pass);
     }
     let mode = pass.mode;
     let mut hook = PlugHook { plugs, mode, next: pass.hook.as_deref_mut().map(|hook| hook as &mut dyn super::Hook) };
     let mut inner = Pass::new(mode, pass.kind).hooked(&mut hook);
     inner.start = pass.start.take();
-    network.forward(params, x, &mut inner)
+    between_doors(network, params, x, &mut inner)
+}
+
+/// The network between the two sites that every model has: `input` and `logits`.
+fn between_doors(network: &dyn Network, params: &Params, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
+    // What begins further inside has passed the input already.
+    let x = if pass.start.is_none() { pass.site(INPUT, x.shallow_clone())? } else { x.shallow_clone() };
+    let logits = network.forward(params, &x, pass)?;
+    pass.site(LOGITS, logits)
 }
 
 /// Orders a state dict as the network wants it and tells what is missing, left over or of another shape.

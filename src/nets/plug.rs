@@ -1,15 +1,36 @@
-//! Small layers inserted into a finished network; the neural polarizer is one. A plug is saved with its model.
+//! Small layers put into a network from outside; the neural polarizer is one, a defensive stamp with its change of labels
+//! (see [`super::door`]) are others. A plug is saved with its model.
 
 use super::layers::{BATCH_NORM_EPSILON, batch_norm};
 use super::{Hook, Mode, Params};
-use crate::experiment::Result;
+use crate::experiment::{Problem, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What a plug does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PlugKind {
+    /// Replaces pixels under a mask by one value for each channel.
+    Stamp,
+    /// Reorders the columns of the logits.
+    Permute,
+    /// A linear layer that filters features.
+    #[serde(untagged)]
+    Polarizer(Layer),
+}
+
+impl PlugKind {
+    pub fn is_polarizer(self) -> bool {
+        matches!(self, PlugKind::Polarizer(_))
+    }
+}
+
+/// How a polarizer is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
     /// 1x1 convolution and batch normalisation: the published polarizer.
     ConvBn,
     /// 1x1 convolution alone: exactly the identity at the start.
@@ -18,7 +39,7 @@ pub enum PlugKind {
     ScaleShift,
 }
 
-/// A layer `C -> C` at one site.
+/// A layer at one site that keeps the shape of what passes.
 #[derive(Debug, Clone)]
 pub struct Plug {
     pub site: String,
@@ -29,29 +50,29 @@ pub struct Plug {
 }
 
 impl Plug {
-    /// The identity (exactly, or up to the batch normalisation's epsilon) with `channels` channels.
-    pub fn identity(site: &str, kind: PlugKind, channels: i64) -> Self {
+    /// A polarizer that does nothing yet (exactly, or up to the batch normalisation's epsilon) to `channels` channels.
+    pub fn identity(site: &str, layer: Layer, channels: i64) -> Self {
         let options = (Kind::Float, Device::Cpu);
         let mut params = Params::new();
-        if matches!(kind, PlugKind::ConvBn | PlugKind::OnlyConv) {
+        if matches!(layer, Layer::ConvBn | Layer::OnlyConv) {
             params.insert("conv.weight", Tensor::eye(channels, options).view([channels, channels, 1, 1]));
         }
-        match kind {
-            PlugKind::ConvBn => {
+        match layer {
+            Layer::ConvBn => {
                 for (name, value) in [("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)] {
                     params.insert(format!("bn.{name}"), Tensor::full([channels], value, options));
                 }
             }
-            PlugKind::ScaleShift => {
+            Layer::ScaleShift => {
                 params.insert("scale", Tensor::ones([1, channels, 1, 1], options));
                 params.insert("shift", Tensor::zeros([1, channels, 1, 1], options));
             }
-            PlugKind::OnlyConv => {}
+            Layer::OnlyConv => {}
         }
-        Self { site: site.into(), kind, params, strength: 1.0 }
+        Self { site: site.into(), kind: PlugKind::Polarizer(layer), params, strength: 1.0 }
     }
 
-    /// `x` is `[N, C, H, W]` of any float kind; the result has the kind of `x`.
+    /// `x` is `[N, C, H, W]` (logits: `[N, C]`) of any float kind; the result has the kind of `x`.
     pub fn apply(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         if self.strength == 0.0 {
             return Ok(x.shallow_clone());
@@ -61,35 +82,44 @@ impl Plug {
             let weight = p.get("conv.weight")?.to_kind(x.kind());
             Ok(x.conv2d(&weight, None::<Tensor>, [1, 1], [0, 0], [1, 1], 1))
         };
+        let like = |name: &str| -> Result<Tensor> { Ok(p.get(name)?.to_kind(x.kind())) };
         let y = match self.kind {
-            PlugKind::ConvBn => batch_norm(p, "bn", &conv()?, mode)?,
-            PlugKind::OnlyConv => conv()?,
-            PlugKind::ScaleShift => x * p.get("scale")?.to_kind(x.kind()) + p.get("shift")?.to_kind(x.kind()),
+            PlugKind::Polarizer(Layer::ConvBn) => batch_norm(p, "bn", &conv()?, mode)?,
+            PlugKind::Polarizer(Layer::OnlyConv) => conv()?,
+            PlugKind::Polarizer(Layer::ScaleShift) => x * like("scale")? + like("shift")?,
+            PlugKind::Stamp => {
+                let mask = like("mask")?;
+                x * (1.0 - &mask) + mask * like("value")?
+            }
+            PlugKind::Permute => x.index_select(1, p.get("order")?),
         };
         Ok(if self.strength == 1.0 { y } else { x * (1.0 - self.strength) + y * self.strength })
     }
 }
 
 impl Plug {
-    /// What the layer does at full strength in evaluation mode: `y = matrix x + shift` for each position, with the batch
+    /// What a polarizer does at full strength in evaluation mode: `y = matrix x + shift` for each position, with the batch
     /// normalisation folded in. f32 `[C, C]` (row: output channel) and `[C]`.
     pub fn affine(&self) -> Result<(Tensor, Tensor)> {
         let p = &self.params;
+        let PlugKind::Polarizer(layer) = self.kind else {
+            return Err(Problem::internal("Only a polarizer is a matrix of channels."));
+        };
         let matrix = || -> Result<Tensor> { Ok(p.get("conv.weight")?.detach().flatten(1, -1).to_kind(Kind::Float)) };
-        Ok(match self.kind {
-            PlugKind::ConvBn => {
+        Ok(match layer {
+            Layer::ConvBn => {
                 let get =
                     |part: &str| -> Result<Tensor> { Ok(p.get(&format!("bn.{part}"))?.detach().to_kind(Kind::Float)) };
                 let gain = get("weight")? / (get("running_var")? + BATCH_NORM_EPSILON).sqrt();
                 let shift = get("bias")? - &gain * get("running_mean")?;
                 (matrix()? * gain.unsqueeze(1), shift)
             }
-            PlugKind::OnlyConv => {
+            Layer::OnlyConv => {
                 let matrix = matrix()?;
                 let shift = Tensor::zeros([matrix.size()[0]], (Kind::Float, matrix.device()));
                 (matrix, shift)
             }
-            PlugKind::ScaleShift => {
+            Layer::ScaleShift => {
                 let flat =
                     |name: &str| -> Result<Tensor> { Ok(p.get(name)?.detach().flatten(0, -1).to_kind(Kind::Float)) };
                 (flat("scale")?.diag(0), flat("shift")?)
@@ -127,11 +157,11 @@ mod tests {
     #[test]
     fn identities_leave_features_alone() {
         let x = Tensor::randn([4, 6, 3, 3], tch::kind::FLOAT_CPU);
-        for kind in [PlugKind::OnlyConv, PlugKind::ScaleShift] {
+        for kind in [Layer::OnlyConv, Layer::ScaleShift] {
             let y = Plug::identity("s", kind, 6).apply(&x, Mode::Eval).unwrap();
             assert!(y.equal(&x), "{kind:?}");
         }
-        let y = Plug::identity("s", PlugKind::ConvBn, 6).apply(&x, Mode::Eval).unwrap();
+        let y = Plug::identity("s", Layer::ConvBn, 6).apply(&x, Mode::Eval).unwrap();
         let gap = ((&y - &x).abs() / x.abs()).max().double_value(&[]);
         assert!(gap <= 1e-5, "{gap}");
     }
@@ -139,7 +169,7 @@ mod tests {
     #[test]
     fn strength_blends_with_the_identity() {
         let x = Tensor::randn([2, 3, 4, 4], tch::kind::FLOAT_CPU);
-        let mut plug = Plug::identity("s", PlugKind::ScaleShift, 3);
+        let mut plug = Plug::identity("s", Layer::ScaleShift, 3);
         plug.params.insert("scale", Tensor::full([1, 3, 1, 1], 3.0, tch::kind::FLOAT_CPU));
         plug.strength = 0.5;
         assert!(plug.apply(&x, Mode::Eval).unwrap().allclose(&(&x * 2.0), 1e-6, 1e-6, false));
@@ -151,7 +181,7 @@ mod tests {
     fn the_folded_map_does_what_the_layer_does() {
         let options = tch::kind::FLOAT_CPU;
         let x = Tensor::randn([3, 5, 4, 4], options);
-        for kind in [PlugKind::ConvBn, PlugKind::OnlyConv, PlugKind::ScaleShift] {
+        for kind in [Layer::ConvBn, Layer::OnlyConv, Layer::ScaleShift] {
             let mut plug = Plug::identity("s", kind, 5);
             // Anything but the identity; a variance is positive.
             let wild = |(name, tensor): (&str, &Tensor)| {
@@ -168,7 +198,7 @@ mod tests {
 
     #[test]
     fn plugs_act_at_their_site_only_and_the_next_hook_sees_the_result() {
-        let mut plug = Plug::identity("here", PlugKind::ScaleShift, 1);
+        let mut plug = Plug::identity("here", Layer::ScaleShift, 1);
         plug.params.insert("scale", Tensor::full([1, 1, 1, 1], 2.0, tch::kind::FLOAT_CPU));
         let plugs = [plug];
         let x = Tensor::ones([1, 1, 1, 1], tch::kind::FLOAT_CPU);

@@ -20,7 +20,7 @@ use crate::data::Augment;
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result, Schedule};
-use crate::nets::plug::{Plug, PlugHook, PlugKind};
+use crate::nets::plug::{Layer, Plug, PlugHook};
 use crate::nets::training::Sgd;
 use crate::nets::training::fit::AfterEpoch;
 use crate::nets::training::resume::restore_into;
@@ -58,7 +58,7 @@ pub struct Options {
     /// The layer's place: a site of the network, or `auto` for the input of the first convolution of the last block.
     #[schemars(extend("x-widget" = "site"))]
     pub site: String,
-    pub layer: PlugKind,
+    pub layer: Layer,
     /// Steps of the perturbation.
     #[schemars(range(min = 1, max = 50), extend("x-paper" = 2, "x-advanced" = true))]
     pub inner_steps: usize,
@@ -103,7 +103,7 @@ impl Default for Options {
             lambda_wrong: 0.4,
             lambda_target: 0.4,
             site: "auto".into(),
-            layer: PlugKind::ConvBn,
+            layer: Layer::ConvBn,
             inner_steps: 2,
             inner_step: 0.1,
             inner_direction: Direction::Sign,
@@ -198,7 +198,7 @@ impl<'a> Trainee<'a> {
         let sgd = Sgd::over(&live, &|_| true, MOMENTUM, WEIGHT_DECAY);
         plug.params = live;
         // The convolution alone has no statistics that could settle.
-        let warm_up = if options.layer == PlugKind::ConvBn { options.warm_up } else { 0 };
+        let warm_up = if options.layer == Layer::ConvBn { options.warm_up } else { 0 };
         let rate = LearningRate::new(options.schedule, options.learning_rate, options.epochs);
         Self { options, warm_up, delivered, plug, warm, sgd, rate, kind }
     }
@@ -397,7 +397,7 @@ mod tests {
     #[test]
     fn perturbations_stay_within_the_radius_and_the_picture() {
         let model = model();
-        let plug = Plug::identity("layer3.1.conv1.in", PlugKind::ConvBn, 16);
+        let plug = Plug::identity("layer3.1.conv1.in", Layer::ConvBn, 16);
         let polarized = Polarized { model: &model, plug: &plug, kind: Kind::Float };
         let pixels = Tensor::rand([6, 3, 8, 8], tch::kind::FLOAT_CPU);
         let target = Tensor::from_slice(&[1i64, 2, 3, 4, 5, 6]);

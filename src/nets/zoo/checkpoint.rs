@@ -50,10 +50,15 @@ pub fn build(options: &Value, input: &InputSpec) -> Result<Box<dyn Network>> {
     }
     let model = Model::open(&options.file, input.height)?;
     let own = model.network.input();
-    if !model.plugs.is_empty() {
-        return Err(Problem::bad_input("This model has been repaired by a neural polarizer already.")
+    if let Some(plug) = model.plugs.first() {
+        let headline = if plug.kind.is_polarizer() {
+            "This model has been repaired by a neural polarizer already."
+        } else {
+            "This model has been trained with a defensive trigger already."
+        };
+        return Err(Problem::bad_input(headline)
             .at(options.file.display())
-            .remedy("Give the model as it was before the repair."));
+            .remedy("Give the model as it was before the defense."));
     }
     if (own.height, own.width, own.classes) != (input.height, input.width, input.classes) {
         return Err(Problem::bad_input("The model and the data do not fit each other.")
