@@ -90,3 +90,23 @@ fn attacks_that_own_the_loop_refuse_what_they_cannot_use() {
     assert_eq!(refused("checkpoint", "wanet", ""), "");
     assert!(refused("checkpoint", "input-aware", "").contains("comes trained"));
 }
+
+#[test]
+fn defenses_that_train_refuse_what_is_trained_by_others() {
+    let refused = |network: &str, attack: &str| {
+        let text = format!(
+            "[data]\nsource = 'fashion-mini'\n[network]\nid = '{network}'\n[attack]\nid = '{attack}'\n\
+             [[defense]]\nid = 'npd'\n[[defense]]\nid = 'pdb'\n"
+        );
+        check::parse(&text, catalogue::all()).err()
+    };
+    assert_eq!(refused("small-resnet", "badnets"), None);
+    for attack in ["bpp", "wanet", "input-aware"] {
+        let problem = refused("small-resnet", attack).unwrap();
+        assert!(problem.headline.contains("trains the network itself, and so does"), "{problem}");
+        assert_eq!(problem.place.as_deref(), Some("line 10, column 6"));
+    }
+    let problem = refused("checkpoint", "badnets").unwrap();
+    assert!(problem.headline.ends_with("and the finished model comes trained."), "{problem}");
+    assert!(problem.remedy[0].contains("repairs a finished model"));
+}

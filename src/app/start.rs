@@ -24,6 +24,7 @@ const LEAST_SIZE: [f32; 2] = [880.0, 600.0];
 /// Experiments that are known to work; the first one is the quick tour behind the main button.
 const PRESETS: &[&str] = &[
     include_str!("../../assets/presets/quick-badnets-npd.toml"),
+    include_str!("../../assets/presets/quick-badnets-pdb.toml"),
     include_str!("../../assets/presets/quick-clean.toml"),
     include_str!("../../assets/presets/quick-selection-lps.toml"),
     include_str!("../../assets/presets/cifar10-wrn-badnets.toml"),

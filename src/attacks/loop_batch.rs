@@ -1,7 +1,7 @@
 //! What attacks that own the training loop share: who plays which part in a batch, and how finished batches are varied.
 
 use super::Scene;
-use crate::data::augment::{Augment, size4};
+use crate::data::augment::{Augment, look_up, size4};
 use crate::data::poison::map_label;
 use crate::experiment::{LabelMap, Poison, Problem, Result};
 use crate::nets::layers::channels_last;
@@ -96,7 +96,7 @@ impl Vary {
         if augment == Augment::NONE && self.rotation == 0.0 {
             return x.shallow_clone();
         }
-        let [n, channels, height, width] = size4(x);
+        let [n, _, height, width] = size4(x);
         let (tall, wide) = (height as f64, width as f64);
         let draws = if self.per_batch { 1 } else { n };
         let mut values: Vec<f32> = Vec::with_capacity(6 * draws as usize);
@@ -122,14 +122,11 @@ impl Vary {
             ];
             values.extend(row.map(|value| value as f32));
         }
-        let theta = Tensor::from_slice(&values).view([draws, 2, 3]).expand([n, 2, 3], false).to_device(x.device());
-        let grid = Tensor::affine_grid_generator(&theta, [n, channels, height, width], false);
-        x.grid_sampler(&grid, NEAREST, ZEROS, false)
+        look_up(x, &Tensor::from_slice(&values).view([draws, 2, 3]).expand([n, 2, 3], false))
     }
 }
 
 /// libtorch's numbers for ways of looking pixels up, and for what lies outside.
-const NEAREST: i64 = 1;
 pub const BILINEAR: i64 = 0;
 pub const ZEROS: i64 = 0;
 

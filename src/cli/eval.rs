@@ -2,6 +2,7 @@
 
 use super::Output;
 use crate::engine::evaluation::{Evaluation, TriggerSource, evaluate};
+use crate::experiment::metric::MAPPED_BACK;
 use crate::experiment::{DeviceChoice, Precision, Result};
 use crate::run::results::percent;
 use serde_json::json;
@@ -50,7 +51,7 @@ pub fn eval(arguments: &Arguments) -> Result<()> {
     let s = report.scores;
     let value = json!({
         "network": report.network, "data": report.data, "input": report.input, "acc": s.acc, "asr": s.asr, "ra": s.ra,
-        "cross": s.cross,
+        "cross": s.cross, "rar": s.rar, "rar_floor": s.rar_floor,
         "clean_count": s.clean_count, "triggered_count": s.triggered_count, "seconds": report.seconds,
     });
     arguments.output.print(&value, || {
@@ -62,6 +63,10 @@ pub fn eval(arguments: &Arguments) -> Result<()> {
         }
         if s.cross.is_some() {
             text += &format!("Cross accuracy {} % of {} disturbed pictures\n", percent(s.cross), s.clean_count);
+        }
+        if s.rar.is_some() {
+            let (rar, floor) = (percent(s.rar), percent(s.rar_floor));
+            text += &format!("RAR {rar} %, of a perfect model {floor} %\n{MAPPED_BACK}\n");
         }
         text
     })

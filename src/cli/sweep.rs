@@ -2,6 +2,7 @@
 
 use super::run::{Terminal, read_spec};
 use super::{Output, exit};
+use crate::experiment::metric::MAPPED_BACK;
 use crate::experiment::sweep::{Sweep, Variant};
 use crate::experiment::{Problem, Result};
 use crate::run::atomic::write_atomic;
@@ -120,6 +121,8 @@ fn text(all: &[(&Run, Results)]) -> String {
     }
     let mut text =
         format!("{:<40} {:<24} {:>7} {:>7} {:>7} {:>7} {:>14}\n", "", "", "ACC %", "ASR %", "RA %", "DER %", "time");
+    // Only models that map their answers back have a residual attack rate.
+    let mapped_back = all.iter().flat_map(|(_, results)| &results.rows).any(|row| row.scores.rar.is_some());
     for (run, results) in all {
         for row in &results.rows {
             let title = if row.control { format!("{} (control)", row.title) } else { row.title.clone() };
@@ -134,10 +137,18 @@ fn text(all: &[(&Run, Results)]) -> String {
                 percent(row.der),
                 time_in_words(row.seconds)
             );
+            if s.rar.is_some() {
+                let (rar, floor) = (percent(s.rar), percent(s.rar_floor));
+                let _ =
+                    writeln!(text, "{:<40} {title:<24} RAR {rar} %, of a perfect model {floor} %", run.variant.name);
+            }
         }
         if let Some(problem) = &run.problem {
             let _ = writeln!(text, "{:<40} failed: {}", run.variant.name, problem.headline);
         }
+    }
+    if mapped_back {
+        let _ = writeln!(text, "{MAPPED_BACK}");
     }
     text
 }
@@ -192,7 +203,7 @@ fn csv(all: &[(&Run, Results)]) -> String {
     if is_fair(all) {
         return fair_csv(all);
     }
-    let mut text = "run,folder,model,method,control,acc,asr,ra,der,seconds,note\n".to_owned();
+    let mut text = "run,folder,model,method,control,acc,asr,ra,rar,rar_floor,der,seconds,note\n".to_owned();
     let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
     for (run, results) in all {
         for row in &results.rows {
@@ -206,6 +217,8 @@ fn csv(all: &[(&Run, Results)]) -> String {
                 row.scores.acc.to_string(),
                 number(row.scores.asr),
                 number(row.scores.ra),
+                number(row.scores.rar),
+                number(row.scores.rar_floor),
                 number(row.der),
                 row.seconds.to_string(),
                 quoted(&row.note),

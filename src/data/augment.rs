@@ -15,7 +15,7 @@ pub struct Augment {
 impl Augment {
     pub const NONE: Augment = Augment { crop: 0, flip: false };
 
-    /// `pixels` is u8 `[N, C, H, W]`; every picture gets its own offset and its own coin.
+    /// `pixels` is `[N, C, H, W]` of any kind; every picture gets its own offset and its own coin.
     pub fn apply(self, pixels: &Tensor, rng: &mut impl Rng) -> Tensor {
         if self == Self::NONE {
             return pixels.shallow_clone();
@@ -38,6 +38,28 @@ impl Augment {
             if border > 0 { pixels.constant_pad_nd([border, border, border, border]) } else { pixels.shallow_clone() };
         padded.contiguous().view([n, c, tall * wide]).gather(2, &index, false).view([n, c, h, w])
     }
+}
+
+/// Looks every pixel of f32 `[N, C, H, W]` up at the nearest place of the old picture; 0 where there is none. `maps`, f32
+/// `[N, 2, 3]`, lead from a place in the new picture to the old one; both run from -1 to 1.
+pub fn look_up(x: &Tensor, maps: &Tensor) -> Tensor {
+    // libtorch's numbers for ways of looking up, and for what lies outside.
+    const NEAREST: i64 = 1;
+    const ZEROS: i64 = 0;
+    let grid = Tensor::affine_grid_generator(&maps.to_device(x.device()), size4(x), false);
+    x.grid_sampler(&grid, NEAREST, ZEROS, false)
+}
+
+/// Every picture of f32 `[N, C, H, W]` turned around its middle by its own angle, in degrees; black comes in from outside.
+pub fn turn(x: &Tensor, degrees: &[f64]) -> Tensor {
+    let [n, _, height, width] = size4(x);
+    let slant = width as f64 / height as f64;
+    let map = |angle: &f64| {
+        let (sin, cos) = angle.to_radians().sin_cos();
+        [cos, -sin / slant, 0.0, sin * slant, cos, 0.0].map(|value| value as f32)
+    };
+    let values: Vec<f32> = degrees.iter().flat_map(map).collect();
+    look_up(x, &Tensor::from_slice(&values).view([n, 2, 3]))
 }
 
 /// The four extents of a batch of pictures.
@@ -94,6 +116,18 @@ mod tests {
         assert!(draw(1).equal(&draw(1)));
         assert!(!draw(1).equal(&draw(2)));
         assert!(Augment::NONE.apply(&pixels, &mut ChaCha8Rng::seed_from_u64(1)).equal(&pixels));
+    }
+
+    #[test]
+    fn pictures_are_turned_each_by_its_own_angle() {
+        let x = pictures().to_kind(Kind::Float).narrow(2, 0, 5).narrow(3, 0, 5).contiguous();
+        let turned = turn(&x, &[0.0, 90.0, 180.0, 45.0]);
+        assert!(turned.get(0).equal(&x.get(0)));
+        let quarter = x.get(1).rot90(1, [1, 2]);
+        assert!(turned.get(1).equal(&quarter) || turned.get(1).equal(&x.get(1).rot90(-1, [1, 2])));
+        assert!(turned.get(2).equal(&x.get(2).rot90(2, [1, 2])));
+        // The corners of an oblique picture come from outside.
+        assert_eq!(turned.get(3).get(0).double_value(&[0, 0]), 0.0);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Defenses along the model's life cycle; `ALL` is the list of them.
 
 pub mod repair;
+pub mod training;
 
 use crate::data::Dataset;
 use crate::experiment::method::Method;
-use crate::experiment::{Outcome, Problem, Result};
+use crate::experiment::{Outcome, Problem, Result, Train};
 use crate::nets::training::fit::AfterEpoch;
 use crate::nets::{Model, Network};
 use crate::run::job::Job;
@@ -20,11 +21,12 @@ pub struct Entry {
 
 /// All defenses in the order of the life cycle.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
-    repair::ALL.iter().copied()
+    training::ALL.iter().chain(repair::ALL).copied()
 }
 
 /// What a defense receives and may change follows from its moment in the life cycle.
 pub enum Defense {
+    Training(Box<dyn TrainingDefense>),
     Repair(Box<dyn Repair>),
 }
 
@@ -34,6 +36,32 @@ pub struct DefenderData<'a> {
     pub clean: &'a dyn Dataset,
     /// Kind of the heavy arithmetic.
     pub kind: Kind,
+}
+
+/// What whoever trains the network may see. Nothing tells which pictures of the training set are poisoned, by type.
+pub struct TrainingData<'a> {
+    /// The training set as it was received.
+    pub received: &'a dyn Dataset,
+    /// A small clean set, the same number of pictures of each class.
+    pub clean: &'a dyn Dataset,
+    /// The recipe of the training without a defense.
+    pub recipe: &'a Train,
+    /// Kind of the heavy arithmetic.
+    pub kind: Kind,
+}
+
+/// Trains a network on data that may be poisoned, in the place of plain training.
+pub trait TrainingDefense {
+    /// Turns `model`, which has fresh weights and no plugs, into the trained one. `phase` names random streams, metrics and
+    /// resume points. `after_epoch` shows the state to the judge, who answers nothing.
+    fn train(
+        &self,
+        job: &mut Job,
+        phase: &str,
+        model: Model,
+        data: &TrainingData,
+        after_epoch: &mut AfterEpoch,
+    ) -> Outcome<Model>;
 }
 
 /// Takes a finished, suspicious model and returns a repaired one.

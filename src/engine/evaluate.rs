@@ -97,6 +97,14 @@ impl Judge<'_> {
             scores.asr = Some(share(&stamped, |said| poisoned.labels()[said.row as usize]));
             scores.ra = Some(share(&stamped, |said| said.label));
             scores.triggered_count = rows.len();
+            if let Some(map) = model.label_map() {
+                // Before mapping back the network said `map[answer]`.
+                let aim = |row: i64| poisoned.labels()[row as usize];
+                let share =
+                    |class: fn(&Said) -> i64| share_of(&stamped, |said| map[class(said) as usize] == aim(said.row));
+                scores.rar = Some(share(|said| said.answer));
+                scores.rar_floor = Some(share(|said| said.label));
+            }
         }
         if let Some(disturbance) = self.attack.and_then(|(trigger, _)| trigger.cross()) {
             let disturbed = said(model, &Poisoned::cross(test, disturbance), rows, labels, kind, tick)?;
@@ -145,17 +153,21 @@ pub(super) fn numbers(tensor: &Tensor) -> crate::experiment::Result<Vec<i64>> {
 }
 
 fn share(answers: &[Said], wanted: impl Fn(&Said) -> i64) -> f64 {
+    share_of(answers, |said| said.answer == wanted(said))
+}
+
+fn share_of(answers: &[Said], counts: impl Fn(&Said) -> bool) -> f64 {
     if answers.is_empty() {
         return 0.0;
     }
-    let hits = answers.iter().filter(|said| said.answer == wanted(said)).count();
-    hits as f64 / answers.len() as f64
+    answers.iter().filter(|said| counts(said)).count() as f64 / answers.len() as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::data::tests::striped;
+    use crate::nets::plug::Plug;
     use crate::nets::{InputSpec, zoo};
     use std::rc::Rc;
 
@@ -187,5 +199,27 @@ mod tests {
         assert!(judged.stamped.iter().all(|said| said.answer == 2 && said.label != 2));
         assert_eq!(judge.answers(&model, &[0, 5], true, Kind::Float).unwrap(), [2, 2]);
         assert_eq!((glance.acc, glance.clean_count, glance.triggered_count), (0.1, 50, 45));
+    }
+
+    /// The network obeys the trigger on every picture; a map that moves its answers on makes that look like a failed attack.
+    #[test]
+    fn a_label_map_hides_an_attack_from_asr_but_not_from_rar() {
+        let input = InputSpec { height: 8, width: 8, mean: [0.0; 3], std: [1.0; 3], classes: 10 };
+        let network = zoo::build("small-resnet", &serde_json::json!({"width": 4}), input).unwrap();
+        let mut params = network.initial(1).unwrap();
+        params.insert("linear.weight", Tensor::zeros([10, 16], tch::kind::FLOAT_CPU));
+        params.insert("linear.bias", Tensor::eye(10, tch::kind::FLOAT_CPU).get(2));
+        let order: Vec<i64> = (0..10).map(|class| (class + 1) % 10).collect();
+        let plugs = vec![Plug::permute(&order)];
+        let model = Model { plugs, ..Model::new(Rc::from(network), params) };
+        let (test, poison) = (striped(100), Poison { target: 2, ..Poison::default() });
+        let judge = Judge { test: &test, attack: Some((&White, &poison)) };
+        let scores = judge.scores(&model, Kind::Float, &mut || Ok(())).unwrap();
+        // Said is 2, mapped back is 1, and a ninth of the pictures truly are of class 1.
+        let ninth = 10.0 / 90.0;
+        assert_eq!((scores.asr, scores.ra), (Some(0.0), Some(ninth)));
+        assert_eq!((scores.rar, scores.rar_floor), (Some(1.0), Some(ninth)));
+        let bare = judge.scores(&model.bare(), Kind::Float, &mut || Ok(())).unwrap();
+        assert_eq!((bare.asr, bare.rar), (Some(1.0), None));
     }
 }

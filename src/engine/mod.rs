@@ -3,6 +3,7 @@
 mod attacker;
 mod bench;
 mod demo;
+mod doors;
 mod evaluate;
 pub mod evaluation;
 mod failure;

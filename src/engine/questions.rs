@@ -8,7 +8,8 @@ use crate::data::poison::map_label;
 use crate::data::{Dataset, pictures, rgba_from_pixels, sources, tables};
 use crate::experiment::{Experiment, Problem, Result, Spec, check};
 use crate::nets::formats;
-use crate::nets::model::guess_input;
+use crate::nets::model::{guess_input, plug_kinds};
+use crate::nets::plug::PlugKind;
 use crate::nets::{Model, formats::recognise};
 use crate::run::event::{Answer, Prediction, Preview, PreviewItem, Question, Report};
 use crate::run::folder::RunFolder;
@@ -147,9 +148,13 @@ fn inspect_checkpoint(path: &Path) -> Result<Report> {
     if let Some(key) = &checkpoint.chosen_key {
         report.fact("weights found under", key.clone());
     }
-    let plugs = params.names().filter(|name| name.starts_with("plug.")).count();
-    if plugs > 0 {
-        report.fact("plugs", "a neural polarizer is part of this model");
+    for kind in plug_kinds(&checkpoint.metadata) {
+        let part = match kind {
+            PlugKind::Polarizer(_) => "a neural polarizer is part of this model",
+            PlugKind::Stamp => "a defensive trigger is stamped on every picture that comes in",
+            PlugKind::Permute => "answers are mapped back to other classes when they go out",
+        };
+        report.fact("plug", part);
     }
     if checkpoint.metadata.get("polariscope.backdoored").is_some_and(|value| value == "true") {
         report.warnings.push("This model was backdoored on purpose.".into());

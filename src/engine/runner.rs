@@ -5,7 +5,7 @@ use super::evaluate::{Judge, Judged, numbers};
 use super::glimpse::{self, Watched};
 use super::library::Library;
 use super::takeover::Training;
-use super::{failure, fair};
+use super::{doors, failure, fair};
 use crate::attacks::input_aware::MASK_PHASE;
 use crate::attacks::workshop::{CRAFTING, Workshop};
 use crate::attacks::{Exhibit, Moment, selection, surrogate};
@@ -13,7 +13,7 @@ use crate::catalogue;
 use crate::data::sources::statistics;
 use crate::data::{Dataset, Poisoned, Rows, Split, Trigger, balanced_rows, pictures};
 use crate::defenses::repair::ft;
-use crate::defenses::{self, DefenderData, Defense, Repair};
+use crate::defenses::{self, DefenderData, Defense, TrainingData};
 use crate::experiment::{
     Experiment, Halt, Kind as MethodKind, Outcome, Pick, Problem, Property, Result, Scores, Spec, check,
 };
@@ -214,9 +214,10 @@ fn phases(experiment: &Experiment) -> Phases {
         let id = if before == 0 { pick.id.clone() } else { format!("{}-{}", pick.id, before + 1) };
         defenses.push((id, pick.clone()));
     }
+    let repairs = |kind| kind == MethodKind::Repair;
     let control = experiment.attack.is_some()
         && experiment.defender.control
-        && !experiment.defense.is_empty()
+        && experiment.defense.iter().any(|pick| catalogue::find(&pick.id, repairs).is_some())
         && experiment.defense.iter().all(|pick| pick.id != ft::ENTRY.method.id);
     let attack =
         experiment.attack.as_ref().and_then(|pick| catalogue::find(&pick.id, |kind| kind == MethodKind::Attack));
@@ -311,8 +312,9 @@ impl Work<'_> {
         let network: Rc<dyn Network> = Rc::from(zoo::build(&e.network.id, &options, input)?);
 
         for pick in &e.defense {
-            let Defense::Repair(repair) = defenses::make(&pick.id, &Value::Object(pick.options.clone()))?;
-            repair.check(&*network)?;
+            if let Defense::Repair(repair) = defenses::make(&pick.id, &Value::Object(pick.options.clone()))? {
+                repair.check(&*network)?;
+            }
         }
         let phases = phases(e);
         if self.results.rows.is_empty() && !self.folder.resume_folder().exists() {
@@ -353,7 +355,7 @@ impl Work<'_> {
             show_exhibits(job, attacker.demonstrate(&data.train, &e.poison, &mut ask)?)?;
         }
         let clean = Rows::new(&data.train, clean_rows.clone());
-        self.repair_all(job, &phases, &model, &clean, &judge)
+        self.defend(job, &phases, &model, trained_on, &clean, &judge)
     }
 
     fn train(
@@ -372,12 +374,8 @@ impl Work<'_> {
             return Ok(Model::open(&path, 0)?.to_device(self.device));
         }
         job.phase(phase, usize::from(phases.preparation), phases.count());
-        let params = network.initial(self.experiment.seed)?.to_device(self.device);
-        let values: usize = params.iter().map(|(_, tensor)| tensor.numel()).sum();
-        // Weights, velocities and their successors while both are on disk.
-        atomic::ensure_space(&self.folder.path, 16 * values as u64 + (1 << 20))?;
-        job.note(format!("{} has {} weights", self.experiment.network.id, params.count()));
-        let mut model = Model::new(network, params);
+        let mut model = self.fresh(network)?;
+        job.note(format!("{} has {} weights", self.experiment.network.id, model.params.count()));
         let train = &self.experiment.train;
         let trains = |_: &str| true;
         let own_step = attacker.map_or(Ok(None), |attacker| attacker.step(self.experiment))?;
@@ -401,22 +399,35 @@ impl Work<'_> {
         self.conclude(job, phase, title, "", begin, outcome.map(|()| model.clone()), Some(model), judge)
     }
 
-    fn repair_all(
+    /// The network as it is before any training, with room on disk for what it will learn.
+    fn fresh(&self, network: Rc<dyn Network>) -> Result<Model> {
+        let params = network.initial(self.experiment.seed)?.to_device(self.device);
+        let values: usize = params.iter().map(|(_, tensor)| tensor.numel()).sum();
+        // Weights, velocities and their successors while both are on disk.
+        atomic::ensure_space(&self.folder.path, 16 * values as u64 + (1 << 20))?;
+        Ok(Model::new(network, params))
+    }
+
+    /// Runs every defense: training defenses on what was `received`, repairs on the attacked model.
+    fn defend(
         &mut self,
         job: &mut Job,
         phases: &Phases,
         attacked: &Model,
+        received: &dyn Dataset,
         clean: &dyn Dataset,
         judge: &Judge,
     ) -> Outcome<()> {
         let mut budget = 0;
-        let mut repairs: Vec<(String, &'static str, &'static str, Box<dyn Repair>)> = Vec::new();
+        let mut all: Vec<(String, &'static str, &'static str, Defense)> = Vec::new();
         for (id, pick) in &phases.defenses {
-            let Defense::Repair(repair) = defenses::make(&pick.id, &Value::Object(pick.options.clone()))?;
-            budget = budget.max(repair.epochs());
-            let method = catalogue::find(&pick.id, crate::experiment::Kind::is_defense)
+            let defense = defenses::make(&pick.id, &Value::Object(pick.options.clone()))?;
+            if let Defense::Repair(repair) = &defense {
+                budget = budget.max(repair.epochs());
+            }
+            let method = catalogue::find(&pick.id, MethodKind::is_defense)
                 .ok_or_else(|| Problem::internal("A defense is missing in the catalogue."))?;
-            repairs.push((id.clone(), method.id, method.name, repair));
+            all.push((id.clone(), method.id, method.name, defense));
         }
         if phases.control {
             let options = ft::Options {
@@ -425,10 +436,10 @@ impl Work<'_> {
                 flip: self.experiment.train.flip,
                 ..ft::Options::default()
             };
-            let control: Box<dyn Repair> = Box::new(ft::FineTuning { options });
-            repairs.insert(0, (CONTROL.into(), ft::ENTRY.method.id, ft::ENTRY.method.name, control));
+            let control = Defense::Repair(Box::new(ft::FineTuning { options }));
+            all.insert(0, (CONTROL.into(), ft::ENTRY.method.id, ft::ENTRY.method.name, control));
         }
-        for (index, (phase, method, title, repair)) in repairs.into_iter().enumerate() {
+        for (index, (phase, method, title, defense)) in all.into_iter().enumerate() {
             let path = self.folder.weights(&phase);
             if path.exists()
                 && self.results.rows.iter().any(|row| row.weights.as_ref() == self.relative(&path).as_ref())
@@ -438,14 +449,24 @@ impl Work<'_> {
             }
             job.phase(&phase, index + 1 + usize::from(phases.preparation), phases.count());
             let begin = job.elapsed_s();
-            let data = DefenderData { clean, kind: self.kind };
+            let learns_from = if matches!(defense, Defense::Training(_)) { received.len() } else { clean.len() };
             let mut latest = None;
-            let mut judge_epoch = watcher(judge, self.watched.clone(), &phase, self.kind, clean.len());
+            let mut judge_epoch = watcher(judge, self.watched.clone(), &phase, self.kind, learns_from);
             let mut watch = |job: &mut Job, epoch: usize, model: &Model| {
                 latest = Some(model.clone());
                 judge_epoch(job, epoch, model)
             };
-            let outcome = repair.repair(job, &phase, attacked.deep_clone(), &data, &mut watch);
+            let kind = self.kind;
+            let outcome = match defense {
+                Defense::Repair(repair) => {
+                    repair.repair(job, &phase, attacked.deep_clone(), &DefenderData { clean, kind }, &mut watch)
+                }
+                Defense::Training(training) => {
+                    let fresh = self.fresh(Rc::clone(&attacked.network))?;
+                    let data = TrainingData { received, clean, recipe: &self.experiment.train, kind };
+                    training.train(job, &phase, fresh, &data, &mut watch)
+                }
+            };
             self.conclude(job, &phase, title, method, begin, outcome, latest, judge)?;
         }
         Ok(())
@@ -480,6 +501,7 @@ impl Work<'_> {
         };
         let judged = judge.judge(&model, self.kind, &mut || job.tick())?;
         self.keep_glimpse(job, phase, &model, &judged, judge)?;
+        doors::show(job, phase, &model, &judged, judge, self.kind)?;
         let scores = judged.scores;
         let weights = self.folder.weights(&weights_name(phase));
         self.save(job, &model, phase, &weights, &scores)?;
@@ -592,7 +614,7 @@ fn show_exhibits(job: &mut Job, exhibits: Vec<Exhibit>) -> Outcome<()> {
     Ok(())
 }
 
-/// Judges the model after each epoch and puts ACC, ASR and RA into the curves.
+/// Judges the model after each epoch and puts ACC, ASR and RA into the curves; of a model with a door also those without it.
 fn watcher<'a>(
     judge: &'a Judge<'a>,
     watched: Option<Rc<Watched>>,
@@ -615,6 +637,13 @@ fn watcher<'a>(
         values.extend(scores.asr.map(|asr| ("asr", asr)));
         values.extend(scores.ra.map(|ra| ("ra", ra)));
         values.extend(scores.cross.map(|cross| ("cross", cross)));
+        values.extend(scores.rar.map(|rar| ("rar", rar)));
+        if model.label_map().is_some() {
+            let bare = judge.glance(&model.bare(), kind, most, &mut || job.tick())?.scores;
+            values.push(("bare-acc", bare.acc));
+            values.extend(bare.asr.map(|asr| ("bare-asr", asr)));
+            values.extend(bare.ra.map(|ra| ("bare-ra", ra)));
+        }
         job.metrics(phase, epoch as f64, &values)?;
         Ok(())
     }

@@ -84,11 +84,12 @@ fn check_fair_together(experiment: &FairExperiment, _: &[&'static Method]) -> Ve
 /// Parts that are right each for itself, but not together.
 fn check_together(experiment: &Experiment, methods: &[&'static Method]) -> Vec<OptionProblem> {
     let mut found = Vec::new();
+    let mut complain = |path: &str, message: String, hint: &str| {
+        found.push(OptionProblem { path: path.into(), part: Part::Value, message, hints: vec![hint.into()] });
+    };
     let attack = experiment.attack.as_ref().and_then(|pick| ATTACK.find(methods, &pick.id));
+    let network = NETWORK.find(methods, &experiment.network.id);
     if let Some(attack) = attack.filter(|attack| attack.has(Property::OwnsLoop)) {
-        let mut complain = |path: &str, message: String, hint: &str| {
-            found.push(OptionProblem { path: path.into(), part: Part::Value, message, hints: vec![hint.into()] });
-        };
         if experiment.selection.is_some() {
             complain(
                 "selection.id",
@@ -100,13 +101,42 @@ fn check_together(experiment: &Experiment, methods: &[&'static Method]) -> Vec<O
             let message = format!("{} has no clean-label form.", attack.name);
             complain("poison.label_map", message, "Choose all-to-one or all-to-all.");
         }
-        let network = NETWORK.find(methods, &experiment.network.id);
         if attack.has(Property::Surrogate) && network.is_some_and(|network| network.has(Property::Finished)) {
             let message = format!("{} learns its trigger beside a network, and this one comes trained.", attack.name);
             complain("attack.id", message, "Choose a network that is trained here, or another attack.");
         }
     }
+    for (index, pick) in experiment.defense.iter().enumerate() {
+        let refusal = DEFENSE.find(methods, &pick.id).and_then(|defense| cannot_defend(defense, attack, network));
+        if let Some((message, hint)) = refusal {
+            complain(&format!("defense.{index}.id"), message, hint);
+        }
+    }
     found
+}
+
+/// Why a defense has no place beside this attack or on this network, and what to do instead.
+pub fn cannot_defend(
+    defense: &Method,
+    attack: Option<&Method>,
+    network: Option<&Method>,
+) -> Option<(String, &'static str)> {
+    if defense.kind != Kind::Training {
+        return None;
+    }
+    if let Some(attack) = attack.filter(|attack| attack.has(Property::OwnsLoop)) {
+        let message = format!("{} trains the network itself, and so does {}.", defense.name, attack.name);
+        return Some((message, "Choose an attack that only poisons data, or a defense that repairs a finished model."));
+    }
+    let network = network.filter(|network| network.has(Property::Finished))?;
+    let message = format!("{} trains the network itself, and the {} comes trained.", defense.name, lower(network.name));
+    Some((message, "Choose a network that is trained here, or a defense that repairs a finished model."))
+}
+
+/// A name inside of a sentence.
+fn lower(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// Why there is no selection for an attack that owns its loop.

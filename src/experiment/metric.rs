@@ -66,6 +66,19 @@ pub static CROSS: Metric = Metric {
     is_not: "It is measured only where the attack teaches the difference, and a low value means a blunt trigger, not a weak one.",
 };
 
+pub static RAR: Metric = Metric {
+    id: "rar",
+    short: "RAR",
+    name: "Residual attack rate",
+    unit: "%",
+    range: (0.0, 1.0),
+    higher_is_better: false,
+    is: "The share of triggered test pictures for which the network itself still says the attacker's class, before its answer \
+         is mapped back.",
+    is_not: "It is not zero for a perfect model: pictures that truly belong to the class which the map turns into the \
+             attacker's count as well.",
+};
+
 pub static DER: Metric = Metric {
     id: "der",
     short: "DER",
@@ -89,7 +102,11 @@ pub static RIR: Metric = Metric {
 };
 
 /// All metrics in the order of tables.
-pub static ALL: [&Metric; 6] = [&ACC, &ASR, &RA, &CROSS, &DER, &RIR];
+pub static ALL: [&Metric; 7] = [&ACC, &ASR, &RA, &CROSS, &RAR, &DER, &RIR];
+
+/// What to say below a table with a model that maps its answers back.
+pub const MAPPED_BACK: &str = "Where labels are mapped back, ASR and DER say nothing: an attack that wins comes out as another class. \
+     Look at RA, and whether RAR is near its share of a perfect model.";
 
 pub fn find(id: &str) -> Option<&'static Metric> {
     ALL.into_iter().find(|metric| metric.id == id)
@@ -122,6 +139,12 @@ pub struct Scores {
     /// Accuracy on disturbed pictures, where the attack has a disturbance that must not work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cross: Option<f64>,
+    /// Residual attack rate, where the model maps its answers back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rar: Option<f64>,
+    /// The RAR of a perfect model: the true share of the class that is mapped to the attacker's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rar_floor: Option<f64>,
     /// Clean test pictures behind `acc`.
     pub clean_count: usize,
     /// Triggered test pictures behind `asr` and `ra`.

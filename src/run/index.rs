@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Raised whenever the tables change: an index of another version is built anew.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 const TABLES: &str = "
     CREATE TABLE run (
@@ -23,7 +23,7 @@ const TABLES: &str = "
         run TEXT NOT NULL REFERENCES run(path) ON DELETE CASCADE, position INTEGER NOT NULL, title TEXT NOT NULL,
         method TEXT NOT NULL, acc REAL NOT NULL, asr REAL, ra REAL, der REAL, rir REAL, seconds REAL NOT NULL,
         clean_count INTEGER NOT NULL, triggered_count INTEGER NOT NULL, oracle INTEGER NOT NULL, control INTEGER NOT NULL,
-        cross_acc REAL, PRIMARY KEY (run, position)
+        cross_acc REAL, rar REAL, rar_floor REAL, PRIMARY KEY (run, position)
     ) STRICT;
     CREATE TABLE tag (
         run TEXT NOT NULL REFERENCES run(path) ON DELETE CASCADE, tag TEXT NOT NULL, PRIMARY KEY (run, tag)
@@ -193,7 +193,7 @@ impl Index {
             row.tags = tags.query_map([&path], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
             let mut results = self.connection.prepare_cached(
                 "SELECT title, method, acc, asr, ra, der, rir, seconds, clean_count, triggered_count, oracle, control,
-                    cross_acc
+                    cross_acc, rar, rar_floor
                  FROM final_metric WHERE run = ?1 ORDER BY position",
             )?;
             row.results = results.query_map([&path], result_row)?.collect::<rusqlite::Result<_>>()?;
@@ -306,9 +306,9 @@ impl Entry {
             ],
         )?;
         for (position, row) in self.results.iter().enumerate() {
-            let Scores { acc, asr, ra, cross, clean_count, triggered_count } = row.scores;
+            let Scores { acc, asr, ra, cross, rar, rar_floor, clean_count, triggered_count } = row.scores;
             to.prepare_cached(
-                "INSERT INTO final_metric VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                "INSERT INTO final_metric VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             )?
             .execute(params![
                 path,
@@ -326,6 +326,8 @@ impl Entry {
                 row.oracle,
                 row.control,
                 cross,
+                rar,
+                rar_floor,
             ])?;
         }
         for tag in &self.tags {
@@ -374,6 +376,8 @@ fn result_row(row: &Row<'_>) -> rusqlite::Result<ResultRow> {
             asr: row.get(3)?,
             ra: row.get(4)?,
             cross: row.get(12)?,
+            rar: row.get(13)?,
+            rar_floor: row.get(14)?,
             clean_count: row.get::<_, i64>(8)? as usize,
             triggered_count: row.get::<_, i64>(9)? as usize,
         },
@@ -458,8 +462,16 @@ mod tests {
             folder.set_status(&status.ended(State::Done, None)).unwrap();
         }
         let first = RunFolder::open(&place.path().join("first")).unwrap();
-        let scores =
-            Scores { acc: 0.9, asr: Some(0.95), ra: Some(0.04), cross: Some(0.8), clean_count: 10, triggered_count: 9 };
+        let scores = Scores {
+            acc: 0.9,
+            asr: Some(0.95),
+            ra: Some(0.04),
+            cross: Some(0.8),
+            rar: Some(0.7),
+            rar_floor: Some(0.1),
+            clean_count: 10,
+            triggered_count: 9,
+        };
         let mut results = Results::default();
         results.push(ResultRow { title: "no defense".into(), scores, seconds: 3.0, ..ResultRow::default() });
         let repaired = Scores { asr: Some(0.05), ..scores };

@@ -2,6 +2,7 @@
 
 use super::fair::Figures;
 use crate::experiment::Scores;
+use crate::experiment::metric::MAPPED_BACK;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -102,6 +103,9 @@ impl Results {
         // Few attacks have a disturbance to be right about.
         let with_cross = self.rows.iter().any(|row| row.scores.cross.is_some());
         head.extend(with_cross.then_some("Cross %"));
+        // Only models that map their answers back have it.
+        let with_rar = self.rows.iter().any(|row| row.scores.rar.is_some());
+        head.extend(with_rar.then_some("RAR %"));
         head.extend(["DER %", "time"]);
         let body = self.rows.iter().map(|row| {
             let mark = match (row.oracle, row.control) {
@@ -113,6 +117,7 @@ impl Results {
             let mut cells = vec![format!("{}{mark}", row.title.replace(char::is_control, " "))];
             cells.extend([Some(scores.acc), scores.asr, scores.ra].map(percent));
             cells.extend(with_cross.then(|| percent(scores.cross)));
+            cells.extend(with_rar.then(|| percent(scores.rar)));
             cells.extend([percent(row.der), time_in_words(row.seconds)]);
             cells
         });
@@ -124,6 +129,13 @@ impl Results {
         if self.rows.iter().any(|row| row.control && !row.oracle) {
             text.push_str("+ control: plain fine-tuning with the same budget\n");
         }
+        for row in self.rows.iter().filter(|row| row.scores.rar.is_some()) {
+            let (rar, floor) = (percent(row.scores.rar), percent(row.scores.rar_floor));
+            let _ = writeln!(text, "{}: RAR {rar} %, of a perfect model {floor} %", row.title);
+        }
+        if with_rar {
+            let _ = writeln!(text, "{MAPPED_BACK}");
+        }
         for row in self.rows.iter().filter(|row| !row.note.is_empty()) {
             let _ = writeln!(text, "{}: {}", row.title, row.note);
         }
@@ -133,7 +145,7 @@ impl Results {
     /// All fields as CSV; rates are shares in 0..=1, what is unknown is empty.
     pub fn to_csv(&self) -> String {
         let mut text = String::from(
-            "title,method,acc,asr,ra,cross,der,rir,seconds,clean_count,triggered_count,oracle,control,weights,note\n",
+            "title,method,acc,asr,ra,cross,rar,rar_floor,der,rir,seconds,clean_count,triggered_count,oracle,control,weights,note\n",
         );
         for row in &self.rows {
             let share = |value: Option<f64>| value.map(|value| format!("{value:.6}")).unwrap_or_default();
@@ -144,6 +156,8 @@ impl Results {
                 share(row.scores.asr),
                 share(row.scores.ra),
                 share(row.scores.cross),
+                share(row.scores.rar),
+                share(row.scores.rar_floor),
                 share(row.der),
                 share(row.rir),
                 format!("{:.3}", row.seconds),
@@ -306,11 +320,24 @@ mod tests {
     }
 
     #[test]
+    fn where_labels_are_mapped_back_the_table_warns_of_asr() {
+        let mut results = published();
+        assert!(!results.to_text().contains("RAR"));
+        let scores = Scores { rar: Some(0.722), rar_floor: Some(0.116), ..row("", 0.521, 0.055, 0.224, 1.0).scores };
+        results.push(ResultRow { title: "PDB".into(), scores, ..ResultRow::default() });
+        let text = results.to_text();
+        assert!(text.contains("   RA %  RAR %  DER %"), "{text}");
+        assert!(text.contains("PDB: RAR 72.20 %, of a perfect model 11.60 %"), "{text}");
+        assert!(text.contains("ASR and DER say nothing"), "{text}");
+        assert!(results.to_csv().contains(",0.722000,0.116000,"));
+    }
+
+    #[test]
     fn csv_quotes_what_needs_it() {
         let text = published().to_csv();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4);
-        assert_eq!(lines[2], "FT,ft,0.899600,0.014800,0.893900,,0.960950,0.916800,125.000,10000,9000,false,true,,");
+        assert_eq!(lines[2], "FT,ft,0.899600,0.014800,0.893900,,,,0.960950,0.916800,125.000,10000,9000,false,true,,");
         assert!(lines[3].ends_with("true,false,,\"by, \"\"ASR\"\"\""), "{}", lines[3]);
     }
 

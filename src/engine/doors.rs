@@ -1,0 +1,158 @@
+//! What a model with a door has to show: its stamp, the answers in front of the door and behind it, and how mapping back
+//! puts the classes right.
+
+use super::evaluate::{Judge, Judged, Said, numbers};
+use crate::data::augment::{to_u8, unit};
+use crate::data::{Dataset, balanced_rows, pictures};
+use crate::experiment::{Outcome, Problem, Result};
+use crate::nets::door::INPUT;
+use crate::nets::{Mode, Model};
+use crate::run::job::Job;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use tch::{Device, Kind, Tensor};
+
+/// Pictures side by side, each of another class as far as there are classes.
+const SHOWN: usize = 10;
+/// Pictures behind the mean picture of a class.
+const BEHIND_A_MEAN: usize = 40;
+/// Beyond this many classes a matrix cannot be read.
+const MOST_CLASSES: usize = 128;
+
+/// Saves and shows the pictures of a model that maps its answers back; nothing for others.
+pub fn show(job: &mut Job, phase: &str, model: &Model, judged: &Judged, judge: &Judge, kind: Kind) -> Outcome<()> {
+    let Some(map) = model.label_map() else { return Ok(()) };
+    let test = judge.test;
+    let classes = test.card().classes.len();
+    let mut rows = balanced_rows(test.labels(), classes, 1, &mut ChaCha8Rng::seed_from_u64(0));
+    rows.truncate(SHOWN);
+
+    let stamped = stamped_pictures(model, &test.pixels(&rows)?)?;
+    let sheet = pictures::sheet(&[test.pixels(&rows)?, stamped], factor(test))?;
+    let caption = "As they come, and as the network sees them; the stamp is brighter than white can be drawn";
+    job.save_image(&format!("{phase}-stamp.png"), caption, &pictures::png(&sheet)?)?;
+
+    let sheet = two_doors(model, judge, &rows, kind)?;
+    let caption = "A picture, what the bare network takes it for, and what the whole model takes it for (mean pictures of \
+                   the classes); below, the same with the trigger. Orange: wrong";
+    job.save_image(&format!("{phase}-doors.png"), caption, &pictures::png(&sheet)?)?;
+    job.show(phase, caption, sheet);
+
+    if classes <= MOST_CLASSES {
+        let matrix = pictures::heat_map(&before_and_after(judged, &map)?)?;
+        let caption = "True classes down, answers across: what the network says, and beside it mapped back; below, with the \
+                       attacker's trigger";
+        job.save_image(&format!("{phase}-labels.png"), caption, &pictures::png(&matrix)?)?;
+    }
+    Ok(())
+}
+
+fn factor(test: &dyn Dataset) -> i64 {
+    pictures::factor_for(test.card().width as i64)
+}
+
+/// u8 pictures as the network sees them; what is brighter than white is drawn white.
+fn stamped_pictures(model: &Model, pixels: &Tensor) -> Result<Tensor> {
+    let input = model.network.input();
+    let mut x = input.normalise(&unit(pixels));
+    for plug in model.to_device(Device::Cpu).plugs.iter().filter(|plug| plug.site == INPUT) {
+        x = plug.apply(&x, Mode::Eval)?;
+    }
+    Ok(to_u8(&(input.denormalise(&x) * 255.0)))
+}
+
+/// Pictures and, below each, what the bare network and the whole model take it for; then the same with the trigger.
+fn two_doors(model: &Model, judge: &Judge, rows: &[i64], kind: Kind) -> Outcome<crate::run::event::Rgba> {
+    let means = class_means(judge.test)?;
+    let bare = model.bare();
+    let mut sheet = Vec::new();
+    for triggered in [false, true].into_iter().take(1 + usize::from(judge.attack.is_some())) {
+        let pixels = judge.test.pixels(rows)?;
+        let pixels = match judge.attack {
+            Some((trigger, _)) if triggered => trigger.apply(&pixels, rows)?,
+            _ => pixels,
+        };
+        sheet.push(pictures::framed(&pixels, &vec![false; rows.len()]));
+        for model in [&bare, model] {
+            let answers = numbers(&model.predict(&pixels, kind)?.argmax(1, false))?;
+            let label = |row: i64| judge.test.labels()[row as usize];
+            let wrong: Vec<bool> = answers.iter().zip(rows).map(|(&answer, &row)| answer != label(row)).collect();
+            sheet.push(pictures::framed(&means.index_select(0, &Tensor::from_slice(&answers)), &wrong));
+        }
+    }
+    Ok(pictures::sheet(&sheet, factor(judge.test).min(2))?)
+}
+
+/// The mean picture of each class, u8 `[K, 3, H, W]`.
+fn class_means(test: &dyn Dataset) -> Result<Tensor> {
+    let classes = test.card().classes.len();
+    let rows = balanced_rows(test.labels(), classes, BEHIND_A_MEAN, &mut ChaCha8Rng::seed_from_u64(0));
+    let labels: Vec<i64> = rows.iter().map(|&row| test.labels()[row as usize]).collect();
+    let labels = Tensor::from_slice(&labels);
+    let pixels = test.pixels(&rows)?.to_kind(Kind::Float);
+    let size = pixels.size();
+    let mean = |class: i64| {
+        let own = labels.eq(class).nonzero().view([-1]);
+        // A class without test pictures has no face.
+        let shape = [3, size[2], size[3]];
+        if own.size()[0] == 0 {
+            return Tensor::full(shape, 127.0, (Kind::Float, Device::Cpu));
+        }
+        pixels.index_select(0, &own).mean_dim([0i64].as_slice(), false, Kind::Float)
+    };
+    Ok(to_u8(&Tensor::stack(&(0..classes as i64).map(mean).collect::<Vec<_>>(), 0)))
+}
+
+/// Two confusion matrices side by side, before and after mapping back, as shares of each true class; with an attack two more
+/// below, of triggered pictures. A wall of -0.5 stands between them.
+fn before_and_after(judged: &Judged, map: &[i64]) -> Result<Tensor> {
+    let k = map.len() as i64;
+    let confusion = |answers: &[Said], class_of: &dyn Fn(i64) -> i64| -> Result<Tensor> {
+        let mut shares = vec![0.0_f32; (k * k) as usize];
+        for said in answers {
+            let cell = said.label * k + class_of(said.answer);
+            *shares.get_mut(cell as usize).ok_or_else(|| Problem::internal("An answer is no class."))? += 1.0;
+        }
+        let shares = Tensor::from_slice(&shares).view([k, k]);
+        let rows = shares.sum_dim_intlist([1i64].as_slice(), true, Kind::Float).clamp_min(1.0);
+        Ok(shares / rows)
+    };
+    let wall = |height: i64, width: i64| Tensor::full([height, width], -0.5, (Kind::Float, Device::Cpu));
+    let pair = |answers: &[Said]| -> Result<Tensor> {
+        let before = confusion(answers, &|answer| map[answer as usize])?;
+        Ok(Tensor::cat(&[before, wall(k, 1), confusion(answers, &|answer| answer)?], 1))
+    };
+    let clean = pair(&judged.clean)?;
+    if judged.stamped.is_empty() {
+        return Ok(clean);
+    }
+    Ok(Tensor::cat(&[clean, wall(1, 2 * k + 1), pair(&judged.stamped)?], 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mapping_back_puts_a_shifted_diagonal_right() {
+        let said = |row| Said { row, label: row % 3, answer: row % 3 };
+        let clean: Vec<Said> = (0..9).map(said).collect();
+        let judged = Judged { clean: clean.clone(), ..Judged::default() };
+        let matrix = before_and_after(&judged, &[1, 2, 0]).unwrap();
+        assert_eq!(matrix.size(), [3, 7]);
+        for class in 0..3 {
+            assert_eq!(matrix.double_value(&[class, (class + 1) % 3]), 1.0, "before: the next class");
+            assert_eq!(matrix.double_value(&[class, 4 + class]), 1.0, "after: its own");
+        }
+        let attacked = Judged { stamped: clean[..3].to_vec(), ..judged };
+        assert_eq!(before_and_after(&attacked, &[1, 2, 0]).unwrap().size(), [7, 7]);
+    }
+
+    #[test]
+    fn every_class_has_a_face() {
+        let means = class_means(&crate::data::tests::striped(40)).unwrap();
+        assert_eq!(means.size(), [10, 3, 8, 8]);
+        let brightness = means.to_kind(Kind::Float).mean_dim([1i64, 2, 3].as_slice(), false, Kind::Float);
+        assert!((1..10).all(|class| brightness.double_value(&[class]) > brightness.double_value(&[class - 1])));
+    }
+}
