@@ -2,7 +2,8 @@
 //!
 //! `cargo xtask bench fairness`; `cargo xtask bench fairness-2000` stops at 2,000 rows. Rows are made up: 20 features, two
 //! groups that differ in half of them. Every size is fitted with a curve of 50 points; the figures of a line are for all of
-//! it, reading a file left out.
+//! it, reading a file left out. Each is measured in a process of its own: memory that one size gave back to the allocator,
+//! but the allocator not to the system, would hide what the next one needs.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and may fail loudly")]
 
 use polariscope::data::tables::{Cells, Column, Table};
@@ -14,14 +15,21 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::hint::black_box;
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 const FEATURES: usize = 20;
 const POINTS: usize = 50;
 const EXACT: [usize; 5] = [500, 1_000, 2_000, 5_000, 10_000];
 const APPROXIMATE: [usize; 2] = [100_000, 1_000_000];
+/// Tells a process which size and solver to measure, as `500 exact`.
+const ONE: &str = "POLARISCOPE_BENCH_FAIRNESS";
 
 fn main() {
+    if let Ok(one) = std::env::var(ONE) {
+        let (rows, solver) = one.split_once(' ').unwrap();
+        return measure(rows.parse().unwrap(), serde_json::from_value(solver.into()).unwrap());
+    }
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
     let most = match filter.strip_prefix("fairness-").map(str::parse) {
         Some(Ok(most)) => most,
@@ -41,7 +49,7 @@ fn main() {
         .chain(APPROXIMATE.into_iter().map(|rows| (rows, Solver::Fourier)))
         .filter(|(rows, _)| *rows <= most)
     {
-        let seconds = measure(rows, solver);
+        let seconds = in_own_process(rows, solver);
         // The exponent p of time ~ rows^p between neighbours in the list.
         if let Some((fewer, of, faster)) = before
             && of == solver
@@ -57,7 +65,18 @@ fn main() {
     }
 }
 
-fn measure(rows: usize, solver: Solver) -> f64 {
+/// Measures one line in a process of its own, prints it and returns the seconds of the solution.
+fn in_own_process(rows: usize, solver: Solver) -> f64 {
+    let name = format!("{solver:?}").to_lowercase();
+    let one = Command::new(std::env::current_exe().unwrap()).env(ONE, format!("{rows} {name}")).output().unwrap();
+    assert!(one.status.success(), "{}", String::from_utf8_lossy(&one.stderr));
+    let line = String::from_utf8(one.stdout).unwrap();
+    print!("{}", line.trim_end_matches('\n'));
+    line.split_whitespace().nth(2).unwrap().parse().unwrap()
+}
+
+/// Prints one line of the table.
+fn measure(rows: usize, solver: Solver) {
     let (experiment, table) = (experiment(solver), table(rows * 5 / 4));
     reset_peak();
     let own = memory("VmRSS:");
@@ -71,8 +90,7 @@ fn measure(rows: usize, solver: Solver) -> f64 {
     let name = format!("{solver:?}").to_lowercase();
     let memory = memory("VmHWM:").saturating_sub(own) as f64 / 1e3;
     let solve = fit.seconds[2];
-    print!("{rows:>9}  {name:<14} {solve:>8.3} {curve:>8.6} {:>8.3} {memory:>8.0} ", whole - solve);
-    solve
+    println!("{rows:>9}  {name:<14} {solve:>8.3} {curve:>8.6} {:>8.3} {memory:>8.0} ", whole - solve);
 }
 
 /// What a step of the dragged point computes: errors and gaps, all predictions, their distances, features.

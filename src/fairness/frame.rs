@@ -1,6 +1,7 @@
 //! From a table to numbers: target, features, groups, training and test rows; every decision leaves a note.
 
 use super::groups::{self, Grouping};
+use super::linalg::REAL;
 use crate::data::tables::{Cells, Column, NO_LEVEL, Table};
 use crate::experiment::fair::{ColumnKind, Missing, TableChoice};
 use crate::experiment::nearest::{list, nearest};
@@ -399,31 +400,36 @@ fn encode(
             .because(format!("{} rows with {width} columns of numbers.", rows.len()))
             .remedy("Name fewer columns under `table.features`, or use fewer rows with `table.rows`."));
     }
-    let mut x = vec![0.0; rows.len() * width];
-    for (feature, column) in &mut features {
-        for (cells, &row) in x.chunks_exact_mut(width).zip(rows) {
-            let value = match number(column, row) {
-                value if value.is_nan() => feature.empty(),
-                value => value,
-            };
-            cells[feature.at..feature.at + feature.width].copy_from_slice(&feature.encode(value));
+    let x = Tensor::empty([rows.len() as i64, width as i64], REAL);
+    let mut finished = Vec::with_capacity(features.len());
+    // Each column of the table is let go as soon as its numbers stand in x.
+    for (mut feature, column) in features {
+        for index in 0..feature.width {
+            let level = (feature.width > 1).then_some(index as f64);
+            let mut values: Vec<f64> = rows
+                .iter()
+                .map(|&row| match number(&column, row) {
+                    value if value.is_nan() => feature.empty(),
+                    value => value,
+                })
+                .map(|value| level.map_or(value, |level| f64::from(u8::from(value == level))))
+                .collect();
+            if choice.standardise {
+                feature.scale[index] = standardise(&mut values, train);
+            }
+            x.select(1, (feature.at + index) as i64).copy_(&Tensor::from_slice(&values));
         }
-        if choice.standardise {
-            standardise(feature, &mut x, width, train);
-        }
+        finished.push(feature);
     }
-    let features = features.into_iter().map(|(feature, _)| feature).collect();
-    Ok(Encoded { x: Tensor::from_slice(&x).view([rows.len() as i64, width as i64]), features })
+    Ok(Encoded { x, features: finished })
 }
 
-fn standardise(feature: &mut FrameFeature, x: &mut [f64], width: usize, train: &[usize]) {
+/// Gives the training rows mean 0 and standard deviation 1; returns what was subtracted and divided by.
+fn standardise(values: &mut [f64], train: &[usize]) -> (f64, f64) {
     let n = train.len() as f64;
-    for index in 0..feature.width {
-        let at = feature.at + index;
-        let mean = train.iter().map(|&row| x[row * width + at]).sum::<f64>() / n;
-        let variance = train.iter().map(|&row| (x[row * width + at] - mean).powi(2)).sum::<f64>() / n;
-        let sd = if variance > 0.0 { variance.sqrt() } else { 1.0 };
-        x.iter_mut().skip(at).step_by(width).for_each(|value| *value = (*value - mean) / sd);
-        feature.scale[index] = (mean, sd);
-    }
+    let mean = train.iter().map(|&row| values[row]).sum::<f64>() / n;
+    let variance = train.iter().map(|&row| (values[row] - mean).powi(2)).sum::<f64>() / n;
+    let sd = if variance > 0.0 { variance.sqrt() } else { 1.0 };
+    values.iter_mut().for_each(|value| *value = (*value - mean) / sd);
+    (mean, sd)
 }

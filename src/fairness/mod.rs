@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`frame`], [`groups`] | from a table to numbers, groups, training and test rows |
 //! | [`kernel`] | kernels, their usual bandwidths, random Fourier features |
+//! | [`features`] | explicit features, summed up over rows without being held |
 //! | [`constraint`] | what predictions must not be correlated with |
 //! | [`solve`] | the closed form: exact, linear, with landmarks, with Fourier features |
 //! | [`select`] | choosing bandwidth and ridge constant |
@@ -13,6 +14,7 @@
 
 pub mod constraint;
 pub mod dependence;
+pub mod features;
 pub mod frame;
 pub mod groups;
 pub mod kernel;

@@ -15,6 +15,7 @@
 //! and the cheap one of the whole solution are worked out here). With explicit features the same stands in their space, where the
 //! basis is an ordinary matrix `B = Phi^T D`.
 
+use super::features::{self, Features, Products, ROWS_AT_ONCE, pieces};
 use super::kernel::Kernel;
 use super::linalg::{REAL, cholesky, divide_columns, rank, solve, symmetric, to_vec};
 use crate::data::available_memory;
@@ -23,9 +24,6 @@ use crate::run::job::Job;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
-
-/// Rows that are taken through features at a time.
-pub const ROWS_AT_ONCE: i64 = 4096;
 
 /// How functions are written down.
 #[derive(Debug)]
@@ -104,31 +102,12 @@ fn factorise(
         Route::Exact => exact(job, kernel, lambda, x, y, d),
         Route::Linear => linear(job, lambda, x, y, d),
         Route::Landmarks(rows) => {
-            let centres = x.index_select(0, &Tensor::from_slice(&rows));
-            let whiten = whitening(&kernel, &centres);
-            let features = |rows: &Tensor| kernel.gram(rows, &centres).matmul(&whiten);
-            let half = explicit(job, lambda, x, y, d, &features, whiten.size()[1])?;
-            Ok(Factorised { half, basis: Basis::Centres(kernel, centres), lift: Some(whiten) })
+            explicit(job, lambda, x, y, d, Features::around(kernel, x.index_select(0, &Tensor::from_slice(&rows))))
         }
         Route::Fourier(frequencies, phases) => {
-            let m = phases.size()[0];
-            let half = explicit(job, lambda, x, y, d, &|rows| fourier(rows, &frequencies, &phases), m)?;
-            Ok(Factorised { half, basis: Basis::Fourier(frequencies, phases), lift: None })
+            explicit(job, lambda, x, y, d, Features::Fourier { frequencies, phases })
         }
     }
-}
-
-/// `V s^(-1/2)` of the kernel between landmarks: makes the functions around them orthonormal.
-pub fn whitening(kernel: &Kernel, centres: &Tensor) -> Tensor {
-    let (values, vectors) = symmetric(&kernel.gram(centres, centres));
-    let keep = rank(&values, 0.0);
-    let roots: Vec<f64> = values[..keep as usize].iter().map(|value| value.sqrt()).collect();
-    divide_columns(&vectors.narrow(1, 0, keep), &roots)
-}
-
-fn fourier(x: &Tensor, frequencies: &Tensor, phases: &Tensor) -> Tensor {
-    let scale = (2.0 / phases.size()[0].max(1) as f64).sqrt();
-    (x.matmul(frequencies) + phases).cos_() * scale
 }
 
 /// What all ways of solving come to.
@@ -222,32 +201,33 @@ fn exact(job: &mut Job, kernel: Kernel, lambda: f64, x: &Tensor, y: &Tensor, d: 
     Ok(Factorised { half, basis: Basis::Centres(kernel, x.shallow_clone()), lift: None })
 }
 
-/// The same in the space of `m` explicit features, which are made and summed up in pieces.
-fn explicit(
+/// The same in the space of explicit features, which are summed up a piece of the rows after the other.
+fn explicit(job: &mut Job, lambda: f64, x: &Tensor, y: &Tensor, d: &Tensor, features: Features) -> Outcome<Factorised> {
+    let half = summed(job, lambda, x, y, d, &features, ROWS_AT_ONCE)?;
+    let (basis, lift) = match features {
+        Features::Centres { kernel, centres, whiten } => (Basis::Centres(kernel, centres), Some(whiten)),
+        Features::Fourier { frequencies, phases } => (Basis::Fourier(frequencies, phases), None),
+        Features::Columns { .. } => (Basis::Linear, None),
+    };
+    Ok(Factorised { half, basis, lift })
+}
+
+fn summed(
     job: &mut Job,
     lambda: f64,
     x: &Tensor,
     y: &Tensor,
     d: &Tensor,
-    features: &dyn Fn(&Tensor) -> Tensor,
-    m: i64,
+    features: &Features,
+    rows_at_once: i64,
 ) -> Outcome<Half> {
-    let n = x.size()[0];
-    let mut gram = Tensor::zeros([m, m], REAL);
-    let mut to_y = Tensor::zeros([m, 1], REAL);
-    let mut b = Tensor::zeros([m, d.size()[1]], REAL);
-    for start in (0..n).step_by(ROWS_AT_ONCE as usize) {
-        job.tick()?;
-        let rows = ROWS_AT_ONCE.min(n - start);
-        let phi = features(&x.narrow(0, start, rows));
-        gram += phi.tr().matmul(&phi);
-        to_y += phi.tr().matmul(&y.narrow(0, start, rows));
-        b += phi.tr().matmul(&d.narrow(0, start, rows));
-    }
-    let scale = d.square().sum(Kind::Double).double_value(&[]) * gram.trace().double_value(&[]) / n.max(1) as f64;
+    let Products { gram, others } = Products::of(job, features, x, &Tensor::cat(&[y, d], 1), rows_at_once)?;
+    let (to_y, b) = (others.narrow(1, 0, 1), others.narrow(1, 1, d.size()[1]));
+    let n = x.size()[0].max(1) as f64;
+    let scale = d.square().sum(Kind::Double).double_value(&[]) * gram.trace().double_value(&[]) / n;
     let reduction = reduction(&b.tr().matmul(&b), scale);
     let reading = b.matmul(&reduction.map);
-    let factor = cholesky(&(gram + Tensor::eye(m, REAL) * lambda))?;
+    let factor = cholesky(&(gram + Tensor::eye(features.count(), REAL) * lambda))?;
     let solved = solve(&factor, &Tensor::cat(&[&to_y, &reading], 1));
     let (plain, solved) = (solved.narrow(1, 0, 1), solved.narrow(1, 1, reading.size()[1]));
     Ok(Half { plain, solved, reading, reduction })
@@ -265,9 +245,8 @@ fn linear(job: &mut Job, lambda: f64, x: &Tensor, y: &Tensor, d: &Tensor) -> Out
     // The triangular factor of all rows, piece by piece.
     let width = columns + 1 + d.size()[1];
     let mut r = Tensor::zeros([0, width], REAL);
-    for start in (0..n).step_by(ROWS_AT_ONCE as usize) {
+    for (start, rows) in pieces(n, ROWS_AT_ONCE) {
         job.tick()?;
-        let rows = ROWS_AT_ONCE.min(n - start);
         r = Tensor::linalg_qr(&Tensor::cat(&[r, whole(start, rows)], 0), "r").1;
     }
     let height = r.size()[0].min(columns);
@@ -297,24 +276,17 @@ impl Solution {
 
     /// Plain prediction and steps of each row of `x`: n x (1 + r), without the mean of the target.
     pub fn predict(&self, x: &Tensor) -> Tensor {
-        let n = x.size()[0];
-        // Kernel functions around ten thousand rows need 8 kB for each row that is predicted.
-        let at_once = ((1 << 24) / self.weights.size()[0].max(1)).clamp(64, ROWS_AT_ONCE);
-        let pieces: Vec<Tensor> = (0..n)
-            .step_by(at_once as usize)
-            .map(|start| self.piece(&x.narrow(0, start, at_once.min(n - start))))
-            .collect();
-        if pieces.is_empty() { Tensor::zeros([0, self.weights.size()[1]], REAL) } else { Tensor::cat(&pieces, 0) }
-    }
-
-    fn piece(&self, x: &Tensor) -> Tensor {
         match &self.basis {
             Basis::Linear => {
                 let d = x.size()[1];
                 x.matmul(&self.weights.narrow(0, 0, d)) + self.weights.narrow(0, d, 1)
             }
-            Basis::Centres(kernel, centres) => kernel.gram(x, centres).matmul(&self.weights),
-            Basis::Fourier(frequencies, phases) => fourier(x, frequencies, phases).matmul(&self.weights),
+            Basis::Centres(kernel, centres) => features::weighted(x, &self.weights, &|rows| kernel.gram(rows, centres)),
+            Basis::Fourier(frequencies, phases) => features::weighted(x, &self.weights, &|rows| {
+                let out = Tensor::empty([rows.size()[0], phases.size()[0]], REAL);
+                features::fourier(rows, frequencies, phases, &out);
+                out
+            }),
         }
     }
 }

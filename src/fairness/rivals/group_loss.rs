@@ -8,8 +8,9 @@ use crate::experiment::Outcome;
 use crate::experiment::fair::KernelKind;
 use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
 use crate::fairness::Setting;
+use crate::fairness::features::{Features, Products, ROWS_AT_ONCE, pieces};
 use crate::fairness::linalg::{REAL, cholesky, solve, to_vec};
-use crate::fairness::solve::{ROWS_AT_ONCE, landmarks, whitening};
+use crate::fairness::solve::landmarks;
 use crate::run::job::Job;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -57,16 +58,14 @@ pub static ENTRY: Entry = Entry {
 fn play(job: &mut Job, setting: &Setting, options: &Options) -> Outcome<Vec<Candidate>> {
     let frame = setting.frame;
     let groups = frame.groups_of(&frame.train);
-    let features: Box<dyn Fn(&Tensor) -> Tensor> = if setting.kernel.kind == KernelKind::Linear {
-        Box::new(|x: &Tensor| Tensor::cat(&[x, &Tensor::ones([x.size()[0], 1], REAL)], 1))
+    let features = if setting.kernel.kind == KernelKind::Linear {
+        Features::Columns { width: setting.x.size()[1] }
     } else {
         let rows = landmarks(&groups, LANDMARKS, &mut job.rng("group-loss"));
-        let centres = setting.x.index_select(0, &Tensor::from_slice(&rows));
-        let (kernel, whiten) = (setting.kernel, whitening(&setting.kernel, &centres));
-        Box::new(move |x: &Tensor| kernel.gram(x, &centres).matmul(&whiten))
+        Features::around(setting.kernel, setting.x.index_select(0, &Tensor::from_slice(&rows)))
     };
-    let sums = sums_of_groups(job, &*features, &setting.x, &setting.y, &groups, frame.groups.len())?;
-    let m = sums.first().map_or(0, |sums| sums.gram.size()[0]);
+    let sums = sums_of_groups(job, &features, &setting.x, &setting.y, &groups, frame.groups.len())?;
+    let m = features.count();
     let n = groups.len() as f64;
     let present: Vec<usize> = (0..sums.len()).filter(|&group| sums[group].rows > 0.0).collect();
 
@@ -93,14 +92,14 @@ fn play(job: &mut Job, setting: &Setting, options: &Options) -> Outcome<Vec<Cand
     }
     let predict = |rows: &[usize]| {
         let x = frame.rows_of(rows);
-        let pieces: Vec<f64> = (0..x.size()[0])
-            .step_by(ROWS_AT_ONCE as usize)
-            .flat_map(|start| {
-                let piece = x.narrow(0, start, ROWS_AT_ONCE.min(x.size()[0] - start));
-                to_vec(&(features(&piece).matmul(&mean) + setting.mean))
-            })
-            .collect();
-        pieces
+        let mut predictions = Vec::with_capacity(rows.len());
+        let room = Tensor::empty([ROWS_AT_ONCE.min(x.size()[0]), m], REAL);
+        for (start, rows) in pieces(x.size()[0], ROWS_AT_ONCE) {
+            let phi = room.narrow(0, 0, rows);
+            features.write(&x.narrow(0, start, rows), &phi);
+            predictions.extend(to_vec(&(phi.matmul(&mean) + setting.mean)));
+        }
+        predictions
     };
     Ok(Candidate::only((predict(&frame.train), predict(&frame.test))))
 }
@@ -124,7 +123,7 @@ impl Sums {
 
 fn sums_of_groups(
     job: &mut Job,
-    features: &dyn Fn(&Tensor) -> Tensor,
+    features: &Features,
     x: &Tensor,
     y: &Tensor,
     groups: &[u32],
@@ -133,18 +132,11 @@ fn sums_of_groups(
     let mut sums = Vec::with_capacity(k);
     for group in 0..k as u32 {
         let rows: Vec<i64> = (0..groups.len()).filter(|&row| groups[row] == group).map(|row| row as i64).collect();
-        let m = features(&x.narrow(0, 0, 1)).size()[1];
-        let (mut gram, mut to_y) = (Tensor::zeros([m, m], REAL), Tensor::zeros([m, 1], REAL));
-        let mut square = 0.0;
-        for rows in rows.chunks(ROWS_AT_ONCE as usize) {
-            job.tick()?;
-            let rows = Tensor::from_slice(rows);
-            let (phi, labels) = (features(&x.index_select(0, &rows)), y.index_select(0, &rows));
-            gram += phi.tr().matmul(&phi);
-            to_y += phi.tr().matmul(&labels);
-            square += labels.square().sum(Type::Double).double_value(&[]);
-        }
-        sums.push(Sums { rows: rows.len() as f64, gram, to_y, square });
+        let of_group = Tensor::from_slice(&rows);
+        let labels = y.index_select(0, &of_group);
+        let products = Products::of(job, features, &x.index_select(0, &of_group), &labels, ROWS_AT_ONCE)?;
+        let square = labels.square().sum(Type::Double).double_value(&[]);
+        sums.push(Sums { rows: rows.len() as f64, gram: products.gram, to_y: products.others, square });
     }
     Ok(sums)
 }

@@ -285,6 +285,43 @@ fn approximations_are_fair_on_what_they_fit() {
 }
 
 #[test]
+fn rows_in_small_pieces_give_what_all_at_once_give() {
+    let people = people(700, 3, 18);
+    let (x, y, d) = (&people.x, &people.y, people.d());
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    // More features than a block holds, so that halves of matrices are put together from several.
+    let (frequencies, phases) = RBF.frequencies(3, 300, &mut rng).unwrap();
+    let some = Tensor::from_slice(&landmarks(&people.groups, 300, &mut rng));
+    for features in [Features::around(RBF, x.index_select(0, &some)), Features::Fourier { frequencies, phases }] {
+        let p = features.count();
+        let phi = Tensor::empty([700, p], REAL);
+        features.write(x, &phi);
+        let whole = Products { gram: phi.tr().matmul(&phi), others: phi.tr().matmul(&Tensor::cat(&[y, &d], 1)) };
+        let pieces = Products::of(&mut job(), &features, x, &Tensor::cat(&[y, &d], 1), 64).unwrap();
+        assert!(distance(&whole.gram, &pieces.gram) < 1e-9 && distance(&whole.others, &pieces.others) < 1e-9);
+        let solve = |rows_at_once: i64| {
+            let half = summed(&mut job(), 0.5, x, y, &d, &features, rows_at_once).unwrap();
+            (phi.matmul(&half.plain), phi.matmul(&half.solved))
+        };
+        let (one, many) = (solve(700), solve(64));
+        assert!(distance(&one.0, &many.0) < 1e-8 && distance(&one.1, &many.1) < 1e-8);
+    }
+}
+
+#[test]
+fn landmarks_made_orthonormal_stand_for_their_kernel() {
+    let x = people(300, 2, 19).x;
+    let centres = x.narrow(0, 0, 200);
+    let features = Features::around(Kernel { gamma: 2.0, ..RBF }, centres.shallow_clone());
+    let phi = Tensor::empty([200, features.count()], REAL);
+    features.write(&centres, &phi);
+    let kernel = Kernel { gamma: 2.0, ..RBF };
+    assert!(distance(&phi.matmul(&phi.tr()), &kernel.gram(&centres, &centres)) < 1e-7);
+    let Features::Centres { whiten, .. } = &features else { panic!("other features") };
+    assert!(whiten.triu(1).abs().max().double_value(&[]) == 0.0);
+}
+
+#[test]
 fn twice_the_rows_and_twice_lambda_are_the_same() {
     let people = people(40, 2, 15);
     let twice = |tensor: &Tensor| Tensor::cat(&[tensor, tensor], 0);
@@ -334,7 +371,8 @@ fn fourier_features_come_near_to_their_kernels() {
     for kind in [KernelKind::Rbf, KernelKind::Laplace] {
         let kernel = Kernel { kind, gamma: 0.3, degree: 1 };
         let (frequencies, phases) = kernel.frequencies(3, 20_000, &mut ChaCha8Rng::seed_from_u64(4)).unwrap();
-        let phi = fourier(&x, &frequencies, &phases);
+        let phi = Tensor::empty([30, 20_000], REAL);
+        features::fourier(&x, &frequencies, &phases, &phi);
         let apart = distance(&phi.matmul(&phi.tr()), &kernel.gram(&x, &x));
         assert!(apart < 0.05, "{kind:?}: {apart}");
     }
