@@ -378,3 +378,44 @@ fn a_sweep_runs_every_variant_once_and_finds_them_again() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(!place.path("other").exists(), "a mistake in one run is told before the first one starts");
 }
+
+#[test]
+fn bad_tables_end_in_problems_and_predictions_in_a_file() {
+    let place = Place::new();
+    let rows: String =
+        (0..40).map(|row| format!("{},{},{}\n", ["a", "b"][row % 2], row * 7 % 13, row * 7 % 13 + row % 2)).collect();
+    fs::write(place.path("good.csv"), format!("group,x,y\n{rows}")).unwrap();
+    let spec = "task = 'fair-regression'\nrival = []\n[table]\nsource = 'TABLE'\ntarget = 'y'\nsensitive = ['group']\n\
+                [model]\nkernel = 'linear'\nlambda = 0.1\nfolds = 0\n";
+    let run = |table: &str, text: &[u8]| {
+        fs::write(place.path(table), text).unwrap();
+        fs::write(place.path("fair.toml"), spec.replace("TABLE", table)).unwrap();
+        place.json(&["run", "fair.toml", "--out", &format!("run-{table}"), "--json"])
+    };
+    for (name, text, words) in [
+        ("empty.csv", &b""[..], "no bytes"),
+        ("one.csv", b"y\n1\n", "only one column"),
+        ("missing.csv", b"group,x,y\na,1,\nb,2,?\na,3,NaN\nb,4,n/a\na,5,\n", "all of its cells are empty"),
+        ("infinite.csv", b"group,x,y\na,1,1\nb,2,2\na,inf,3\nb,4,4\na,5,5\n", "infinite"),
+        ("latin.csv", b"group,x,y\n\xe4,1,1\n", "encoding"),
+    ] {
+        let (code, value, errors) = run(name, text);
+        assert!(code == 2 || code == 4, "{name} ends with {code}");
+        assert!(value["problem"]["headline"].as_str().unwrap().contains(words), "{name}: {value}");
+        assert!(errors.contains(words) && errors.contains(name), "{errors}");
+    }
+    let good = fs::read(place.path("good.csv")).unwrap();
+    let (code, _, errors) = run("good.csv", &good);
+    assert_eq!(code, 0, "{errors}");
+    let predict = ["predict", "--model", "run-good.csv", "--out", "out.csv", "--json", "--table"];
+    let (code, value, errors) = place.json(&[&predict[..], &["good.csv", "--removed", "0.5"]].concat());
+    assert_eq!((code, value["rows"].as_u64()), (0, Some(40)), "{errors}");
+    let written = fs::read_to_string(place.path("out.csv")).unwrap();
+    assert!(written.starts_with("row,prediction\n1,") && written.lines().count() == 41, "{written}");
+    fs::write(place.path("less.csv"), "group,z\na,1\n").unwrap();
+    let (code, value, _) = place.json(&[&predict[..], &["less.csv"]].concat());
+    assert_eq!(code, 2);
+    assert!(value["problem"]["headline"].as_str().unwrap().contains("no column `x`"), "{value}");
+    let (code, value, _) = place.json(&[&predict[..], &["good.csv", "--removed", "1.5"]].concat());
+    assert!(code == 2 && value["problem"]["place"] == "--removed", "{value}");
+}

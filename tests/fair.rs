@@ -57,6 +57,50 @@ fn a_question_is_answered_with_the_whole_trade_off() {
 }
 
 #[test]
+fn a_kept_model_predicts_rows_that_it_has_not_seen() {
+    let library = Rc::new(RefCell::new(Library::default()));
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    // People of two schools; what is learnt is a sum that the school shifts.
+    let line = |row: usize, with_grade: bool| {
+        let (school, a, b) = (["north", "south"][row % 2], row % 7, row * 5 % 11);
+        let grade = if with_grade { format!(",{}", a + b + 3 * (row % 2)) } else { String::new() };
+        format!("{school},{a},{b}{grade}\n")
+    };
+    let rows = |from: usize, with_grade: bool| (from..from + 60).map(|row| line(row, with_grade)).collect::<String>();
+    std::fs::write(path("old.csv"), format!("school,a,b,grade\n{}", rows(0, true))).unwrap();
+    std::fs::write(path("new.csv"), format!("school,a,b\n{}", rows(60, false))).unwrap();
+    std::fs::write(path("known.csv"), "grade,school,a,b\n9,north,3,4\n").unwrap();
+    std::fs::write(path("odd.csv"), "school,a,b\neast,3,4\n").unwrap();
+    std::fs::write(path("short.csv"), "school,a\nnorth,3\n").unwrap();
+    let spec = format!(
+        "task = 'fair-regression'\nrival = []\n[table]\nsource = '{}'\ntarget = 'grade'\nsensitive = ['school']\n\
+         [model]\nkernel = 'linear'\nlambda = 0.001\nfolds = 0\n",
+        path("old.csv").display()
+    );
+    let model = path("model.safetensors");
+    let keep = Question::KeepFair { spec, dial: Dial::Share(0.0), path: model.clone() };
+    assert!(matches!(ask(&keep, &library), Ok(Answer::KeepFair(_))));
+    let predict = |table: &str, dial| polariscope::engine::fair::predict(&model, &path(table).to_string_lossy(), dial);
+    let (made, dial) = predict("new.csv", None).unwrap();
+    assert_eq!((made.values.len(), made.rmse, dial), (60, None, Dial::Share(0.0)), "the kept point counts");
+    for (row, value) in (60..120).zip(&made.values) {
+        let wanted = (row % 7 + row * 5 % 11 + 3 * (row % 2)) as f64;
+        assert!((value - wanted).abs() < 0.05, "row {row}: {value}, not {wanted}");
+    }
+    // Fair, the schools' means meet on such rows; the target that a table knows is held against what was predicted.
+    let (fair, _) = predict("new.csv", Some(Dial::Share(1.0))).unwrap();
+    let mean = |school: usize| fair.values.iter().skip(school).step_by(2).sum::<f64>() / 30.0;
+    assert!((mean(0) - mean(1)).abs() < 0.7, "{} {}", mean(0), mean(1));
+    let (known, _) = predict("known.csv", None).unwrap();
+    assert!((known.values[0] - 7.0).abs() < 0.05 && (known.rmse.unwrap() - 2.0).abs() < 0.05, "{known:?}");
+    let odd = predict("odd.csv", None).unwrap_err();
+    assert!(odd.headline.contains("`east`") && odd.remedy[0].contains("north"), "{odd}");
+    let short = predict("short.csv", None).unwrap_err();
+    assert!(short.headline.contains("no column `b`"), "{short}");
+}
+
+#[test]
 fn a_table_is_described_before_anything_is_fitted() {
     let library = Rc::new(RefCell::new(Library::default()));
     let Answer::Table(card) = ask(&Question::Table { source: "communities".into() }, &library).unwrap() else {
@@ -107,6 +151,8 @@ fn a_run_leaves_everything_in_its_folder() {
     let csv = std::fs::read_to_string(folder.file("curve.csv")).unwrap();
     assert_eq!(csv.lines().count(), 1 + 11 + 11 + 6 + 4);
     assert!(folder.weights("fair").is_file());
+    let (made, dial) = polariscope::engine::fair::predict(&path, "communities", None).unwrap();
+    assert_eq!((made.values.len(), dial), (1994, Dial::Share(1.0)), "a run folder is as good as its model");
 
     let mut index = Index::in_memory().unwrap();
     index.rescan(place.path()).unwrap();

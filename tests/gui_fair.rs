@@ -227,6 +227,15 @@ fn an_own_table_is_read_and_its_columns_are_proposed() {
 }
 
 #[test]
+fn what_was_done_with_the_rows_is_told() {
+    let mut window = open_fairness(&Script::answering());
+    let notes = fairness(&window).course.as_ref().unwrap().fit.notes.clone();
+    assert!(!notes.is_empty() && !shows(&window, &notes[0]));
+    click(&mut window, "1 remark");
+    assert_shows(&window, &notes[0]);
+}
+
+#[test]
 fn a_bad_table_is_a_card_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("one.csv");
@@ -237,8 +246,9 @@ fn a_bad_table_is_a_card_with_a_remedy() {
     assert_eq!(window.state().state().screen, Screen::Fairness);
     assert_shows(&window, "This table has only one column.");
     assert_shows(&window, "Cells may be separated by commas, semicolons, tabs or bars.");
-    // There is a way on.
-    ask(&mut window, FairChange::Source("communities".to_owned()));
+    // Nothing can be chosen from it, but there is a way on.
+    assert!(window.query_by_role_and_label(Role::SpinButton, "Folds").is_none());
+    click(&mut window, "Communities and Crime");
     assert!(!shows(&window, "This table has only one column."));
     assert_shows(&window, "Trade-off curve. New data");
 }

@@ -5,6 +5,7 @@ mod doctor;
 mod eval;
 mod methods;
 mod plan;
+mod predict;
 mod progress;
 mod run;
 mod runs;
@@ -59,6 +60,8 @@ enum Command {
     },
     /// Measure a model on a data set, and its backdoor if the trigger is known.
     Eval(eval::Arguments),
+    /// Predict with a fitted fair regression, for every row of a table.
+    Predict(predict::Arguments),
     /// List the runs.
     List {
         /// Folder of runs; by default the user's.
@@ -149,6 +152,7 @@ fn dispatch(command: Command) -> Result<i32> {
             output.print(&report, || runs::report_text(&report))?;
         }
         Command::Eval(arguments) => eval::eval(&arguments)?,
+        Command::Predict(arguments) => predict::predict(&arguments)?,
         Command::List { runs, output } => runs::list(runs.as_deref(), output)?,
         Command::Show { run, output } => runs::show(&run, output)?,
         Command::Doctor { output } => return doctor::doctor(output),

@@ -5,6 +5,7 @@ use crate::catalogue;
 use crate::data::tables;
 use crate::experiment::fair::FAIR_REGRESSION;
 use crate::experiment::{FairExperiment, Outcome, Problem, Result, Spec};
+use crate::fairness::model::{FairWeights, Predictions};
 use crate::fairness::{self, Fitted};
 use crate::run::event::{Answer, Report};
 use crate::run::fair::{Dial, FairFit, Point, TableCard, number};
@@ -21,12 +22,14 @@ use std::time::Instant;
 
 /// The phase in journal and curves.
 const PHASE: &str = "mean-parity";
+/// What the model is called in a run folder.
+const WEIGHTS: &str = "fair";
 
 /// The fit that was asked for last, with its weights.
 pub struct LastFit {
     experiment: FairExperiment,
     fit: Arc<FairFit>,
-    weights: fairness::model::FairWeights,
+    weights: FairWeights,
 }
 
 /// What was fitted: enough to repeat it.
@@ -65,6 +68,19 @@ pub fn keep(spec: &str, dial: Dial, path: &Path, library: &Rc<RefCell<Library>>)
 /// What is in a table.
 pub fn table(source: &str) -> Result<TableCard> {
     Ok(tables::open(source, &mut || Ok(()))?.card())
+}
+
+/// Predictions of a fitted model, a file or the folder of the run that fitted it, for a table. Without a dial they are
+/// those of the point that was kept with the model, else those of full fairness; which one it was is told.
+///
+/// # Errors
+/// Files that are no fair regression, bad tables, and rows that the model cannot predict from.
+pub fn predict(model: &Path, table: &str, dial: Option<Dial>) -> Result<(Predictions, Dial)> {
+    let file = if model.is_dir() { RunFolder::open(model)?.weights(WEIGHTS) } else { model.to_owned() };
+    let weights = FairWeights::open(&file)?;
+    let dial = dial.or(weights.kept).unwrap_or(Dial::Share(1.0));
+    let table = tables::open(table, &mut || Ok(()))?;
+    Ok((weights.predict(&table, dial)?, dial))
 }
 
 fn parse(spec: &str) -> Result<FairExperiment> {
@@ -127,7 +143,7 @@ pub fn run(job: &mut Job, experiment: &FairExperiment, folder: &RunFolder) -> Ou
     job.artifact("fair.json", "the trade-off in sums, features and rivals");
     atomic::write_atomic(&folder.file("curve.csv"), fit.to_csv(experiment.model.points).as_bytes())?;
     job.artifact("curve.csv", "the points of both curves and the rivals");
-    let path = folder.weights("fair");
+    let path = folder.weights(WEIGHTS);
     weights.save(&path, None)?;
     job.artifact("weights/fair.safetensors", "the fitted model at every point of the trade-off");
     folder.set_results(&Results { fair: rows(&fit), ..Results::default() })?;

@@ -7,7 +7,7 @@ mod doors;
 mod evaluate;
 pub mod evaluation;
 mod failure;
-mod fair;
+pub mod fair;
 mod glimpse;
 mod library;
 pub mod machine;

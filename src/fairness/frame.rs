@@ -17,6 +17,8 @@ const MOST_DUMMIES: usize = 64;
 const EMPTY: &str = "(empty)";
 /// Rows of numbers that may be held, in bytes.
 const MOST_BYTES: usize = 6 << 30;
+/// Larger numbers are taken for mistakes: their powers leave the range of numbers.
+const LARGEST: f64 = 1e30;
 /// Groups with fewer training rows are worth a warning.
 const FEW: usize = 10;
 
@@ -224,12 +226,15 @@ fn usable(column: &Column, notes: &mut Vec<String>) -> bool {
     false
 }
 
-fn refuse_infinite(column: &Column) -> Result<()> {
+/// Refuses infinities, and numbers of which not even the square can be computed.
+pub(super) fn refuse_infinite(column: &Column) -> Result<()> {
     let Cells::Numbers(numbers) = &column.cells else { return Ok(()) };
-    let Some(row) = numbers.iter().position(|number| number.is_infinite()) else { return Ok(()) };
-    let count = numbers.iter().filter(|number| number.is_infinite()).count();
-    Err(Problem::bad_input(format!("The column `{}` holds infinite numbers.", column.name))
-        .because(format!("There are {count}; the first one is in row {}.", row + 1))
+    let huge = |number: &&f64| number.abs() > LARGEST;
+    let Some(row) = numbers.iter().position(|number| huge(&number)) else { return Ok(()) };
+    let count = numbers.iter().filter(huge).count();
+    let what = if numbers.iter().any(|number| number.is_infinite()) { "infinite" } else { "absurdly large" };
+    Err(Problem::bad_input(format!("The column `{}` holds {what} numbers.", column.name))
+        .because(format!("There are {count}; the first one, {}, is in row {}.", numbers[row], row + 1))
         .remedy("Replace them in the file, or name the column under `table.ignore`."))
 }
 

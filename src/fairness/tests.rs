@@ -230,7 +230,8 @@ fn a_saved_model_predicts_the_same() {
         let fitted = fit(&mut job(), &experiment, &table).unwrap();
         fitted.weights.save(&path, Some(Dial::Share(0.5))).unwrap();
         let again = FairWeights::open(&path).unwrap();
-        let all = again.predict(&table, Dial::Share(0.5)).unwrap();
+        assert_eq!(again.kept, Some(Dial::Share(0.5)));
+        let all = again.predict(&table, Dial::Share(0.5)).unwrap().values;
         let shown = fitted.fit.test.predict(&[0.5]);
         for (row, prediction) in fitted.fit.test.row.iter().zip(shown) {
             assert!((all[*row as usize] - prediction).abs() < 1e-9, "{kernel}");
@@ -238,6 +239,51 @@ fn a_saved_model_predicts_the_same() {
     }
     std::fs::write(&path, b"no").unwrap();
     assert!(FairWeights::open(&path).is_err());
+}
+
+#[test]
+fn a_model_says_what_it_cannot_predict_from() {
+    let mut experiment = small("");
+    experiment.rival = Some(Vec::new());
+    experiment.table.features = vec!["medIncome".into(), "race".into()];
+    let weights = fit(&mut job(), &experiment, &communities()).unwrap().weights;
+    let predict = |change: &dyn Fn(&mut Table)| {
+        let mut table = communities().pick(&[3, 4, 5]);
+        change(&mut table);
+        weights.predict(&table, Dial::Share(1.0))
+    };
+    let at = |table: &Table, name: &str| table.columns.iter().position(|column| column.name == name).unwrap();
+    let whole = predict(&|_| {}).unwrap();
+    assert_eq!((whole.values.len(), whole.notes.len(), whole.target.as_str()), (3, 0, "ViolentCrimesPerPop"));
+    assert!(whole.rmse.unwrap() > 0.0);
+    let cells = |name: &'static str, cells: tables::Cells| {
+        predict(&|table| {
+            let place = at(table, name);
+            table.columns[place].cells = cells.clone();
+        })
+    };
+    let levels = tables::Cells::Levels { codes: vec![0, 1, 1], names: vec!["green".into(), "white".into()] };
+    let unknown = cells("race", levels).unwrap_err();
+    assert!(unknown.headline.contains("`green`") && unknown.detail[0].contains("row 1"), "{unknown}");
+    assert!(unknown.remedy[0].contains("other") && unknown.remedy[0].contains("white"), "{unknown}");
+    let infinite = cells("medIncome", tables::Cells::Numbers(vec![0.5, f64::INFINITY, 0.1])).unwrap_err();
+    assert!(infinite.headline.contains("infinite") && infinite.detail[0].contains("row 2"), "{infinite}");
+    let empty = cells("medIncome", tables::Cells::Numbers(vec![0.5, f64::NAN, 0.1])).unwrap();
+    assert!(empty.values.iter().all(|value| value.is_finite()) && empty.notes[0].contains("1 cells of `medIncome`"));
+    let renamed = |table: &mut Table| {
+        let place = at(table, "medIncome");
+        table.columns[place].name = "medincome".into();
+    };
+    let missing = predict(&renamed).unwrap_err();
+    assert!(
+        missing.headline.contains("no column `medIncome`") && missing.remedy[0].contains("`medincome`"),
+        "{missing}"
+    );
+    let without_target = predict(&|table| {
+        let place = at(table, "ViolentCrimesPerPop");
+        table.columns.remove(place);
+    });
+    assert_eq!(without_target.unwrap().rmse, None, "who predicts does not know the target");
 }
 
 #[test]

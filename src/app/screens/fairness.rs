@@ -87,10 +87,28 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, page: &mut Page, requests: &Re
             page.setup = !page.setup;
         }
         fit_button(ui, t, state, requests);
-        if fair.course.is_some() {
+        if let Some(course) = &fair.course {
             keep_button(ui, t, state, requests);
+            remarks(ui, t, &course.fit.notes);
         }
     });
+}
+
+/// What was found in the table and done about it: small groups, empty cells, columns left out.
+fn remarks(ui: &mut Ui, t: &Tokens, notes: &[String]) {
+    if notes.is_empty() {
+        return;
+    }
+    let count = if notes.len() == 1 { "1 remark".to_owned() } else { format!("{} remarks", notes.len()) };
+    let button = ui.menu_button(count, |ui| {
+        ui.set_max_width((t.body * 34.0).min(ui.ctx().content_rect().width() * 0.6));
+        ScrollArea::vertical().max_height(t.body * 24.0).show(ui, |ui| {
+            for note in notes {
+                ui.add(Label::new(note).wrap());
+            }
+        });
+    });
+    button.response.on_hover_text("What was found in the table, and what was done about it");
 }
 
 /// Fits anew when something was changed; says so while it works.
@@ -251,7 +269,7 @@ fn sentences(ui: &mut Ui, t: &Tokens, shown: &Shown<'_>) {
 fn slider(ui: &mut Ui, t: &Tokens, shown: &Shown<'_>, requests: &Requests) {
     let mut percent = 100.0 * shown.now.position;
     ui.horizontal(|ui| {
-        let rest = t.body * 7.5;
+        let rest = t.body * if matches!(shown.now.dial, Dial::Share(_)) { 7.5 } else { 10.5 };
         ui.spacing_mut().slider_width = (ui.available_width() - rest - t.gap).max(t.body * 6.0);
         ui.spacing_mut().interact_size.y = t.body * 1.5;
         let slider = Slider::new(&mut percent, 0.0..=100.0).show_value(false);

@@ -52,11 +52,10 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, memory: &mut SetupMemory, re
         ScrollArea::vertical().id_salt("fair setup").auto_shrink(false).show(ui, |ui| {
             ui.set_max_width(ui.available_width() - t.gap);
             path(ui, t, memory, requests);
-            match &fair.table {
-                Some(card) => columns(ui, t, card, &mut experiment, memory),
-                None if fair.problem.is_none() => drop(ui.label("Reading the table…")),
-                None => {}
-            }
+            let Some(card) = &fair.table else {
+                return without_table(ui, state, requests);
+            };
+            columns(ui, t, card, &mut experiment, memory);
             ui.separator();
             rows(ui, t, &mut experiment);
             ui.separator();
@@ -67,6 +66,22 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, memory: &mut SetupMemory, re
     if experiment != fair.experiment {
         requests.change(Change::Fair(FairChange::Experiment(Box::new(experiment))));
     }
+}
+
+/// While a table is read, or when it cannot be read: nothing can be chosen from it, but there are others.
+fn without_table(ui: &mut Ui, state: &State, requests: &Requests) {
+    if state.fairness.problem.is_none() {
+        ui.label("Reading the table…");
+        return;
+    }
+    ui.label("Or one that is inside the program:");
+    ui.horizontal_wrapped(|ui| {
+        for (id, name, _) in EMBEDDED {
+            if ui.button(name).clicked() {
+                requests.change(Change::Fair(FairChange::Source(id.to_owned())));
+            }
+        }
+    });
 }
 
 fn path(ui: &mut Ui, t: &Tokens, memory: &mut SetupMemory, requests: &Requests) {

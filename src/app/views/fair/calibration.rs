@@ -3,7 +3,7 @@
 use super::{Shown, group_role, legend, still_plot};
 use crate::app::theme::{self, Role};
 use crate::run::fair::number;
-use egui::{RichText, Ui, WidgetInfo};
+use egui::{RichText, Ui, WidgetInfo, vec2};
 use egui_plot::{HoverPosition, Line, PlotBounds, Points};
 
 /// Calibration of one attribute's groups in `height` points.
@@ -24,7 +24,10 @@ pub fn calibration(ui: &mut Ui, shown: &Shown<'_>, attribute: usize, height: f32
             (format!("{} {sign}{off}", known.values[value]), group_role(place))
         })
         .collect();
-    legend(ui, &t, &names);
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(t.gap, 2.0);
+        legend(ui, &t, &names);
+    });
     let left = height - (ui.cursor().top() - top) - t.small * 1.6 - 2.0 * t.gap;
     let plot = still_plot(&t, ("calibration", attribute), left.max(t.body * 8.0))
         .y_axis_min_width(t.body * 2.6)

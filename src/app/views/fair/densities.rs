@@ -47,6 +47,7 @@ fn one(ui: &mut Ui, t: &Tokens, shown: &Shown<'_>, at: usize, height: f32) {
         })
         .collect();
     ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(t.gap, 2.0);
         super::figure_heading(ui, &format!("Predictions by {}", attribute.name), &format!("{description}."));
         legend(ui, t, &names);
     });

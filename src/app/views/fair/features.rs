@@ -121,7 +121,8 @@ fn dependence(ui: &mut Ui, t: &Tokens, shown: &Shown<'_>, feature: &Feature, hei
     );
     let top = ui.cursor().top();
     super::figure_heading(ui, &title, &said);
-    let note = format!("Solid: now, dotted: before. Correlation with the group {:.2}.", feature.proxy);
+    let thin = if pinned.is_some() { ", thin: pinned" } else { "" };
+    let note = format!("Solid: now, dotted: before{thin}. Correlation with the group {:.2}.", feature.proxy);
     ui.add(egui::Label::new(RichText::new(note.replace('-', "\u{2212}")).size(t.small).color(t.text_weak)).wrap());
     let levels = feature.levels.clone();
     let mut plot = still_plot(t, ("dependence", &feature.name), (height - (ui.cursor().top() - top)).max(t.body * 3.5))

@@ -18,7 +18,7 @@ use crate::app::fair::{Course, Snapshot};
 use crate::app::theme::{self, Role, Tokens};
 use crate::app::widgets::line_sample;
 use crate::run::fair::number;
-use egui::{Color32, Rect, RichText, Sense, Ui, vec2};
+use egui::{Color32, Rect, Response, RichText, Sense, TextStyle, TextWrapMode, Ui, WidgetInfo, WidgetText, vec2};
 use egui_plot::{GridMark, LineStyle, Plot, PlotPoint};
 
 /// The fit, the point that is shown and, for comparison, the pinned one.
@@ -37,28 +37,32 @@ fn group_role(place: usize) -> Role {
     ROLES[place % ROLES.len()]
 }
 
-/// Names of groups with their line and mark; those of `words` stand behind the name.
+/// Names of groups with their line and mark, in a row that wraps.
 fn legend(ui: &mut Ui, t: &Tokens, names: &[(String, Role)]) {
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = vec2(t.gap, 2.0);
-        ui.spacing_mut().interact_size.y = t.body * 1.3;
-        for (name, role) in names {
-            // Sample and name stay on one line.
-            ui.horizontal(|ui| {
-                ui.spacing_mut().item_spacing.x = t.gap * 0.6;
-                let (rect, _) = ui.allocate_exact_size(vec2(t.body * 2.2, t.body), Sense::hover());
-                line_sample(ui.painter(), t, rect, *role);
-                ui.label(name);
-            });
-            ui.add_space(t.gap * 0.5);
-        }
-    });
+    for (name, role) in names {
+        legend_item(ui, t, name, *role);
+    }
+}
+
+/// A sample of a line and its name: one piece, so that a row breaks before it and not inside.
+fn legend_item(ui: &mut Ui, t: &Tokens, name: &str, role: Role) -> Response {
+    let sample = vec2(t.body * 2.2, t.body);
+    let indent = (sample.x + t.gap * 0.6).round();
+    let most = (ui.max_rect().width() - indent).max(t.body * 4.0);
+    let galley = WidgetText::from(name).into_galley(ui, Some(TextWrapMode::Truncate), most, TextStyle::Body);
+    let size = vec2(indent + galley.size().x + t.gap * 0.5, galley.size().y.max(t.body * 1.3)).ceil();
+    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    let middle = rect.left_center();
+    line_sample(ui.painter(), t, Rect::from_min_size(middle - vec2(0.0, sample.y / 2.0), sample), role);
+    ui.painter().galley(middle + vec2(indent, -galley.size().y / 2.0), galley, t.text);
+    response.widget_info(|| WidgetInfo::labeled(egui::Role::Label, true, name));
+    response
 }
 
 /// A heading that carries the description of what is below it for those who cannot see it.
 fn figure_heading(ui: &mut Ui, text: &str, description: &str) {
     let response = ui.label(theme::strong(text));
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Figure, true, description));
+    response.widget_info(|| WidgetInfo::labeled(egui::Role::Figure, true, description));
     response.on_hover_text(description);
 }
 

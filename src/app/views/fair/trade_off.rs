@@ -5,7 +5,6 @@ use crate::app::command::{Change, Requests};
 use crate::app::fair::{FairChange, STEPS, words};
 use crate::app::labels;
 use crate::app::theme::{self, Role, Tokens};
-use crate::app::widgets::line_sample;
 use crate::run::fair::{Rival, number};
 use egui::accesskit::{Action, ActionData};
 use egui::{Align2, EventFilter, Key, Pos2, Response, RichText, Sense, Stroke, Ui, WidgetInfo, vec2};
@@ -21,8 +20,8 @@ pub fn trade_off(ui: &mut Ui, shown: &Shown<'_>, height: f32, requests: &Request
     let t = theme::of(ui);
     let description = words::of_curve(shown.course);
     ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(t.gap, 2.0);
         super::figure_heading(ui, "What fairness costs", &description);
-        ui.add_space(t.gap * 0.5);
         legend(ui, &t, shown);
     });
     let bounds = bounds(shown);
@@ -70,29 +69,14 @@ pub fn trade_off(ui: &mut Ui, shown: &Shown<'_>, height: f32, requests: &Request
 }
 
 fn legend(ui: &mut Ui, t: &Tokens, shown: &Shown<'_>) {
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = vec2(t.gap * 0.6, 2.0);
-        ui.spacing_mut().interact_size.y = t.body * 1.3;
-        let sample = |ui: &mut Ui, role: Role, name: &str, help: &str| {
-            ui.horizontal(|ui| {
-                let (rect, _) = ui.allocate_exact_size(vec2(t.body * 2.2, t.body), Sense::hover());
-                line_sample(ui.painter(), t, rect, role);
-                ui.label(name).on_hover_text(help);
-            });
-            ui.add_space(t.gap * 0.5);
-        };
-        let test = if shown.course.spread.is_empty() { "new data" } else { "new data, ±1 sd of folds" };
-        sample(
-            ui,
-            Role::Clean,
-            test,
-            "Rows that were not learnt from; the band is how far the gap differs between folds",
-        );
-        sample(ui, Role::Attacked, "training", "Rows that were learnt from: there the gap can be closed exactly");
-        if !shown.course.fit.rivals.is_empty() {
-            ui.label(RichText::new("\u{2022} other methods").color(t.text_weak));
-        }
-    });
+    let test = if shown.course.spread.is_empty() { "new data" } else { "new data, ±1 sd of folds" };
+    super::legend_item(ui, t, test, Role::Clean)
+        .on_hover_text("Rows that were not learnt from; the band is how far the gap differs between folds");
+    super::legend_item(ui, t, "training", Role::Attacked)
+        .on_hover_text("Rows that were learnt from: there the gap can be closed exactly");
+    if !shown.course.fit.rivals.is_empty() {
+        ui.label(RichText::new("\u{2022} other methods").color(t.text_weak));
+    }
 }
 
 /// Lower left and upper right corner: the curves with what is near them.
