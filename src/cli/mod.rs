@@ -3,6 +3,7 @@
 
 mod doctor;
 mod eval;
+mod export;
 mod methods;
 mod plan;
 mod predict;
@@ -62,6 +63,8 @@ enum Command {
     Eval(eval::Arguments),
     /// Predict with a fitted fair regression, for every row of a table.
     Predict(predict::Arguments),
+    /// Write the poisoned set of a run as a folder of pictures with a table.
+    ExportPoison(export::Arguments),
     /// List the runs.
     List {
         /// Folder of runs; by default the user's.
@@ -151,6 +154,7 @@ fn dispatch(command: Command) -> Result<i32> {
             let report = crate::engine::inspect(&path)?;
             output.print(&report, || runs::report_text(&report))?;
         }
+        Command::ExportPoison(arguments) => return export::export(&arguments),
         Command::Eval(arguments) => eval::eval(&arguments)?,
         Command::Predict(arguments) => predict::predict(&arguments)?,
         Command::List { runs, output } => runs::list(runs.as_deref(), output)?,

@@ -5,6 +5,7 @@ use super::{Output, exit};
 use crate::catalogue;
 use crate::engine::Worker;
 use crate::experiment::{Code, Problem, Result, Spec, check};
+use crate::run::PoisonedSet;
 use crate::run::event::{Command, Ending, Event, JobEvent, JobId, RunRequest};
 use crate::run::folder::RunFolder;
 use crate::run::handle::{Engine, Shutdown, leave};
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The experiment as TOML.
+    /// The experiment as TOML, or the folder of an exported poisoned set to train on it again.
     spec: PathBuf,
     /// Change a value: `--set poison.ratio=0.01`, `--set defense.0.options.epochs=5`.
     #[arg(long = "set", value_name = "PATH=VALUE")]
@@ -62,19 +63,34 @@ impl Terminal {
 
     /// Runs one job to its end; tells the run folder, where it got one, and how it ended.
     pub fn run(&mut self, request: RunRequest) -> Result<(Option<PathBuf>, Ending)> {
+        let mut folder = None;
+        let stopping = "Stopping after this batch; what was reached is kept. Once more leaves at once.";
+        let start = |job| Command::Start { job, request: Box::new(request) };
+        let ending = self.follow(stopping, start, |event| {
+            if let JobEvent::Started { folder: path, .. } = event {
+                folder = Some(path.clone());
+            }
+        })?;
+        Ok((folder, ending))
+    }
+
+    /// Shows one job to its end, which it tells; `stopping` is said when it is interrupted.
+    pub fn follow(
+        &mut self,
+        stopping: &str,
+        command: impl FnOnce(JobId) -> Command,
+        mut look: impl FnMut(&JobEvent),
+    ) -> Result<Ending> {
         self.jobs += 1;
         let job = JobId(self.jobs);
-        self.worker.send(Command::Start { job, request: Box::new(request) })?;
+        self.worker.send(command(job))?;
         let mut display = Display::new();
-        let mut folder = None;
-        let mut stopping = false;
+        let mut stopped = false;
         let ending = loop {
             match self.worker.wait(Duration::from_millis(200)) {
                 Some(Event::Job(_, JobEvent::Finished(ending))) => break ending,
                 Some(Event::Job(_, event)) => {
-                    if let JobEvent::Started { folder: path, .. } = &event {
-                        folder = Some(path.clone());
-                    }
+                    look(&event);
                     display.event(&event);
                 }
                 Some(Event::Broken(problem)) => break Ending::Failed(problem),
@@ -85,9 +101,9 @@ impl Terminal {
             }
             match self.interrupts.load(Ordering::SeqCst) {
                 0 => {}
-                1 if !stopping => {
-                    stopping = true;
-                    display.line("Stopping after this batch; what was reached is kept. Once more leaves at once.");
+                1 if !stopped => {
+                    stopped = true;
+                    display.line(stopping);
                     self.worker.send(Command::Stop { job, keep: true })?;
                 }
                 1 => {}
@@ -95,7 +111,7 @@ impl Terminal {
             }
         };
         display.finish();
-        Ok((folder, ending))
+        Ok(ending)
     }
 
     /// Ends the worker and returns the exit code that `report` gives.
@@ -108,9 +124,13 @@ impl Terminal {
     }
 }
 
-/// A spec with patches. One that is wrong is told with the name of its file and the right line, before anything starts.
+/// A spec with patches; that of an exported poisoned set trains on it again. One that is wrong is told with the name of its file and the right line, before anything starts.
 pub fn read_spec(path: &Path, patches: &[String]) -> Result<Spec> {
-    let text = std::fs::read_to_string(path).map_err(|e| Problem::io("read the spec", path, &e))?;
+    let text = if PoisonedSet::lies_at(path) {
+        check::to_toml(&PoisonedSet::read(path)?.retrain(path)?)?
+    } else {
+        std::fs::read_to_string(path).map_err(|e| Problem::io("read the spec", path, &e))?
+    };
     check::parse_patched(&text, patches, catalogue::all()).map_err(|problem| Problem {
         place: Some(match &problem.place {
             Some(place) => format!("{}, {place}", path.display()),

@@ -1,6 +1,7 @@
 //! Data sets: 8-bit pictures with labels, kept in memory once. Poison is an overlay, batches are tensors.
 
 pub mod augment;
+pub mod manifest;
 mod pages;
 pub mod pickle;
 pub mod pictures;

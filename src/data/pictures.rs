@@ -69,6 +69,20 @@ pub fn factor_for(side: i64) -> i64 {
     (112 / side.max(1)).max(1)
 }
 
+/// u8 `[C, H, W]` as a PNG file without transparency: grey for one channel, else red, green and blue.
+pub fn plain_png(pixels: &Tensor) -> Result<Vec<u8>> {
+    use image::ImageEncoder;
+    let cannot = |e: &dyn std::fmt::Display| Problem::internal("Cannot encode a picture.").because(e);
+    let size = pixels.size();
+    let colour = if size[0] == 1 { image::ExtendedColorType::L8 } else { image::ExtendedColorType::Rgb8 };
+    let bytes = Vec::<u8>::try_from(pixels.permute([1, 2, 0]).contiguous().view([-1])).map_err(|e| cannot(&e))?;
+    let mut file = Vec::new();
+    image::codecs::png::PngEncoder::new(&mut file)
+        .write_image(&bytes, size[2] as u32, size[1] as u32, colour)
+        .map_err(|e| cannot(&e))?;
+    Ok(file)
+}
+
 /// The picture as a PNG file.
 pub fn png(picture: &Rgba) -> Result<Vec<u8>> {
     use image::ImageEncoder;

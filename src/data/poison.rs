@@ -16,6 +16,11 @@ pub trait Trigger {
         None
     }
 
+    /// Whether it can stamp all of `data`; most triggers stamp anything.
+    fn fits(&self, _data: &dyn Dataset) -> Result<()> {
+        Ok(())
+    }
+
     /// A disturbance that resembles the trigger and must not work, where the attack teaches that: noise instead of the
     /// warp, another picture's pattern. Pictures keep their labels under it.
     fn cross(&self) -> Option<&dyn Trigger> {

@@ -80,9 +80,16 @@ impl Attacker {
         }
 
         let selection = selection_of(experiment)?;
-        let pool = selection.pool(poison);
-        let eligible = Plan::eligible(&pool, labels, classes)?;
-        let budget = Plan::budget(&pool, labels, &eligible)?;
+        let given = attacker.given_plan(victim.train, poison)?;
+        let (eligible, budget) = match &given {
+            Some(plan) => (plan.poisoned.clone(), plan.poisoned.len()),
+            None => {
+                let pool = selection.pool(poison);
+                let eligible = Plan::eligible(&pool, labels, classes)?;
+                let budget = Plan::budget(&pool, labels, &eligible)?;
+                (eligible, budget)
+            }
+        };
         let mut scene = Scene {
             train: victim.train,
             rows: &eligible,
@@ -93,7 +100,7 @@ impl Attacker {
             kind: victim.kind,
             workshop,
         };
-        let known = folder.and_then(known_plan);
+        let known = given.or_else(|| folder.and_then(known_plan));
         let mut plan = match known {
             Some(plan) if !owns_loop => Some(plan),
             _ if owns_loop || selection.score().is_some() => None,
@@ -159,6 +166,11 @@ impl Attacker {
         loop_batch::composition(&experiment.poison, batch, cross).map(Some)
     }
 
+    /// The plan that the attack comes with.
+    pub fn given_plan(&self, train: &dyn Dataset, poison: &Poison) -> Result<Option<Plan>> {
+        self.attack.stamp().plan(train, poison)
+    }
+
     pub fn trigger(&self, moment: Moment) -> Result<Box<dyn Trigger>> {
         self.attack.stamp().trigger(&self.crafted, self.size[0], self.size[1], moment)
     }
@@ -197,7 +209,8 @@ impl Attacker {
     }
 }
 
-fn known_plan(folder: &RunFolder) -> Option<Plan> {
+/// The plan of a run, if it got that far.
+pub fn known_plan(folder: &RunFolder) -> Option<Plan> {
     folder.read_json(RunFolder::PLAN).ok()
 }
 

@@ -9,6 +9,7 @@ use crate::experiment::check;
 use crate::experiment::{DeviceChoice, Pick, Poison, Precision, Problem, Result, Scores};
 use crate::nets::zoo::torchscript::{self, TorchScript};
 use crate::nets::{Model, Network, device, zoo};
+use crate::run::PoisonedSet;
 use crate::run::folder::RunFolder;
 use serde_json::{Map, json};
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ pub struct Evaluation {
     pub precision: Precision,
 }
 
-/// A run folder, a TOML with `[attack]` and `[poison]`, or a picture of the patch.
+/// A run folder, an exported poisoned set, a TOML with `[attack]` and `[poison]`, or a picture of the patch.
 pub struct TriggerSource {
     pub path: PathBuf,
     /// Target class when only a picture is given.
@@ -103,6 +104,10 @@ fn with_input(model: Model, evaluation: &Evaluation) -> Result<Model> {
 /// The run folder (empty where there is none) and the attack behind a trigger, and whom it aims at.
 fn attack_from(source: &TriggerSource) -> Result<(PathBuf, Pick, Poison)> {
     let path = &source.path;
+    if PoisonedSet::lies_at(path) {
+        let experiment = PoisonedSet::read(path)?.experiment;
+        return Ok((PathBuf::new(), PoisonedSet::attack(path), experiment.poison));
+    }
     if path.is_dir() {
         let experiment = RunFolder::open(path)?.experiment()?;
         let attack = experiment

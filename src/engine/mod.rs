@@ -12,6 +12,7 @@ mod glimpse;
 mod library;
 pub mod machine;
 pub mod planner;
+mod poison_export;
 mod polarizer;
 mod questions;
 mod runner;

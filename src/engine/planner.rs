@@ -50,19 +50,32 @@ impl Planner<'_> {
         };
         let selection = selection_of(self.experiment)?;
         let pool = selection.pool(poison);
-        match Plan::eligible(&pool, labels, classes as i64) {
+        let given = self.attacker().and_then(|attacker| attacker.given_plan(&self.data.train, poison));
+        let eligible = match &given {
+            Ok(Some(plan)) => Ok(plan.poisoned.clone()),
+            Ok(None) => Plan::eligible(&pool, labels, classes as i64),
+            Err(problem) => Err(problem.clone()),
+        };
+        match eligible {
             Ok(rows) => {
                 plan.eligible = count(rows.iter().map(|&row| labels[row as usize]), classes);
                 for (class, label) in plan.label_of.iter_mut().enumerate() {
                     let wanted = map_label(poison.labels(), class as i64, poison.target, classes as i64);
                     *label = (plan.eligible[class] > 0).then_some(wanted as usize);
                 }
-                self.draw(&mut plan, &pool, &rows);
+                if matches!(given, Ok(Some(_))) {
+                    plan.budget = rows.len();
+                    plan.ratio = rows.len() as f64 / labels.len() as f64;
+                    plan.poisoned = Some(plan.eligible.clone());
+                } else {
+                    self.draw(&mut plan, &pool, &rows);
+                }
             }
             Err(problem) => plan.problems.push(problem),
         }
         plan.problems.extend(refuse_grey(self.method, card).err());
-        plan.problems.extend(self.trigger().err().filter(|problem| *problem != not_made_yet()));
+        let trigger = self.trigger().err().filter(|problem| *problem != not_made_yet());
+        plan.problems.extend(trigger.filter(|problem| !plan.problems.contains(problem)));
         self.tell_needs(&mut plan);
         Ok(plan)
     }

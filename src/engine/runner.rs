@@ -334,6 +334,9 @@ impl Work<'_> {
         if let Some((attacker, training, _)) = &stamps {
             self.show_trigger(job, &data, attacker, &**training)?;
         }
+        if let Some((.., strike)) = &stamps {
+            strike.fits(&data.test)?;
+        }
         let per_class = (train_rows as f64 * e.defender.clean_ratio / card.classes.len() as f64) as usize;
         let clean_rows =
             balanced_rows(data.train.labels(), card.classes.len(), per_class.max(1), &mut job.rng("defender"));

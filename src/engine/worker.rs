@@ -2,12 +2,14 @@
 
 use super::failure::{ENGINE_THREAD, from_panic, quiet_engine_panics};
 use super::library::Library;
+use super::poison_export;
 use super::questions;
 use super::runner::{self, Lines};
 use crate::experiment::{Code, Problem, Result};
 use crate::run::event::{Command, Event, JobId, Picture, Progress, Question, QuestionId, RunRequest};
 use crate::run::handle::{Engine, Shutdown};
 use crate::run::job::{Cells, Signal, Sink, Wish, lock};
+use crate::run::poisoned_set::PoisonExport;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -43,6 +45,7 @@ pub struct Worker {
 /// What the worker waits for.
 enum Work {
     Run(JobId, Box<RunRequest>),
+    ExportPoison(JobId, Box<PoisonExport>),
     /// Look into the queue of questions.
     Questions,
     Quit,
@@ -81,6 +84,11 @@ impl Worker {
         }
     }
 
+    fn take_job(&self, job: JobId, work: Work) -> Result<()> {
+        lock(&self.jobs).insert(job, JobHandle::default());
+        self.queue(work)
+    }
+
     fn queue(&self, work: Work) -> Result<()> {
         self.work.try_send(work).map_err(|error| match error {
             TrySendError::Full(_) => Problem::bad_input("The engine has too much waiting work.")
@@ -94,10 +102,8 @@ impl Worker {
 impl Engine for Worker {
     fn send(&self, command: Command) -> Result<()> {
         match command {
-            Command::Start { job, request } => {
-                lock(&self.jobs).insert(job, JobHandle::default());
-                self.queue(Work::Run(job, request))
-            }
+            Command::Start { job, request } => self.take_job(job, Work::Run(job, request)),
+            Command::ExportPoison { job, request } => self.take_job(job, Work::ExportPoison(job, request)),
             Command::Pause(job) => {
                 self.wish(job, Wish::Pause);
                 Ok(())
@@ -172,19 +178,25 @@ impl Drop for Worker {
 /// The worker's loop; everything made here dies here.
 fn serve(work: &Receiver<Work>, questions: &Receiver<(QuestionId, Question)>, sink: &Sink, jobs: &Jobs) {
     let library = Rc::new(RefCell::new(Library::default()));
+    let lines = |job: JobId| {
+        let (signal, cells) = lock(jobs).get(&job).map(|handle| (handle.signal.clone(), Arc::clone(&handle.cells)))?;
+        let (asked, answered_to, shelf) = (questions.clone(), sink.clone(), Rc::clone(&library));
+        let interlude = Box::new(move || answer_waiting(&asked, &answered_to, &shelf));
+        Some(Lines { job, sink: sink.clone(), signal, cells, interlude })
+    };
     while let Ok(item) = work.recv() {
         match item {
             Work::Questions => {}
             Work::Quit => return,
             Work::Run(job, request) => {
-                let Some((signal, cells)) =
-                    lock(jobs).get(&job).map(|handle| (handle.signal.clone(), Arc::clone(&handle.cells)))
-                else {
-                    continue;
-                };
-                let (asked, answered_to, shelf) = (questions.clone(), sink.clone(), Rc::clone(&library));
-                let interlude = Box::new(move || answer_waiting(&asked, &answered_to, &shelf));
-                runner::run(&request, Lines { job, sink: sink.clone(), signal, cells, interlude }, &library);
+                if let Some(lines) = lines(job) {
+                    runner::run(&request, lines, &library);
+                }
+            }
+            Work::ExportPoison(job, request) => {
+                if let Some(lines) = lines(job) {
+                    poison_export::run(&request, lines, &library);
+                }
             }
         }
         answer_waiting(questions, sink, &library);

@@ -89,14 +89,10 @@ fn check_together(experiment: &Experiment, methods: &[&'static Method]) -> Vec<O
     };
     let attack = experiment.attack.as_ref().and_then(|pick| ATTACK.find(methods, &pick.id));
     let network = NETWORK.find(methods, &experiment.network.id);
+    if let Some(why) = attack.filter(|_| experiment.selection.is_some()).and_then(cannot_select) {
+        complain("selection.id", why, "Leave out [selection], or choose an attack that only poisons data.");
+    }
     if let Some(attack) = attack.filter(|attack| attack.has(Property::OwnsLoop)) {
-        if experiment.selection.is_some() {
-            complain(
-                "selection.id",
-                cannot_select(attack),
-                "Leave out [selection], or choose an attack that only poisons data.",
-            );
-        }
         if experiment.poison.label_map == Some(LabelMap::CleanLabel) {
             let message = format!("{} has no clean-label form.", attack.name);
             complain("poison.label_map", message, "Choose all-to-one or all-to-all.");
@@ -139,9 +135,13 @@ fn lower(name: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
-/// Why there is no selection for an attack that owns its loop.
-pub fn cannot_select(attack: &Method) -> String {
-    format!("{} stamps pictures anew in every batch; none can be selected for it.", attack.name)
+/// Why there is no selection for this attack, if there is none.
+pub fn cannot_select(attack: &Method) -> Option<String> {
+    if attack.has(Property::OwnsLoop) {
+        return Some(format!("{} stamps pictures anew in every batch; none can be selected for it.", attack.name));
+    }
+    let stored = attack.has(Property::ComesPoisoned);
+    stored.then(|| format!("{} brings its stamped pictures; none can be selected for it.", attack.name))
 }
 
 /// The label map that an attack was published with.

@@ -53,6 +53,8 @@ pub enum Property {
     CleanLabel,
     /// Changes colours apart from brightness, of which grey pictures have none.
     NeedsColour,
+    /// An attack that brings its stamped pictures: none are selected.
+    ComesPoisoned,
     /// Trains a network of its own before the training begins.
     Surrogate,
     /// A network that comes trained.

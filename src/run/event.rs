@@ -2,6 +2,7 @@
 
 use super::fair::{Dial, FairFit, TableCard};
 use super::poison_plan::PoisonPlan;
+use super::poisoned_set::PoisonExport;
 use super::polarizer::{DialPoint, PolarizerView};
 use super::trigger_form::TriggerForm;
 use crate::experiment::{Problem, Result};
@@ -21,6 +22,11 @@ pub enum Command {
     Start {
         job: JobId,
         request: Box<RunRequest>,
+    },
+    /// Write the poisoned set of a run or an experiment; a job like any other, without a run folder.
+    ExportPoison {
+        job: JobId,
+        request: Box<PoisonExport>,
     },
     Pause(JobId),
     Resume(JobId),

@@ -9,6 +9,7 @@
 //!   log.jsonl       what the program had to say
 //!   data.json       data card, hash, split
 //!   plan.json       which training pictures are poisoned
+//!   poisoned-set/   the poisoned pictures, where they were exported here
 //!   weights/        models as safetensors
 //!   trigger.safetensors  what the trigger was made of, for attacks that make it
 //!   resume/         resume points
@@ -98,6 +99,8 @@ pub fn folder_name_of(resolved: &Spec) -> String {
 impl RunFolder {
     /// The poison plan.
     pub const PLAN: &str = "plan.json";
+    /// Where its poisoned set is exported to by default.
+    pub const POISONED: &str = "poisoned-set";
 
     /// Makes a new run folder for a resolved experiment and takes it for writing.
     ///
@@ -310,7 +313,7 @@ impl RunFolder {
 }
 
 /// Everything that this program puts into a run folder.
-const KNOWN: [&str; 18] = [
+const KNOWN: [&str; 19] = [
     "spec.toml",
     "status.json",
     "machine.json",
@@ -318,6 +321,7 @@ const KNOWN: [&str; 18] = [
     "log.jsonl",
     "data.json",
     RunFolder::PLAN,
+    RunFolder::POISONED,
     "weights",
     "trigger.safetensors",
     "resume",

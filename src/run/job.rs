@@ -170,6 +170,11 @@ impl Job {
         }
     }
 
+    /// A job that has a front but keeps no records: what it makes is told by what it makes.
+    pub fn unrecorded(id: JobId, seed: u64, sink: Sink, signal: Signal, cells: Arc<Cells>) -> Self {
+        Self::with_journal(id, Path::new(""), seed, sink, signal, cells, None)
+    }
+
     /// A job without a front, for tests and for work outside a run.
     pub fn detached(folder: &Path, seed: u64) -> Self {
         let (events, _) = crossbeam_channel::bounded(1);

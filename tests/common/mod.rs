@@ -64,6 +64,9 @@ impl Script {
     pub fn sent(&self) -> Vec<String> {
         let name = |command: &Command| match command {
             Command::Start { .. } => "start".to_owned(),
+            Command::ExportPoison { request, .. } => {
+                format!("export {:?} to {}", request.extent, request.out.display())
+            }
             Command::Pause(_) => "pause".to_owned(),
             Command::Resume(_) => "resume".to_owned(),
             Command::Stop { keep, .. } => format!("stop keep={keep}"),

@@ -12,6 +12,7 @@ mod npz;
 mod parquet;
 mod part;
 mod pictures;
+mod poisoned;
 mod report;
 mod role;
 mod sample;
@@ -21,12 +22,14 @@ mod testing;
 
 pub use embedded::FASHION_MINI;
 pub(crate) use part::available_memory;
+pub use poisoned::{open_poisoned, stored_pictures};
 pub use sample::{statistics, subset};
 
 use crate::data::Split;
 use crate::experiment::problem::Code;
 use crate::experiment::spec::DataChoice;
 use crate::experiment::{Problem, Result};
+use crate::run::PoisonedSet;
 use crate::run::event::Report;
 use part::Source;
 use role::Role;
@@ -87,6 +90,9 @@ pub fn inspect(path: &Path) -> Result<Option<Report>> {
         let (split, notes) = embedded::fashion_mini()?.finish(0)?;
         return Ok(Some(report::report(&split, notes)));
     }
+    if PoisonedSet::lies_at(path) {
+        return poisoned::report(path).map(Some);
+    }
     let Some(found) = find(path, 0)? else {
         let useless = !path.is_dir() && sniff::sniff(path)?.is_useless();
         return if useless { Err(not_recognised(path)?) } else { Ok(None) };
@@ -98,6 +104,9 @@ pub fn inspect(path: &Path) -> Result<Option<Report>> {
 /// Recognises what is at a path and reads it; nothing when it is no data set.
 fn find(path: &Path, side: usize) -> Result<Option<Source>> {
     if path.is_dir() {
+        if PoisonedSet::lies_at(path) {
+            return poisoned::read(path).map(Some);
+        }
         for folder in candidates(path)? {
             if let Some(source) = find_files(&folder, sniff::file_name(path), side)? {
                 return Ok(Some(source));

@@ -49,6 +49,9 @@ fn poison(ui: &mut Ui, t: &Tokens, state: &State, attack: &Method, experiment: &
             let map = label_map_words(check::published_labels(attack));
             weak(ui, t, &format!("Here that is {map}, as {} was published.", attack.name));
         }
+        if key == "ratio" && attack.has(Property::ComesPoisoned) {
+            weak(ui, t, "The stored set has its own ratio; this one is not used.");
+        }
         problems_at(ui, t, state, &format!("poison.{key}"));
     };
     if form::show_with(ui, "poison", &state.forms.poison, &mut values, state.classes(), &mut below)
@@ -60,8 +63,8 @@ fn poison(ui: &mut Ui, t: &Tokens, state: &State, attack: &Method, experiment: &
 
 /// How the poisoned pictures are chosen; the plain random selection is not written down.
 fn selection(ui: &mut Ui, t: &Tokens, state: &State, attack: &Method, chosen: &mut Option<Pick>) {
-    if attack.has(Property::OwnsLoop) {
-        weak(ui, t, &check::cannot_select(attack));
+    if let Some(why) = check::cannot_select(attack) {
+        weak(ui, t, &why);
         if chosen.is_some() && ui.button("Leave out the selection").clicked() {
             *chosen = None;
         }
