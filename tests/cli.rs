@@ -115,6 +115,60 @@ fn plan_tells_counts_and_refusals_before_anything_runs() {
 }
 
 #[test]
+fn a_poisoned_set_is_exported_measured_with_and_trained_on_again() {
+    let place = Place::new();
+    let short = ["--set", "train.epochs=1", "--set", "defense=[]"];
+    let run = |spec: &str, out: &str| {
+        let (code, value, stderr) = place.json(&[&["run", spec, "--out", out, "--json"], &short[..]].concat());
+        assert_eq!(code, 0, "{stderr}");
+        value["results"].clone()
+    };
+    run("spec.toml", "first");
+    let (code, value, stderr) = place.json(&["export-poison", "first", "--json"]);
+    assert_eq!(
+        (code, value["train"]["stamped"].as_u64(), value["test"]["stamped"].as_u64()),
+        (0, Some(60), Some(180)),
+        "{stderr}"
+    );
+    let set = place.path("first/poisoned-set");
+    assert!(set.join("manifest.csv").is_file() && set.join("bd_train_dataset").is_dir());
+
+    run("first/poisoned-set", "second");
+    assert_eq!(
+        (scores(&place.path("first")), numbers(&place.path("first"))),
+        (scores(&place.path("second")), numbers(&place.path("second")))
+    );
+
+    // The stored test pictures measure a model as the run's own trigger does.
+    let model = "first/weights/attacked.safetensors";
+    let eval = |trigger: &str| {
+        let (code, value, stderr) =
+            place.json(&["eval", "--model", model, "--data", "fashion-mini", "--trigger", trigger, "--json"]);
+        (code, value, stderr)
+    };
+    assert_eq!(eval("first").0, 0);
+    let (code, value, _) = eval("first/poisoned-set");
+    assert_eq!(code, 2, "fashion-mini as a whole has other test pictures than the run: {value}");
+
+    // Refusals: it is there already; both extents at once; a run that is none.
+    let (code, value, stderr) = place.json(&["export-poison", "first", "--json"]);
+    assert_eq!((code, value["state"].as_str()), (2, Some("failed")));
+    assert!(stderr.contains("something in this place already"), "{stderr}");
+    assert_eq!(place.run(&["export-poison", "first", "--all", "--test-only"]).status.code(), Some(2));
+    assert_eq!(place.run(&["export-poison", "nowhere"]).status.code(), Some(2));
+
+    // An experiment need not have run, and with all its pictures the folder is a data set.
+    let output = place.run(&["export-poison", "spec.toml", "--all", "--out", "whole"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("60 stamped training pictures of 600 and 180 stamped test pictures of 200"), "{text}");
+    let (code, value, _) = place.json(&["eval", "--model", model, "--data", "whole", "--trigger", "whole", "--json"]);
+    assert_eq!(code, 0, "{value}");
+    assert_eq!(value["scores"]["triggered_count"].as_u64(), Some(180), "{value}");
+    let report = String::from_utf8(place.run(&["inspect", "whole"]).stdout).unwrap();
+    assert!(report.contains("Poisoned set: badnets") && report.contains("all of them"), "{report}");
+}
+
+#[test]
 fn a_killed_run_resumes_to_the_same_numbers() {
     let place = Place::new();
     let (code, value, _) = place.json(&["run", "spec.toml", "--out", "whole", "--json"]);

@@ -14,6 +14,8 @@ use polariscope::app::comparison::CompareChange;
 use polariscope::app::config::{Config, LookChoice, Settings};
 use polariscope::app::export::ExportChange;
 use polariscope::app::state::State;
+use polariscope::experiment::Problem;
+use polariscope::run::event::{Command, Ending, Event, JobEvent, Progress};
 use std::path::PathBuf;
 
 const POLARIZED: &str = "Corner patch, repaired by a polarizer";
@@ -406,6 +408,94 @@ fn the_second_mouse_button_saves_a_picture() {
     let saved = image::open(&path).unwrap().into_rgba8();
     let shown = &state(&window).prediction().unwrap().poisoned;
     assert_eq!(saved.into_raw(), shown.bytes, "pixel for pixel");
+}
+
+/// A run's poisoned set goes into a folder that was typed; its progress is seen, it can be stopped, its end is told.
+#[test]
+fn the_poisoned_set_of_a_run_is_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("mine");
+    let script = Script::answering();
+    let mut window = with_runs(&script);
+    go(&mut window, Screen::Runs);
+    open_details(&mut window, BLENDED);
+    let orders =
+        |script: &Script| script.sent().into_iter().filter(|sent| sent.starts_with("export")).collect::<Vec<_>>();
+    let give_order = |window: &mut Window| {
+        click(window, &format!("Export the poisoned set: {BLENDED}"));
+        settle(window);
+        assert_shows(window, "Blended noise 10 %: Blended on fashion-mini");
+        ask(window, Change::Export(ExportChange::Path(out.display().to_string())));
+        assert!(shows(window, "Folder to write"));
+        click(window, "Save");
+        settle(window);
+    };
+    let tell = |window: &mut Window, event: JobEvent| {
+        let id = match script.0.borrow().sent.last() {
+            Some(Command::ExportPoison { job, .. }) => *job,
+            Some(Command::Stop { job, .. }) => *job,
+            other => panic!("{other:?}"),
+        };
+        script.0.borrow_mut().events.push_back(Event::Job(id, event));
+        settle(window);
+    };
+    give_order(&mut window);
+    assert_eq!(orders(&script), [format!("export Poison to {}", out.display())]);
+    assert_shows(&window, "Waits until the engine is free");
+    script.0.borrow_mut().progress = Some(Progress { done: 120, total: 4000, ..Progress::default() });
+    settle(&mut window);
+    assert_shows(&window, "120 of 4,000 pictures");
+
+    // What the engine refuses is told where it can be mended.
+    let refusal = Problem::bad_input("There is something in this place already.").at(out.display());
+    tell(&mut window, JobEvent::Finished(Ending::Failed(refusal)));
+    assert_shows(&window, "There is something in this place already.");
+    assert!(state(&window).export.is_some() && state(&window).poison_export.is_none());
+    click(&mut window, "Cancel");
+
+    // All pictures; the dialog may be closed meanwhile.
+    click(&mut window, &format!("Export the poisoned set: {BLENDED}"));
+    settle(&mut window);
+    window.get_by_role_and_label(Role::RadioButton, "Format: All pictures").click_accesskit();
+    settle(&mut window);
+    ask(&mut window, Change::Export(ExportChange::Path(out.display().to_string())));
+    click(&mut window, "Save");
+    click(&mut window, "Close");
+    settle(&mut window);
+    assert_eq!(orders(&script).last().unwrap(), &format!("export Everything to {}", out.display()));
+    assert_shows(&window, "Poisoned set: 120 of 4,000 pictures");
+    std::fs::create_dir(&out).unwrap();
+    tell(&mut window, JobEvent::Finished(Ending::Done));
+    assert_shows(&window, &format!("Saved as {}.", out.display()));
+    assert_shows(&window, "Open folder");
+    assert!(state(&window).poison_export.is_none());
+
+    give_order(&mut window);
+    click(&mut window, "Stop");
+    settle(&mut window);
+    assert_shows(&window, "Stopping…");
+    tell(&mut window, JobEvent::Finished(Ending::Stopped { kept: false }));
+    assert_shows(&window, "Stopped; nothing was written.");
+    assert!(state(&window).export.as_ref().is_some_and(|dialog| !dialog.saving), "it can be ordered again");
+}
+
+/// A folder that was exported opens as the experiment that trains on it.
+#[test]
+fn an_exported_set_that_is_dropped_on_the_window_is_an_experiment() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut set = common::poisoned_set();
+    std::fs::write(folder.path().join("poisoned-set.json"), serde_json::to_string(&set).unwrap()).unwrap();
+    let mut window = with_runs(&Script::answering());
+    ask(&mut window, Change::Open(folder.path().to_owned()));
+    assert_eq!(state(&window).screen, Screen::Lab);
+    assert_shows(&window, "Stored poison");
+    let text = state(&window).draft.text().to_owned();
+    assert!(text.contains(&folder.path().display().to_string()) && text.contains("target = 4"), "{text}");
+
+    set.extent = polariscope::run::poisoned_set::Extent::TestOnly;
+    std::fs::write(folder.path().join("poisoned-set.json"), serde_json::to_string(&set).unwrap()).unwrap();
+    ask(&mut window, Change::Open(folder.path().to_owned()));
+    assert_shows(&window, "There are only stamped test pictures in this folder, nothing to train on.");
 }
 
 #[test]

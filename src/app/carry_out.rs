@@ -12,7 +12,7 @@ use crate::experiment::{DeviceChoice, Experiment, Problem, Result, Spec, check};
 use crate::run::event::{Command, JobId, Question, RunRequest};
 use crate::run::folder::folder_name;
 use crate::run::handle::Engine;
-use crate::run::{Found, RunFolder};
+use crate::run::{Found, PoisonedSet, RunFolder};
 use std::path::{Path, PathBuf};
 
 mod export;
@@ -135,7 +135,7 @@ impl State {
                 self.screen = Screen::Runs;
                 self.runs.confirm_empty = true;
             }
-            UserCommand::Export => self.change_export(ExportChange::Open(None)),
+            UserCommand::Export => self.change_export(ExportChange::Open(None), engine),
             UserCommand::Undo if self.screen == Screen::Runs => self.bring_back(),
             UserCommand::Undo if self.screen == Screen::Settings => self.undo_reset(),
             UserCommand::Undo => self.draft.undo(),
@@ -205,7 +205,7 @@ impl State {
             Change::Runs(change) => self.change_runs(change),
             Change::Compare(change) => self.change_comparison(change),
             Change::Fair(change) => self.change_fairness(change),
-            Change::Export(change) => self.change_export(change),
+            Change::Export(change) => self.change_export(change, engine),
             Change::LookAround => self.findings = None,
             Change::Settings(settings) => {
                 // Whoever goes on changing settings has accepted the reset.
@@ -352,6 +352,8 @@ impl State {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         if path.is_dir() && self.archive.is_run(path) {
             self.open_run(path.to_owned());
+        } else if PoisonedSet::lies_at(path) {
+            self.open_poisoned_set(path);
         } else if extension.eq_ignore_ascii_case("toml") {
             match std::fs::read_to_string(path) {
                 Ok(text) => match Spec::read(&text) {
@@ -375,6 +377,20 @@ impl State {
                 let problem = Problem::internal("The engine cannot look into this file now.").at(path.display());
                 self.notices.problem(problem.remedy("Try again in a moment."));
             }
+        }
+    }
+
+    /// The experiment that trains on an exported poisoned set.
+    fn open_poisoned_set(&mut self, folder: &Path) {
+        let again = PoisonedSet::read(folder).and_then(|set| check::to_toml(&set.retrain(folder)?));
+        match again {
+            Ok(text) => {
+                self.draft.set_text(text);
+                self.draft_moved();
+                self.screen = Screen::Lab;
+                self.notices.info("A poisoned set. Start trains on it as its own run did.", self.now);
+            }
+            Err(problem) => self.notices.problem(problem),
         }
     }
 

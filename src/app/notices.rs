@@ -1,9 +1,11 @@
 //! What the window tells unasked: problems stay until dismissed and equal ones are counted; information fades.
 
 use crate::experiment::Problem;
+use std::path::{Path, PathBuf};
 
-/// Information stays this long, in seconds.
+/// Information stays this long, in seconds; longer where there is something to press.
 const FADES_AFTER: f64 = 6.0;
+const STAYS_TO_PRESS: f64 = 15.0;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProblemNotice {
@@ -18,6 +20,8 @@ pub struct ProblemNotice {
 pub struct Notices {
     problems: Vec<ProblemNotice>,
     info: Option<(String, f64)>,
+    /// The folder that the information is about.
+    folder: Option<PathBuf>,
 }
 
 impl Notices {
@@ -38,7 +42,18 @@ impl Notices {
 
     /// One quiet line; a newer one replaces it. `now` is the time of the window in seconds.
     pub fn info(&mut self, text: impl Into<String>, now: f64) {
-        self.info = Some((text.into(), now + FADES_AFTER));
+        self.info_about(text, None, now);
+    }
+
+    /// The same about something that was put into a folder, which can be opened from there.
+    pub fn info_about(&mut self, text: impl Into<String>, folder: Option<PathBuf>, now: f64) {
+        let stays = if folder.is_some() { STAYS_TO_PRESS } else { FADES_AFTER };
+        (self.info, self.folder) = (Some((text.into(), now + stays)), folder);
+    }
+
+    /// The folder that the current information is about.
+    pub fn current_folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     pub fn problems(&self) -> &[ProblemNotice] {

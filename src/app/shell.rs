@@ -182,9 +182,26 @@ fn status_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
                 ui.label(RichText::new("Nothing is training").color(t.text_weak));
             }
         }
+        if let Some(export) = state.poison_export.as_ref().filter(|_| state.export.is_none()) {
+            ui.separator();
+            ui.label(format!("Poisoned set: {}", export.words()));
+            if ui.add_enabled(!export.stopping, egui::Button::new("Stop the export")).clicked() {
+                requests.change(Change::Export(export::ExportChange::Stop));
+            }
+        }
         if let Some((text, left)) = state.notices.current_info(state.now) {
             ui.separator();
-            ui.label(text);
+            let folder = state.notices.current_folder();
+            let room = ui.available_width() - t.body * if folder.is_some() { 26.0 } else { 18.0 };
+            ui.scope(|ui| {
+                ui.set_max_width(room.max(t.body * 8.0));
+                ui.add(egui::Label::new(text).truncate());
+            });
+            if let Some(folder) = folder
+                && ui.button("Open folder").on_hover_text(folder.display().to_string()).clicked()
+            {
+                requests.change(Change::RevealFolder(folder.to_owned()));
+            }
             ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(left + 0.05));
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {

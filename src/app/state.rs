@@ -8,7 +8,7 @@ use super::comparison::Comparison;
 use super::config::{Config, LookChoice, Settings};
 use super::desk::{Desk, Purpose};
 use super::draft::Draft;
-use super::export::{ExportDialog, ExportFetched};
+use super::export::{ExportDialog, ExportFetched, PoisonJob};
 use super::fair::Fairness;
 use super::form::Forms;
 use super::job::JobView;
@@ -127,6 +127,8 @@ pub struct State {
     pub comparison: Comparison,
     /// What is about to be saved, while its dialog is open.
     pub export: Option<ExportDialog>,
+    /// The poisoned set that is being written.
+    pub poison_export: Option<PoisonJob>,
     /// Where the last export went.
     pub export_folder: Option<PathBuf>,
     pub reports: Vec<(PathBuf, Report)>,

@@ -86,6 +86,7 @@ impl App {
             runs: Default::default(),
             comparison: Default::default(),
             export: None,
+            poison_export: None,
             export_folder: window.export_folder.clone(),
             reports: Vec::new(),
             machine: parts.machine,
@@ -156,6 +157,7 @@ impl App {
         }
         for event in events {
             match event {
+                Event::Job(id, event) if self.state.is_poison_export(id) => self.state.on_poison_event(event),
                 Event::Job(id, event) => {
                     if let Some(job) = self.state.job.as_mut().filter(|job| job.id == Some(id)) {
                         if let JobEvent::Started { folder, .. } = &event
@@ -186,6 +188,7 @@ impl App {
                 Event::Broken(problem) => self.state.notices.problem(problem),
             }
         }
+        self.state.tend_poison_export(self.engine.as_ref());
         if let Some(job) = self.state.job.as_mut().filter(|job| job.is_live())
             && let Some(id) = job.id
         {

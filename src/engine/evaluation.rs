@@ -68,6 +68,9 @@ pub fn evaluate(evaluation: &Evaluation) -> Result<EvaluationReport> {
         return Err(Problem::bad_input(format!("Target class {} does not exist.", poison.target))
             .remedy(format!("Choose 0 to {}.", card.classes.len() - 1)));
     }
+    if let Some((trigger, _)) = &trigger {
+        trigger.fits(&split.test)?;
+    }
     let judge = Judge { test: &split.test, attack: trigger.as_ref().map(|(trigger, poison)| (&**trigger, *poison)) };
     let kind = device::kind(evaluation.precision, device);
     let scores = judge.scores(&model, kind, &mut || Ok(()))?;

@@ -16,7 +16,8 @@ use polariscope::run::event::{
     Prediction, Preview, PreviewItem, Progress, Question, Report, Rgba, Thumbnails, WatchedPicture,
 };
 use polariscope::run::handle::{Engine, Shutdown};
-use polariscope::run::{PoisonPlan, TriggerForm};
+use polariscope::run::poisoned_set::{Extent, PartFacts};
+use polariscope::run::{PoisonPlan, PoisonedSet, TriggerForm};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::Read;
@@ -276,6 +277,29 @@ impl Engine for Script {
     fn shutdown(&mut self, _: Duration) -> Shutdown {
         self.0.borrow_mut().shut_down = true;
         Shutdown::Clean
+    }
+}
+
+/// What an exported set says about itself.
+pub fn poisoned_set() -> PoisonedSet {
+    let part = |rows| PartFacts { rows, stamped: rows / 10, hash: String::new() };
+    PoisonedSet {
+        format: PoisonedSet::FORMAT,
+        notice: PoisonedSet::NOTICE.into(),
+        program: String::new(),
+        name: "Fashion-MNIST".into(),
+        classes: CLASSES.map(String::from).to_vec(),
+        height: SIDE,
+        width: SIDE,
+        channels: 1,
+        extent: Extent::Poison,
+        train: part(1000),
+        test: part(200),
+        experiment: toml::from_str(
+            "[data]\nsource = 'fashion-mini'\n[network]\nid = 'small-resnet'\n[attack]\nid = 'badnets'\n\
+             [poison]\ntarget = 4\nlabel_map = 'all-to-one'\n",
+        )
+        .expect("an experiment"),
     }
 }
 

@@ -1,13 +1,14 @@
 //! Opening the export dialog, following its choices, writing the file.
 
-use crate::app::export::{self, Content, ExportChange, ExportDialog, ExportFetched, Offer};
+use crate::app::export::{self, Content, ExportChange, ExportDialog, ExportFetched, Offer, PoisonOffer};
 use crate::app::state::{Fetched, State};
 use crate::experiment::Problem;
+use crate::run::handle::Engine;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 impl State {
-    pub(super) fn change_export(&mut self, change: ExportChange) {
+    pub(super) fn change_export(&mut self, change: ExportChange, engine: &dyn Engine) {
         match change {
             ExportChange::Open(title) => {
                 let offers = export::offers(self);
@@ -22,7 +23,8 @@ impl State {
             }
             ExportChange::Close => self.export = None,
             ExportChange::Browse => self.browse_export(),
-            ExportChange::Save => self.save_export(),
+            ExportChange::Save => self.save_export(engine),
+            ExportChange::Stop => self.stop_poison_export(engine),
             ExportChange::Path(path) => {
                 if let Some(dialog) = &mut self.export {
                     dialog.set_path(path);
@@ -94,16 +96,16 @@ impl State {
         self.background.start("file dialog", move || {
             let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let folder = place.parent().map(ToOwned::to_owned).unwrap_or_default();
-            let dialog = rfd::FileDialog::new()
-                .set_title("Export from Polariscope")
-                .set_directory(folder)
-                .set_file_name(name)
-                .add_filter(format.name(), &[format.ending()]);
-            Fetched::Export(ExportFetched::Place(dialog.save_file()))
+            let dialog = rfd::FileDialog::new().set_title("Export from Polariscope").set_directory(folder);
+            Fetched::Export(ExportFetched::Place(if format.is_folder() {
+                dialog.pick_folder().map(|folder| folder.join(name))
+            } else {
+                dialog.set_file_name(name).add_filter(format.name(), &[format.ending()]).save_file()
+            }))
         });
     }
 
-    fn save_export(&mut self) {
+    fn save_export(&mut self, engine: &dyn Engine) {
         let Some(dialog) = self.export.as_mut().filter(|dialog| !dialog.saving) else {
             return;
         };
@@ -115,6 +117,10 @@ impl State {
         if matches!(offer.content, Content::Model) {
             let place = dialog.place();
             return self.save_model(place);
+        }
+        if let Content::Poison(PoisonOffer { from, .. }) = offer.content {
+            let (format, place) = (dialog.format, dialog.place());
+            return self.export_poison(from, format, place, engine);
         }
         let (format, scale, place) = (dialog.format, dialog.scale, dialog.place());
         let caption = dialog.caption().to_owned();
@@ -140,9 +146,11 @@ impl State {
                 self.notices.info("No place was chosen. You can also type it.", self.now);
             }
             ExportFetched::Saved(Ok(path)) => {
-                self.export = None;
+                // Another dialog may have been opened meanwhile.
+                self.export = self.export.take().filter(|dialog| !dialog.saving);
                 self.export_folder = path.parent().map(ToOwned::to_owned);
-                self.notices.info(format!("Saved as {}.", path.display()), self.now);
+                let folder = if path.is_dir() { Some(path.clone()) } else { self.export_folder.clone() };
+                self.notices.info_about(format!("Saved as {}.", path.display()), folder, self.now);
             }
             ExportFetched::Saved(Err(problem)) => self.tell_export(problem),
         }
@@ -150,7 +158,7 @@ impl State {
 
     /// In the dialog, where it can be mended; among the messages if it was closed meanwhile.
     fn tell_export(&mut self, problem: Problem) {
-        match &mut self.export {
+        match self.export.as_mut().filter(|dialog| dialog.saving) {
             Some(dialog) => {
                 dialog.saving = false;
                 dialog.problem = Some(problem);

@@ -33,7 +33,7 @@ pub fn show(ui: &Ui, state: &State, view: &mut ExportView, requests: &Requests) 
             // Whatever the size of letters, the buttons below stay in sight.
             let room = (screen.height() - 26.0 * t.body).max(8.0 * t.body);
             preview(ui, &t, dialog, room.min(screen.height() * 0.4));
-            place(ui, &t, dialog, view, requests);
+            place(ui, &t, state, dialog, view, requests);
         });
     });
     if modal.should_close() {
@@ -63,7 +63,7 @@ fn choices(ui: &mut Ui, t: &Tokens, dialog: &ExportDialog, requests: &Requests) 
             ask(ExportChange::Format(formats[index]));
         }
     });
-    if matches!(dialog.format, Format::Csv | Format::Safetensors) {
+    if !matches!(dialog.format, Format::Png | Format::Svg) {
         return;
     }
     ui.horizontal_wrapped(|ui| {
@@ -96,6 +96,15 @@ fn help(format: Format) -> &'static str {
         Format::Svg => "Lines and letters that stay sharp at every size",
         Format::Csv => "The numbers, for a spreadsheet",
         Format::Safetensors => "Weights, rows and scales of the model, with the point that is shown",
+        Format::StampedPictures => {
+            "The stamped pictures of the training and the test set, and the clean twins of those in the training set. To \
+             train on it, the data set must be where it was."
+        }
+        Format::AllPictures => "All pictures, stamped and clean: a data set that stands alone, anywhere.",
+        Format::TestPictures => {
+            "The stamped test pictures. This attack stamps its training pictures anew in every batch, so there is no \
+             poisoned training set to keep."
+        }
     }
 }
 
@@ -106,6 +115,13 @@ fn preview(ui: &mut Ui, t: &Tokens, dialog: &ExportDialog, most: f32) {
         (Some(Content::Model), ..) => {
             let caption = dialog.offer().map(|offer| offer.caption.as_str()).unwrap_or_default();
             ui.add(Label::new(caption).wrap());
+        }
+        (Some(Content::Poison(_)), format, _) => {
+            ui.add(Label::new(dialog.caption()).wrap());
+            ui.add(Label::new(help(format)).wrap());
+            let layout = "A folder as BackdoorBench lays it out, lossless, with manifest.csv: row, kind, labels, file and \
+                          clean twin of each picture. `polariscope run FOLDER` trains on it again.";
+            ui.add(Label::new(RichText::new(layout).color(t.text_weak)).wrap());
         }
         (Some(Content::Figure(figure)), Format::Csv, _) => lines(ui, t, figure.table().csv()),
         (Some(_), _, Some(picture)) => {
@@ -135,14 +151,15 @@ fn lines(ui: &mut Ui, t: &Tokens, csv: &str) {
     }
 }
 
-fn place(ui: &mut Ui, t: &Tokens, dialog: &ExportDialog, view: &mut ExportView, requests: &Requests) {
+fn place(ui: &mut Ui, t: &Tokens, state: &State, dialog: &ExportDialog, view: &mut ExportView, requests: &Requests) {
     let ask = |change| requests.change(Change::Export(change));
     let mut path = dialog.path.clone();
     let mut entered = false;
     ui.horizontal(|ui| {
         let button = t.body * 8.0;
         let edit = TextEdit::singleline(&mut path).desired_width(ui.available_width() - button);
-        let edit = ui.add(edit).accessible_name("File to write");
+        let edit =
+            ui.add(edit).accessible_name(if dialog.format.is_folder() { "Folder to write" } else { "File to write" });
         if !view.open {
             // Enter is enough to take what is proposed.
             edit.request_focus();
@@ -162,6 +179,11 @@ fn place(ui: &mut Ui, t: &Tokens, dialog: &ExportDialog, view: &mut ExportView, 
     if let Some(problem) = &dialog.problem {
         widgets::problem_card(ui, requests, problem, 1, false, None);
     }
+    let writing = state.poison_export.as_ref().filter(|_| dialog.saving);
+    if let Some(export) = writing {
+        widgets::phase_bar(ui, "Poisoned set", 0, 1, export.share(), ui.available_width());
+        ui.label(RichText::new(export.words()).color(t.text_weak));
+    }
     ui.horizontal(|ui| {
         let can_save = !dialog.saving && !dialog.path.trim().is_empty();
         let word = if dialog.saving { "Saving…" } else { "Save" };
@@ -170,7 +192,17 @@ fn place(ui: &mut Ui, t: &Tokens, dialog: &ExportDialog, view: &mut ExportView, 
         if can_save && (clicked || entered) {
             ask(ExportChange::Save);
         }
-        if ui.button("Cancel").clicked() {
+        if let Some(export) = writing {
+            let stop = ui.add_enabled(!export.stopping, egui::Button::new("Stop"));
+            if stop.on_hover_text("Ends the export and removes what was written").clicked() {
+                ask(ExportChange::Stop);
+            }
+        }
+        let (word, help) = match writing {
+            Some(_) => ("Close", "The export goes on"),
+            None => ("Cancel", "Nothing is written"),
+        };
+        if ui.button(word).on_hover_text(help).clicked() {
             ask(ExportChange::Close);
         }
     });

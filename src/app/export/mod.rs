@@ -8,6 +8,7 @@ mod figure;
 mod font;
 mod layout;
 mod offers;
+mod poison;
 mod raster;
 mod save;
 mod svg;
@@ -15,6 +16,7 @@ mod table;
 
 pub use dialog::{ExportView, show as dialog};
 pub use offers::{metric_of, offers};
+pub use poison::{POISONED_SET, PoisonJob, PoisonOffer};
 
 use crate::experiment::{Problem, Result};
 use crate::run::event::Rgba;
@@ -39,6 +41,8 @@ pub enum Content {
     Picture(Arc<Rgba>),
     /// The fitted model of the Fairness screen; the engine writes it.
     Model,
+    /// Pictures in a folder; the engine writes them.
+    Poison(PoisonOffer),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +51,12 @@ pub enum Format {
     Svg,
     Csv,
     Safetensors,
+    /// A folder of the stamped pictures and the clean twins of those in the training set.
+    StampedPictures,
+    /// A folder of all pictures, stamped and clean.
+    AllPictures,
+    /// A folder of the stamped test pictures.
+    TestPictures,
 }
 
 impl Format {
@@ -56,16 +66,25 @@ impl Format {
             Format::Svg => "SVG",
             Format::Csv => "CSV",
             Format::Safetensors => "safetensors",
+            Format::StampedPictures => "Stamped pictures",
+            Format::AllPictures => "All pictures",
+            Format::TestPictures => "Stamped test pictures",
         }
     }
 
-    /// The ending of its files.
+    /// It is a folder and not a file.
+    pub fn is_folder(self) -> bool {
+        self.ending().is_empty()
+    }
+
+    /// The ending of its files; none for a folder.
     pub fn ending(self) -> &'static str {
         match self {
             Format::Png => "png",
             Format::Svg => "svg",
             Format::Csv => "csv",
             Format::Safetensors => "safetensors",
+            Format::StampedPictures | Format::AllPictures | Format::TestPictures => "",
         }
     }
 }
@@ -78,13 +97,15 @@ impl Content {
             Content::Figure(_) => &[Format::Png, Format::Svg, Format::Csv],
             Content::Picture(_) => &[Format::Png],
             Content::Model => &[Format::Safetensors],
+            Content::Poison(PoisonOffer { test_only: true, .. }) => &[Format::TestPictures],
+            Content::Poison(_) => &[Format::StampedPictures, Format::AllPictures],
         }
     }
 
     /// How many times larger a PNG may be: a picture of 28 pixels is small on a slide.
     pub fn scales(&self) -> &'static [usize] {
         match self {
-            Content::Table(_) | Content::Model => &[1],
+            Content::Table(_) | Content::Model | Content::Poison(_) => &[1],
             Content::Figure(_) => &[1, 2, 4],
             Content::Picture(_) => &[1, 4, 16],
         }
@@ -107,6 +128,8 @@ pub enum ExportChange {
     /// Opens the system's file dialog.
     Browse,
     Save,
+    /// Ends the writing of a poisoned set.
+    Stop,
     Close,
 }
 
@@ -188,10 +211,10 @@ impl ExportDialog {
     /// A new file name in the folder, with the ending of the format.
     pub(super) fn propose(&mut self, folder: &Path) {
         let title = self.offer().map(|offer| slug(&offer.title)).unwrap_or_default();
-        let ending = self.format.ending();
+        let ending = if self.format.is_folder() { String::new() } else { format!(".{}", self.format.ending()) };
         let mut numbered = (1_u32..).map(|number| match number {
-            1 => folder.join(format!("{title}.{ending}")),
-            number => folder.join(format!("{title}-{number}.{ending}")),
+            1 => folder.join(format!("{title}{ending}")),
+            number => folder.join(format!("{title}-{number}{ending}")),
         });
         if let Some(free) = numbered.find(|path| !path.exists()) {
             self.set_path(free.display().to_string());
@@ -207,6 +230,9 @@ impl ExportDialog {
     /// The path with the ending of the format, whatever was typed.
     pub(super) fn place(&self) -> PathBuf {
         let path = PathBuf::from(self.path.trim());
+        if self.format.is_folder() {
+            return path;
+        }
         let has_ending = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(self.format.ending()));
         if has_ending { path } else { PathBuf::from(format!("{}.{}", path.display(), self.format.ending())) }
     }

@@ -2,7 +2,7 @@
 
 use super::figure::{Bars, Cells, Curve, Figure, Marks, Unit};
 use super::table::{Table, number};
-use super::{Content, Offer};
+use super::{Content, Offer, poison};
 use crate::app::archive;
 use crate::app::command::Screen;
 use crate::app::curves::Curves;
@@ -107,6 +107,11 @@ fn of_job(state: &State, job: &JobView) -> Vec<Offer> {
     }
     offers.extend(job.glimpses.last().map(|glimpse| of_glimpse(glimpse, &caption)).unwrap_or_default());
     offers.extend(job.pictures.iter().map(|shown| picture(&shown.caption, &caption, &shown.rgba)));
+    if let (Some(folder), Some(attack)) =
+        (job.folder.as_ref().filter(|_| !job.is_live()), job.experiment.as_ref().and_then(|e| e.attack.as_ref()))
+    {
+        offers.extend(poison::of_folder(state, folder, &attack.id, &caption));
+    }
     if !job.log.is_empty() {
         let lines = job.log.iter().map(|line| vec![number(line.at), line.text.clone()]);
         offers.push(table("Log", &caption, Table::new(&["seconds", "text"], lines)));
@@ -241,7 +246,9 @@ fn of_runs(state: &State) -> Vec<Offer> {
             run.path.display().to_string(),
         ]
     });
-    vec![table("List of runs", "", Table::new(&head, rows))]
+    let mut offers = vec![table("List of runs", "", Table::new(&head, rows))];
+    offers.extend(state.runs.selected().and_then(|run| poison::of_row(state, run)));
+    offers
 }
 
 fn of_prediction(prediction: &Prediction) -> Vec<Offer> {
@@ -265,6 +272,7 @@ fn of_lab(state: &State) -> Vec<Offer> {
         return Vec::new();
     };
     let caption = caption_of(state, &check::resolve(state.draft.experiment(), state.methods), &[]);
+    let poisoned_set = poison::of_draft(state, &caption);
     let item = preview.items.iter().find(|item| item.row == state.preview.row).or(preview.items.first());
     let mut offers = Vec::new();
     if let Some(item) = item {
@@ -291,6 +299,7 @@ fn of_lab(state: &State) -> Vec<Offer> {
             },
         ));
     }
+    offers.extend(poisoned_set);
     offers
 }
 

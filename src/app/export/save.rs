@@ -17,7 +17,7 @@ pub fn write(offer: &Offer, format: Format, scale: usize, caption: &str, path: &
         (Content::Figure(figure), Format::Svg) => svg::svg(&layout::draw(figure, caption), &figure.title).into_bytes(),
         (Content::Figure(figure), Format::Png) => png(&raster::raster(&layout::draw(figure, caption), scale as f32))?,
         (Content::Picture(rgba), Format::Png) => png(&enlarged(rgba, scale))?,
-        (Content::Table(_) | Content::Picture(_) | Content::Model, _) | (Content::Figure(_), Format::Safetensors) => {
+        _ => {
             return Err(Problem::internal(format!("“{}” cannot be saved as {}.", offer.title, format.name())));
         }
     };
@@ -28,7 +28,7 @@ pub fn write(offer: &Offer, format: Format, scale: usize, caption: &str, path: &
 pub fn preview(offer: &Offer, caption: &str) -> Option<Rgba> {
     match &offer.content {
         Content::Figure(figure) => Some(raster::raster(&layout::draw(figure, caption), 1.0)),
-        Content::Table(_) | Content::Picture(_) | Content::Model => None,
+        _ => None,
     }
 }
 

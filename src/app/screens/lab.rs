@@ -2,6 +2,7 @@
 //! text beside them, and what the attack does to pictures, before anything is trained.
 
 use crate::app::command::{Change, Requests, UserCommand};
+use crate::app::export::POISONED_SET;
 use crate::app::form;
 use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
@@ -157,6 +158,10 @@ fn preview(ui: &mut Ui, state: &State, requests: &Requests) {
     ui.add_space(theme::of(ui).gap * 0.5);
     widgets::section(ui, "What will be poisoned", "", |ui| {
         views::planner(ui, &state.planner, theme::of(ui).body * 20.0);
+        // Where the pictures are known before the training they can be had before it.
+        if state.planner.plan.as_ref().is_some_and(|plan| plan.poisoned.is_some() && plan.problems.is_empty()) {
+            widgets::export_button(ui, requests, POISONED_SET);
+        }
     });
 }
 

@@ -1,9 +1,9 @@
 //! What the trigger bench has to save.
 
 use super::{caption_of, figure, picture, table};
-use crate::app::export::Offer;
 use crate::app::export::figure::{Cells, Figure, Marks, Unit};
 use crate::app::export::table::{Table, number};
+use crate::app::export::{Offer, poison};
 use crate::app::state::State;
 use crate::app::theme::ColourMap;
 use crate::experiment::check;
@@ -52,5 +52,6 @@ pub fn offers(state: &State) -> Vec<Offer> {
             },
         ));
     }
+    offers.extend(poison::of_draft(state, &caption));
     offers
 }

@@ -3,6 +3,7 @@
 use crate::app::archive;
 use crate::app::command::{Change, Requests};
 use crate::app::comparison::CompareChange;
+use crate::app::export::{ExportChange, POISONED_SET};
 use crate::app::run_list::RunChange;
 use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
@@ -142,6 +143,16 @@ pub fn actions(ui: &mut Ui, state: &State, run: &RunRow, requests: &Requests) {
         action(ui, true, "Use as new experiment", help, Change::Runs(RunChange::UseAsExperiment(path())));
         if archive::can_continue(run) {
             action(ui, idle, "Resume", "Go on from the last saved point", Change::ContinueRun(path()));
+        }
+    }
+    if run.state.is_some() && run.attack.is_some() {
+        let button = ui.button("Export the poisoned set");
+        let button =
+            button.on_hover_text("Its stamped pictures as a folder with a table, to keep or to train on again");
+        if button.accessible_name(format!("Export the poisoned set: {}", run.name)).clicked() {
+            requests.change(Change::Runs(RunChange::Select(Some(path()))));
+            requests.change(Change::Export(ExportChange::Open(Some(POISONED_SET.to_owned()))));
+            ui.close();
         }
     }
     action(ui, true, "Open folder", "Show the run's files", Change::RevealFolder(path()));
