@@ -14,13 +14,13 @@ use egui_kittest::kittest::Queryable;
 use polariscope::app::command::{Change, Screen, UserCommand};
 use polariscope::app::comparison::CompareChange;
 use polariscope::app::config::{LookChoice, Settings};
-use polariscope::app::export::ExportChange;
+use polariscope::app::export::{ExportChange, POISONED_SET};
 use polariscope::app::fair::FairChange;
 use polariscope::app::run_list::RunChange;
 use polariscope::app::{App, gpu};
 use polariscope::engine::{self, Library};
 use polariscope::experiment::{Code, Problem};
-use polariscope::run::event::Question;
+use polariscope::run::event::{Command, Ending, Event, JobEvent, Progress, Question};
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -247,7 +247,8 @@ fn main() -> Result<(), String> {
         let mut studio = Studio::new(&wish, true);
         match only.as_str() {
             "fairness" => fairness(&mut studio),
-            other => return Err(format!("scenes of {other} cannot be drawn alone; known is fairness")),
+            "manage" => manage(&mut studio),
+            other => return Err(format!("scenes of {other} cannot be drawn alone; known are fairness and manage")),
         }
         return Ok(());
     }
@@ -383,6 +384,7 @@ fn manage(studio: &mut Studio<'_>) {
     let runs: Vec<PathBuf> = common::runs(0).into_iter().map(|row| row.path).collect();
     studio.change(Change::Runs(RunChange::Select(Some(runs[0].clone()))));
     studio.shoot("runs-details");
+    poisoned_set(studio);
     studio.change(Change::Runs(RunChange::Select(None)));
     studio.change(Change::Runs(RunChange::MoveToBin(runs[2].clone())));
     studio.change(Change::Runs(RunChange::Filter("noise".to_owned())));
@@ -419,4 +421,26 @@ fn manage(studio: &mut Studio<'_>) {
     studio.command(UserCommand::ResetSettings);
     let look = studio.wish.look;
     studio.change(Change::Settings(Box::new(Settings { look, ..Settings::default() })));
+}
+
+/// The poisoned set of the chosen run: the dialog, the engine at work, the end.
+fn poisoned_set(studio: &mut Studio<'_>) {
+    studio.change(Change::Export(ExportChange::Open(Some(POISONED_SET.to_owned()))));
+    let out = std::env::temp_dir().join("poisoned-set");
+    studio.change(Change::Export(ExportChange::Path(out.display().to_string())));
+    studio.shoot("export-poison");
+    studio.change(Change::Export(ExportChange::Save));
+    let progress = Progress { done: 8_192, total: 14_000, ..Progress::default() };
+    studio.script.0.borrow_mut().progress = Some(progress);
+    studio.shoot("export-poison-writing");
+    studio.change(Change::Export(ExportChange::Close));
+    studio.shoot("export-poison-behind");
+    let sent = studio.script.0.borrow().sent.last().cloned();
+    if let Some(Command::ExportPoison { job, .. }) = sent {
+        let done = Event::Job(job, JobEvent::Finished(Ending::Done));
+        studio.script.0.borrow_mut().events.push_back(done);
+        studio.harness.run_steps(4);
+    }
+    studio.shoot("export-poison-done");
+    studio.script.0.borrow_mut().progress = None;
 }

@@ -163,7 +163,7 @@ fn a_poisoned_set_is_exported_measured_with_and_trained_on_again() {
     assert!(text.starts_with("60 stamped training pictures of 600 and 180 stamped test pictures of 200"), "{text}");
     let (code, value, _) = place.json(&["eval", "--model", model, "--data", "whole", "--trigger", "whole", "--json"]);
     assert_eq!(code, 0, "{value}");
-    assert_eq!(value["scores"]["triggered_count"].as_u64(), Some(180), "{value}");
+    assert_eq!(value["triggered_count"].as_u64(), Some(180), "{value}");
     let report = String::from_utf8(place.run(&["inspect", "whole"]).stdout).unwrap();
     assert!(report.contains("Poisoned set: badnets") && report.contains("all of them"), "{report}");
 }
