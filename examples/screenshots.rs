@@ -74,12 +74,17 @@ struct Studio<'a> {
 
 impl<'a> Studio<'a> {
     fn new(wish: &'a Wish, full_shelf: bool) -> Self {
-        let (script, shelf) = (Script::answering(), Shelf::default());
+        let shelf = Shelf::default();
         if full_shelf {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             *shelf.rows.lock().expect("shelf") = common::runs(now.map(|time| time.as_secs()).unwrap_or_default());
             *shelf.results.lock().expect("shelf") = common::results();
         }
+        Self::with(wish, shelf)
+    }
+
+    fn with(wish: &'a Wish, shelf: Shelf) -> Self {
+        let script = Script::answering();
         let parts = common::parts(&script, Arc::new(shelf));
         let harness =
             Harness::builder().with_size(wish.size).with_max_steps(30).with_render_cursor(false).wgpu().build_eframe(
@@ -248,10 +253,14 @@ fn main() -> Result<(), String> {
         match only.as_str() {
             "fairness" => fairness(&mut studio),
             "manage" => manage(&mut studio),
-            other => return Err(format!("scenes of {other} cannot be drawn alone; known are fairness and manage")),
+            "defenses" => defenses(&wish),
+            other => {
+                return Err(format!("scenes of {other} cannot be drawn alone; known are fairness, manage and defenses"));
+            }
         }
         return Ok(());
     }
+    defenses(&wish);
     let mut empty = Studio::new(&wish, false);
     empty.command(UserCommand::Go(Screen::Watch));
     empty.shoot("watch-empty");
@@ -339,6 +348,38 @@ fn main() -> Result<(), String> {
     studio.export("The layer minus the identity", "layer");
     studio.export("Rates along the dial", "dial");
     Ok(())
+}
+
+/// Which defenses there are and which cannot work, then a run whose defense maps its answers back.
+fn defenses(wish: &Wish) {
+    let shelf = Shelf::default();
+    *shelf.results.lock().expect("shelf") = common::mapped_back();
+    let mut studio = Studio::with(wish, shelf);
+    studio.command(UserCommand::Go(Screen::Lab));
+    let wanet =
+        common::SPEC.replace("id = \"badnets\"\noptions = { size = 3, shape = \"checkerboard\" }", "id = \"wanet\"");
+    for (text, name) in [(common::SPEC, "lab-defenses"), (wanet.as_str(), "lab-defenses-refused")] {
+        studio.change(Change::Text(text.to_owned()));
+        studio.harness.get_by(|node| node.label().is_some_and(|label| label.starts_with("Defense:"))).click();
+        studio.harness.run_steps(8);
+        studio.harness.get_by_role_and_label(Role::ComboBox, "Choose the defense").click();
+        studio.harness.run_steps(4);
+        studio.shoot(name);
+        studio.harness.key_press(egui::Key::Escape);
+        studio.harness.run_steps(4);
+    }
+    let (before, _) = common::SPEC.split_once("[[defense]]").expect("a defense");
+    studio.change(Change::Text(format!("{before}[[defense]]\nid = \"pdb\"\n")));
+    studio.shoot("lab-defense-pdb");
+    studio.command(UserCommand::Start);
+    studio.script.start();
+    studio.script.train(0.0, 0.66);
+    studio.script.train_with_stamp();
+    studio.harness.run_steps(4);
+    studio.shoot("watch-stamp");
+    studio.script.finish();
+    studio.harness.run_steps(4);
+    studio.shoot("watch-stamp-done");
 }
 
 /// The trade-off with its point at several places, everything that follows it, and what is chosen before.

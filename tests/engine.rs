@@ -350,3 +350,50 @@ fn twenty_shut_downs_in_the_middle_of_a_training_are_clean() {
         assert_eq!(worker.shutdown(Duration::from_secs(5)), Shutdown::Clean, "round {round}");
     }
 }
+
+#[test]
+fn a_defense_that_trains_leaves_a_model_with_two_doors() {
+    in_folder(|worker, folder| {
+        let pdb = "[[defense]]\nid = \"pdb\"\noptions = { side = 5 }\n";
+        start(worker, format!("{}[defender]\nclean_ratio = 0.2\n{pdb}", spec(2, "")), &folder);
+        assert_eq!(ending(worker), Ending::Done);
+        let run = RunFolder::open(&folder).unwrap();
+        let rows = run.results().unwrap().unwrap().rows;
+        // Fine-tuning with the same budget is the control of repairs only.
+        assert_eq!(rows.iter().map(|row| row.method.as_str()).collect::<Vec<_>>(), ["", "pdb"]);
+        let (attacked, defended) = (&rows[0].scores, &rows[1].scores);
+        assert_eq!((attacked.rar, attacked.rar_floor), (None, None));
+        // One class of nine is the one that the map turns into the target.
+        assert!((defended.rar_floor.unwrap() - 1.0 / 9.0).abs() < 1e-12);
+        assert!((0.0..=1.0).contains(&defended.rar.unwrap()) && rows[1].der.is_some());
+        let points = run.points().unwrap();
+        for metric in ["acc", "asr", "ra", "rar", "bare-acc", "bare-asr", "bare-ra"] {
+            let count = points.iter().filter(|point| point.phase == "pdb" && point.metric == metric).count();
+            assert_eq!(count, 2, "{metric}");
+        }
+        for picture in ["pdb-stamp.png", "pdb-doors.png", "pdb-labels.png"] {
+            assert!(folder.join("images").join(picture).is_file(), "{picture}");
+        }
+        let question = Question::Predict { folder: folder.clone(), rows: vec![0, 3] };
+        worker.send(Command::Ask(QuestionId(1), question)).unwrap();
+        let predictions = until(worker, "predictions", |event| match event {
+            Event::Answer(_, Ok(Answer::Predict(predictions))) => Some(predictions.clone()),
+            Event::Answer(_, Err(problem)) => panic!("{problem}"),
+            _ => None,
+        });
+        let titles: Vec<_> = predictions[0].models.iter().map(|(title, ..)| title.clone()).collect();
+        assert_eq!(
+            titles,
+            ["no defense".to_owned(), format!("{}, bare network", rows[1].title), rows[1].title.clone()]
+        );
+
+        let question = Question::Defenses { spec: spec(1, "") };
+        worker.send(Command::Ask(QuestionId(2), question)).unwrap();
+        let refused = until(worker, "refusals", |event| match event {
+            Event::Answer(_, Ok(Answer::Defenses(refused))) => Some(refused.clone()),
+            Event::Answer(_, Err(problem)) => panic!("{problem}"),
+            _ => None,
+        });
+        assert_eq!(refused, [], "this network suits all of them");
+    });
+}

@@ -114,12 +114,12 @@ fn forms_and_text_are_the_same_experiment() {
     let script = Script::answering();
     let mut window = open(&script);
     go(&mut window, Screen::Lab);
-    assert_eq!(script.sent(), ["predict", "plan", "preview"]);
+    assert_eq!(script.sent(), ["predict", "plan", "preview", "defenses"]);
 
     window.get_by_role_and_label(Role::SpinButton, "Size").set_value_accesskit(5.0);
     settle(&mut window);
     assert!(draft(&window).contains("size = 5"), "{}", draft(&window));
-    let asked = ["predict", "plan", "preview", "plan", "preview"];
+    let asked = ["predict", "plan", "preview", "defenses", "plan", "preview"];
     assert_eq!(script.sent(), asked, "counts and pictures follow the form");
 
     click(&mut window, "Reset size to 3 px");
@@ -327,7 +327,11 @@ fn keys_do_what_the_sheet_says() {
     window.key_press_modifiers(Modifiers::COMMAND, Key::Period);
     window.run();
     assert_eq!(
-        script.sent().iter().filter(|sent| *sent != "preview" && *sent != "plan").collect::<Vec<_>>()[1..],
+        script
+            .sent()
+            .iter()
+            .filter(|sent| !["preview", "plan", "defenses"].contains(&sent.as_str()))
+            .collect::<Vec<_>>()[1..],
         ["start", "pause", "stop keep=true"]
     );
 }

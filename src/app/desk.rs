@@ -12,6 +12,8 @@ pub enum Purpose {
     Preview,
     /// What the draft's attack will do to its training set.
     Plan,
+    /// Which defenses cannot work on the draft's network.
+    Defenses,
     /// The models of the demo (`None`) or of a run.
     Predict(Option<PathBuf>),
     /// A file or folder that was dropped, chosen or typed.

@@ -211,7 +211,8 @@ impl JobView {
 
 /// The repair after which the trigger wins least, with that rate; the control is there to compare with, not to win.
 pub fn best_repair(rows: &[ResultRow]) -> Option<(&ResultRow, f64)> {
-    let repairs = rows.iter().skip(1).filter(|row| !row.control).filter_map(|row| Some((row, row.scores.asr?)));
+    let repairs =
+        rows.iter().skip(1).filter(|row| !row.control).filter_map(|row| Some((row, row.scores.trigger_wins()?)));
     repairs.min_by(|(_, a), (_, b)| a.total_cmp(b))
 }
 

@@ -39,6 +39,7 @@ mod shell;
 mod spec_text;
 mod start;
 pub mod state;
+mod suitability;
 pub mod theme;
 mod views;
 mod widgets;

@@ -172,7 +172,7 @@ fn entries(ui: &Ui, state: &State) -> Vec<Entry> {
     let mut runs: Vec<_> = state.runs.rows.iter().collect();
     runs.sort_by_key(|run| std::cmp::Reverse(run.started));
     entries.extend(runs.into_iter().take(MOST_RUNS).map(|run| {
-        let asr = archive::after(run).or(archive::before(run)).and_then(|scores| scores.asr);
+        let asr = archive::after(run).or(archive::before(run)).and_then(crate::experiment::Scores::trigger_wins);
         let asr = asr.map(|asr| format!(", ASR {}", words::percent(asr))).unwrap_or_default();
         Entry {
             title: run.name.clone(),

@@ -1,6 +1,7 @@
 //! The list of runs as the window shows it: order, filter, what is chosen, and what went to the bin.
 
 use super::archive::{after, before, state_word};
+use crate::experiment::Scores;
 use crate::run::bin::Binned;
 use crate::run::event::Rgba;
 use crate::run::index::RunRow;
@@ -62,7 +63,7 @@ impl RunColumn {
             RunColumn::AccBefore => before(row).map(|scores| scores.acc),
             RunColumn::AsrBefore => before(row).and_then(|scores| scores.asr),
             RunColumn::AccAfter => after(row).map(|scores| scores.acc),
-            RunColumn::AsrAfter => after(row).and_then(|scores| scores.asr),
+            RunColumn::AsrAfter => after(row).and_then(Scores::trigger_wins),
             RunColumn::Name | RunColumn::State | RunColumn::Started => None,
         }
     }
@@ -220,7 +221,6 @@ fn known_by(row: &RunRow) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::Scores;
     use crate::run::{ResultRow, State};
 
     fn row(name: &str, started: u64, asr_after: Option<f64>) -> RunRow {

@@ -16,6 +16,7 @@ use super::notices::Notices;
 use super::picture::Study;
 use super::polarizer::Polarizer;
 use super::run_list::RunList;
+use super::suitability::Suitability;
 use super::theme::Look;
 use crate::experiment::{Code, Experiment, Method, Problem, Result, spec};
 use crate::run::PoisonPlan;
@@ -31,7 +32,7 @@ const DEMO_PICTURES: usize = 24;
 /// Pictures in the Lab's preview strip.
 pub const PREVIEW_PICTURES: usize = 6;
 /// A slider that moves asks for a preview this long after it rests, in seconds.
-const PREVIEW_DELAY: f64 = 0.2;
+pub(super) const PREVIEW_DELAY: f64 = 0.2;
 
 /// An experiment that can be loaded with one click.
 #[derive(Debug, Clone)]
@@ -120,6 +121,7 @@ pub struct State {
     pub demo: Demo,
     pub preview: PreviewState,
     pub planner: PlannerState,
+    pub suitability: Suitability,
     pub bench: Bench,
     pub polarizer: Polarizer,
     pub fairness: Fairness,
@@ -235,7 +237,10 @@ impl State {
             return None;
         }
         match self.screen {
-            Screen::Lab => self.ask_preview(engine),
+            Screen::Lab => {
+                let waits = [self.ask_about_defenses(engine), self.ask_preview(engine)];
+                waits.into_iter().flatten().min_by(f64::total_cmp)
+            }
             Screen::Triggers => self.tend_bench(engine),
             _ => None,
         }
@@ -302,6 +307,9 @@ impl State {
                 self.planner.plan = None;
                 self.planner.problem = Some(problem);
             }
+            (Purpose::Defenses, Ok(Answer::Defenses(refusals))) => self.suitability.refusals = refusals,
+            // The same problem stands where the pictures would be.
+            (Purpose::Defenses, Err(_)) => self.suitability.refusals.clear(),
             (Purpose::Bench, Ok(Answer::Bench(shown))) => self.bench.show(*shown),
             (Purpose::Thumbnails, Ok(Answer::Thumbnails(thumbnails))) => self.bench.thumbnails = Some(thumbnails),
             (Purpose::Bench | Purpose::Thumbnails, Err(problem)) => self.bench.fail(problem),

@@ -80,6 +80,7 @@ impl App {
             demo: Default::default(),
             preview: Default::default(),
             planner: Default::default(),
+            suitability: Default::default(),
             bench: Default::default(),
             polarizer: Default::default(),
             fairness,

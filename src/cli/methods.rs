@@ -50,8 +50,10 @@ fn list() -> String {
 }
 
 fn page(method: &Method) -> String {
+    let needs = method.needs();
+    let needs = if needs.is_empty() { String::new() } else { format!("\nneeds: {needs}\n") };
     let mut text = format!(
-        "{} ({})\n{}\n\n{}\n\n{}\n\nOptions\n",
+        "{} ({})\n{}\n{needs}\n{}\n\n{}\n\nOptions\n",
         method.name, method.id, method.one_line, method.page, method.paper
     );
     let schema = (method.schema)();

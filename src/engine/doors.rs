@@ -6,6 +6,7 @@ use crate::data::augment::{to_u8, unit};
 use crate::data::{Dataset, balanced_rows, pictures};
 use crate::experiment::{Outcome, Problem, Result};
 use crate::nets::door::INPUT;
+use crate::nets::plug::PlugKind;
 use crate::nets::{Mode, Model};
 use crate::run::job::Job;
 use rand::SeedableRng;
@@ -27,6 +28,14 @@ pub fn show(job: &mut Job, phase: &str, model: &Model, judged: &Judged, judge: &
     let mut rows = balanced_rows(test.labels(), classes, 1, &mut ChaCha8Rng::seed_from_u64(0));
     rows.truncate(SHOWN);
 
+    let covered = covered_share(model, judge, &rows)?;
+    if covered > 0.5 {
+        job.warn(
+            Problem::bad_input("The attacker's trigger lies under the defensive stamp.")
+                .because(format!("{:.0} % of what it changes is painted over", covered * 100.0))
+                .remedy("Move one of the two to learn something about the defense."),
+        );
+    }
     let stamped = stamped_pictures(model, &test.pixels(&rows)?)?;
     let sheet = pictures::sheet(&[test.pixels(&rows)?, stamped], factor(test))?;
     let caption = "As they come, and as the network sees them; the stamp is brighter than white can be drawn";
@@ -45,6 +54,20 @@ pub fn show(job: &mut Job, phase: &str, model: &Model, judged: &Judged, judge: &
         job.save_image(&format!("{phase}-labels.png"), caption, &pictures::png(&matrix)?)?;
     }
     Ok(())
+}
+
+/// Which share of the pixels that the attacker's trigger changes lies under the stamp; 0 without an attack.
+fn covered_share(model: &Model, judge: &Judge, rows: &[i64]) -> Result<f64> {
+    let (Some((trigger, _)), Some(stamp)) =
+        (judge.attack, model.plugs.iter().find(|plug| plug.kind == PlugKind::Stamp))
+    else {
+        return Ok(0.0);
+    };
+    let pixels = judge.test.pixels(rows)?;
+    let changed = trigger.apply(&pixels, rows)?.ne_tensor(&pixels).amax([1i64].as_slice(), true).to_kind(Kind::Float);
+    let mask = stamp.params.get("mask")?.to_device(Device::Cpu);
+    let count = |x: &Tensor| x.sum(Kind::Float).double_value(&[]);
+    Ok(count(&(&changed * mask)) / count(&changed).max(1.0))
 }
 
 fn factor(test: &dyn Dataset) -> i64 {
@@ -80,7 +103,7 @@ fn two_doors(model: &Model, judge: &Judge, rows: &[i64], kind: Kind) -> Outcome<
             sheet.push(pictures::framed(&means.index_select(0, &Tensor::from_slice(&answers)), &wrong));
         }
     }
-    Ok(pictures::sheet(&sheet, factor(judge.test).min(2))?)
+    Ok(pictures::sheet(&sheet, factor(judge.test))?)
 }
 
 /// The mean picture of each class, u8 `[K, 3, H, W]`.
@@ -132,6 +155,9 @@ fn before_and_after(judged: &Judged, map: &[i64]) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Trigger;
+    use crate::nets::plug::Plug;
+    use crate::nets::{InputSpec, zoo};
 
     #[test]
     fn mapping_back_puts_a_shifted_diagonal_right() {
@@ -146,6 +172,32 @@ mod tests {
         }
         let attacked = Judged { stamped: clean[..3].to_vec(), ..judged };
         assert_eq!(before_and_after(&attacked, &[1, 2, 0]).unwrap().size(), [7, 7]);
+    }
+
+    struct Corner(i64);
+
+    impl Trigger for Corner {
+        fn apply(&self, pixels: &Tensor, _: &[i64]) -> Result<Tensor> {
+            let stamped = pixels.copy();
+            let _ = stamped.narrow(2, self.0, 2).narrow(3, self.0, 2).fill_(255);
+            Ok(stamped)
+        }
+    }
+
+    #[test]
+    fn a_trigger_under_the_stamp_is_noticed() {
+        let input = InputSpec { height: 8, width: 8, mean: [0.0; 3], std: [1.0; 3], classes: 10 };
+        let mask = Tensor::zeros([8, 8], tch::kind::FLOAT_CPU);
+        let _ = mask.narrow(0, 0, 3).narrow(1, 0, 3).fill_(1.0);
+        let stamp = Plug::stamp(&mask, 2.0, &input);
+        let network = zoo::build("small-resnet", &serde_json::json!({"width": 4}), input).unwrap();
+        let params = network.initial(1).unwrap();
+        let model = Model { plugs: vec![stamp], ..Model::new(std::rc::Rc::from(network), params) };
+        let (test, poison) = (crate::data::tests::striped(20), crate::experiment::Poison::default());
+        for (at, share) in [(0, 1.0), (2, 0.25), (6, 0.0)] {
+            let judge = Judge { test: &test, attack: Some((&Corner(at), &poison)) };
+            assert_eq!(covered_share(&model, &judge, &[0, 7]).unwrap(), share);
+        }
     }
 
     #[test]

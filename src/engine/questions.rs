@@ -1,17 +1,18 @@
 //! Answers to the window's questions, between two batches or while nothing runs.
 
-use super::library::{Library, attacker_of, trigger_of};
+use super::library::{Library, attacker_of, trigger_of, victim_of};
 use super::polarizer;
 use crate::attacks::Moment;
 use crate::catalogue;
 use crate::data::poison::map_label;
 use crate::data::{Dataset, pictures, rgba_from_pixels, sources, tables};
+use crate::defenses;
 use crate::experiment::{Experiment, Problem, Result, Spec, check};
 use crate::nets::formats;
 use crate::nets::model::{guess_input, plug_kinds};
 use crate::nets::plug::PlugKind;
 use crate::nets::{Model, formats::recognise};
-use crate::run::event::{Answer, Prediction, Preview, PreviewItem, Question, Report};
+use crate::run::event::{Answer, Prediction, Preview, PreviewItem, Question, Refusal, Report};
 use crate::run::folder::RunFolder;
 use std::cell::RefCell;
 use std::path::Path;
@@ -29,6 +30,7 @@ pub fn answer(question: &Question, library: &Rc<RefCell<Library>>) -> Result<Ans
         Question::Plan { spec } => {
             super::planner::plan(spec, &mut library.borrow_mut()).map(|plan| Answer::Plan(Box::new(plan)))
         }
+        Question::Defenses { spec } => refusals(spec, &mut library.borrow_mut()).map(Answer::Defenses),
         Question::Inspect { path } => inspect(path).map(Answer::Inspect),
         Question::Predict { folder, rows } => predict(folder, rows, library).map(Answer::Predict),
         Question::Bench { spec, row, strike } => {
@@ -77,6 +79,16 @@ fn preview(spec: &str, rows: &[usize], library: &Rc<RefCell<Library>>) -> Result
         });
     }
     Ok(Preview { items, classes: card.classes.clone(), rows: data.test.len() })
+}
+
+/// What each defense that cannot work on the experiment's network would be refused for.
+fn refusals(spec: &str, library: &mut Library) -> Result<Vec<Refusal>> {
+    let methods = catalogue::all();
+    let experiment = check::resolve(&check::parse(spec, methods)?, methods);
+    let data = library.data(&experiment.data, experiment.seed)?;
+    let network = victim_of(&experiment, &data)?.network;
+    let refused = defenses::refusals(&*network).into_iter();
+    Ok(refused.map(|(id, problem)| Refusal { method: id.to_owned(), problem }).collect())
 }
 
 /// What is in a file or folder: a run, a data set or a checkpoint.
@@ -218,7 +230,12 @@ fn models_of(path: &Path) -> Result<(Experiment, Vec<(String, Model)>)> {
     let mut models = Vec::new();
     for row in folder.results()?.unwrap_or_default().rows {
         if let Some(weights) = row.weights {
-            models.push((row.title, Model::open(&folder.file(weights), 0)?));
+            let model = Model::open(&folder.file(weights), 0)?;
+            // Two doors: with its stamp and label map, and without.
+            if model.label_map().is_some() {
+                models.push((format!("{}, bare network", row.title), model.bare()));
+            }
+            models.push((row.title, model));
         }
     }
     Ok((folder.experiment()?, models))

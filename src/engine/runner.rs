@@ -312,9 +312,7 @@ impl Work<'_> {
         let network: Rc<dyn Network> = Rc::from(zoo::build(&e.network.id, &options, input)?);
 
         for pick in &e.defense {
-            if let Defense::Repair(repair) = defenses::make(&pick.id, &Value::Object(pick.options.clone()))? {
-                repair.check(&*network)?;
-            }
+            defenses::check_pick(pick, &*network)?;
         }
         let phases = phases(e);
         if self.results.rows.is_empty() && !self.folder.resume_folder().exists() {

@@ -30,6 +30,17 @@ impl Kind {
         matches!(self, Kind::Cleaning | Kind::Training | Kind::Repair | Kind::Screening)
     }
 
+    /// When in a model's life a defense acts, as a heading; nothing for other kinds.
+    pub fn stage(self) -> Option<&'static str> {
+        match self {
+            Kind::Cleaning => Some("Before training: sifts the data"),
+            Kind::Training => Some("During training: trains on poisoned data"),
+            Kind::Repair => Some("After training: repairs the model"),
+            Kind::Screening => Some("At use: judges every input"),
+            _ => None,
+        }
+    }
+
     /// The word used in sentences: "Unknown attack ...".
     pub fn noun(self) -> &'static str {
         match self {
@@ -59,6 +70,30 @@ pub enum Property {
     Surrogate,
     /// A network that comes trained.
     Finished,
+    /// A defense that trains on the whole training set, poison and all.
+    NeedsTrainingSet,
+    /// A defense that needs pictures which are known to be clean.
+    NeedsClean,
+    /// A defense that looks at features inside of the network, or replaces them.
+    NeedsSites,
+    /// A defense that works on batch normalisations.
+    NeedsBatchNorm,
+    /// A defense that trains weights, or anything behind which weights lie.
+    NeedsGradients,
+}
+
+impl Property {
+    /// What a defense needs, in the fewest words; nothing for other properties.
+    pub fn need(self) -> Option<&'static str> {
+        match self {
+            Property::NeedsTrainingSet => Some("the training set"),
+            Property::NeedsClean => Some("clean pictures"),
+            Property::NeedsSites => Some("features"),
+            Property::NeedsBatchNorm => Some("batch normalisation"),
+            Property::NeedsGradients => Some("gradients"),
+            _ => None,
+        }
+    }
 }
 
 /// A method's description: enough to list it, explain it, check its options and draw its form.
@@ -82,6 +117,11 @@ pub struct Method {
 }
 
 impl Method {
+    /// What a defense needs: "clean pictures, gradients".
+    pub fn needs(&self) -> String {
+        self.properties.iter().filter_map(|property| property.need()).collect::<Vec<_>>().join(", ")
+    }
+
     pub fn has(&self, property: Property) -> bool {
         self.properties.contains(&property)
     }

@@ -152,6 +152,15 @@ pub struct Scores {
 }
 
 impl Scores {
+    /// How often the trigger wins: ASR, or what RAR has beyond that of a perfect model where labels are mapped back and ASR
+    /// would look harmless.
+    pub fn trigger_wins(&self) -> Option<f64> {
+        match (self.rar, self.rar_floor) {
+            (Some(rar), Some(floor)) => Some((rar - floor).max(0.0)),
+            _ => self.asr,
+        }
+    }
+
     /// DER of `self` as the repaired model, if both have an ASR.
     pub fn der_from(&self, before: &Scores) -> Option<f64> {
         Some(der(before.acc, before.asr?, self.acc, self.asr?))
@@ -204,6 +213,15 @@ mod tests {
         let text = serde_json::to_string(&clean).unwrap();
         assert!(!text.contains("asr"), "{text}");
         assert_eq!(serde_json::from_str::<Scores>(&text).unwrap(), clean);
+    }
+
+    #[test]
+    fn mapping_labels_back_does_not_make_a_trigger_lose() {
+        let scores = Scores { asr: Some(0.05), ..Scores::default() };
+        assert_eq!(scores.trigger_wins(), Some(0.05));
+        let mapped = Scores { rar: Some(0.75), rar_floor: Some(0.25), ..scores };
+        assert_eq!(mapped.trigger_wins(), Some(0.5));
+        assert_eq!(Scores { rar: Some(0.2), ..mapped }.trigger_wins(), Some(0.0));
     }
 
     #[test]

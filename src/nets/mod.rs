@@ -71,6 +71,10 @@ pub trait Network {
         Vec::new()
     }
     fn architecture(&self) -> &Architecture;
+    /// Whether its weights are there to be changed; else it can only be asked.
+    fn has_weights(&self) -> bool {
+        true
+    }
     /// Fresh weights on the processor; the same seed gives the same weights.
     fn initial(&self, seed: u64) -> Result<Params>;
 

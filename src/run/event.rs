@@ -201,6 +201,8 @@ pub enum Question {
     Preview { spec: String, rows: Vec<usize> },
     /// What the experiment's attack will do to its training set.
     Plan { spec: String },
+    /// Which defenses cannot work on the experiment's network?
+    Defenses { spec: String },
     /// What is in this file or folder?
     Inspect { path: PathBuf },
     /// Predictions of a finished run's models for these test pictures, clean and stamped.
@@ -241,6 +243,7 @@ impl Question {
 pub enum Answer {
     Preview(Preview),
     Plan(Box<PoisonPlan>),
+    Defenses(Vec<Refusal>),
     /// A report as title and lines of label and value.
     Inspect(Report),
     Predict(Vec<Prediction>),
@@ -253,6 +256,14 @@ pub enum Answer {
     /// The file that was written.
     KeepFair(PathBuf),
     Machine(Vec<Finding>),
+}
+
+/// A defense that cannot work on a network, and what a run would say of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// Id of the defense.
+    pub method: String,
+    pub problem: Problem,
 }
 
 /// A trigger on the bench.

@@ -31,7 +31,7 @@ pub mod hand;
 mod polarizer;
 mod shelf;
 
-pub use shelf::{Shelf, damaged_run, results, runs};
+pub use shelf::{Shelf, damaged_run, mapped_back, results, runs};
 
 type Answering = Box<dyn Fn(&Question) -> Result<Answer>>;
 
@@ -73,6 +73,7 @@ impl Script {
             Command::Stop { keep, .. } => format!("stop keep={keep}"),
             Command::Ask(_, Question::Preview { .. }) => "preview".to_owned(),
             Command::Ask(_, Question::Plan { .. }) => "plan".to_owned(),
+            Command::Ask(_, Question::Defenses { .. }) => "defenses".to_owned(),
             Command::Ask(_, Question::Inspect { path }) => format!("inspect {}", path.display()),
             Command::Ask(_, Question::Predict { .. }) => "predict".to_owned(),
             Command::Ask(_, Question::Bench { row, strike, .. }) => format!("bench {row} strike={strike}"),
@@ -176,6 +177,27 @@ impl Script {
             let cross = |epoch: i32| 0.84 - 0.55 * (-0.6 * f64::from(epoch)).exp() * f64::from(8 / epochs);
             let points = (1..=epochs).map(|epoch| point(phase, "cross", f64::from(epoch), cross(epoch))).collect();
             self.play(JobEvent::Metrics(points));
+        }
+    }
+
+    /// A defense that trains, whose trigger wins without its stamp and loses with it.
+    pub fn train_with_stamp(&self) {
+        self.play(JobEvent::Phase { index: 1, of: 2, name: "pdb".into() });
+        for epoch in 1..=8 {
+            let at = f64::from(epoch);
+            let learned = 1.0 - (-0.5 * at).exp();
+            let values = [
+                ("loss", 2.1 - 1.7 * learned),
+                ("acc", 0.84 * learned),
+                ("asr", 0.02 + 0.1 * (1.0 - learned)),
+                ("ra", 0.78 * learned),
+                ("rar", 0.11 + 0.3 * (-0.4 * at).exp()),
+                ("bare-acc", 0.86 * learned),
+                ("bare-asr", 0.97 * learned),
+                ("bare-ra", 0.05 * (1.0 - learned)),
+            ];
+            self.play(JobEvent::Metrics(values.map(|(metric, value)| point("pdb", metric, at, value)).to_vec()));
+            self.play(JobEvent::Glimpse(Arc::new(glimpse("pdb", at, 0.84 * learned, 0.05, 0.78 * learned))));
         }
     }
 
@@ -459,6 +481,7 @@ pub fn answer(question: &Question) -> Result<Answer> {
             Answer::Preview(Preview { items: rows.iter().map(item).collect(), classes, rows: 2000 })
         }
         Question::Plan { spec } => Answer::Plan(Box::new(plan(spec, classes))),
+        Question::Defenses { .. } => Answer::Defenses(Vec::new()),
         Question::Bench { spec, row, .. } => {
             let attacked = spec.contains("[attack]");
             let label = pictures.label(*row);

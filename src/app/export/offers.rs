@@ -23,8 +23,8 @@ mod polarizer;
 
 /// Rates that both a training and a comparison draw.
 const RATES: [&str; 3] = ["acc", "asr", "ra"];
-/// Measured for few attacks only.
-const RARE: &str = "cross";
+/// Measured for few attacks, or for few defenses only.
+const RARE: [&str; 2] = ["cross", "rar"];
 const SHARE: &str = "share of test pictures";
 
 /// Everything on the screen that can be saved.
@@ -83,7 +83,7 @@ fn caption_of_job(state: &State, job: &JobView) -> String {
 fn of_job(state: &State, job: &JobView) -> Vec<Offer> {
     let caption = caption_of_job(state, job);
     let mut offers = Vec::new();
-    let rates: Vec<_> = RATES.into_iter().chain([RARE]).filter(|metric| job.curves.last(metric).is_some()).collect();
+    let rates: Vec<_> = RATES.into_iter().chain(RARE).filter(|metric| job.curves.last(metric).is_some()).collect();
     if !rates.is_empty() {
         offers.push(figure("Rates over time", &caption, curves_of(&job.title, &job.curves, &rates, Unit::Percent)));
     }
@@ -170,7 +170,8 @@ fn curves_of(title: &str, curves: &Curves, metrics: &[&str], unit: Unit) -> Figu
 
 /// One group per model of a run, one bar per rate.
 fn result_bars(title: &str, job: &JobView) -> Figure {
-    let rare = job.results.iter().any(|row| row.scores.cross.is_some()).then_some(RARE);
+    let measured = |metric: &&str| job.results.iter().any(|row| metric_of(row, metric).is_some());
+    let rare = RARE.into_iter().filter(measured);
     let bars: Vec<Bars> = RATES
         .into_iter()
         .chain(rare)
@@ -198,6 +199,7 @@ pub fn metric_of(row: &ResultRow, metric: &str) -> Option<f64> {
         "asr" => row.scores.asr,
         "ra" => row.scores.ra,
         "cross" => row.scores.cross,
+        "rar" => row.scores.rar,
         "der" => row.der,
         _ => None,
     }

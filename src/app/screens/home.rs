@@ -132,7 +132,8 @@ fn next_steps(ui: &mut Ui, t: &Tokens, state: &State, home: &mut Home, requests:
             if link.clicked() {
                 requests.change(Change::OpenRun(row.path.clone()));
             }
-            let asr = |scores: Option<&crate::experiment::Scores>| scores.and_then(|scores| scores.asr);
+            let asr =
+                |scores: Option<&crate::experiment::Scores>| scores.and_then(crate::experiment::Scores::trigger_wins);
             let figures = match (asr(archive::before(row)), asr(archive::after(row))) {
                 (Some(before), Some(after)) => {
                     format!("ASR {}, then {}", words::percent(before), words::percent(after))

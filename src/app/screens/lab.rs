@@ -15,6 +15,7 @@ use egui::{RichText, ScrollArea, TextEdit, Ui};
 use serde_json::{Map, Value};
 
 mod attack;
+mod defense;
 mod flow;
 mod text;
 
@@ -190,22 +191,7 @@ fn step_form(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: 
             method_form(ui, t, state, &[Kind::Network], &mut experiment.network);
         }),
         Step::Attack => attack::show(ui, t, state, experiment),
-        Step::Defense(index) => widgets::section(ui, "Defense", "", |ui| {
-            let kinds = [Kind::Cleaning, Kind::Training, Kind::Repair, Kind::Screening];
-            if let Some(defense) = experiment.defense.get_mut(index) {
-                method_form(ui, t, state, &kinds, defense);
-            }
-            let mut values = as_map(&experiment.defender);
-            if form::show(ui, "defender", &state.forms.defender, &mut values, &[])
-                && let Some(defender) = from_map(values, &[])
-            {
-                experiment.defender = defender;
-            }
-            if ui.button("Remove this defense").clicked() {
-                experiment.defense.remove(index);
-                lab.step = Step::Training;
-            }
-        }),
+        Step::Defense(index) => defense::show(ui, t, state, lab, experiment, index),
     }
 }
 

@@ -169,6 +169,7 @@ fn left(ui: &mut Ui, t: &Tokens, job: &JobView, height: f32, requests: &Requests
                     ui.add(egui::Label::new(theme::strong(conclusion)).wrap());
                 }
                 ScrollArea::horizontal().show(ui, |ui| views::results_table(ui, &job.results));
+                views::results_note(ui, &job.results);
                 if let Some(folder) = job.folder.as_ref().filter(|_| has_polarizer(job)) {
                     let command = UserCommand::LookThrough;
                     let help = "The layer that repairs this model: what it holds back, and a dial that turns it";
@@ -197,7 +198,11 @@ fn right(ui: &mut Ui, t: &Tokens, job: &JobView, watch: &mut Watch, height: f32)
         // The newest values; once there is a table it says more.
         if job.results.is_empty() {
             ui.columns(3, |columns| {
-                for (ui, metric) in columns.iter_mut().zip(["acc", "asr", "ra"]) {
+                // Where labels are mapped back, ASR would look harmless whatever happens.
+                let newest =
+                    |metric: &str| job.curves.stretches(metric).last().and_then(|points| Some(points.last()?[0]));
+                let wins = if newest("rar").is_some_and(|at| Some(at) == newest("asr")) { "rar" } else { "asr" };
+                for (ui, metric) in columns.iter_mut().zip(["acc", wins, "ra"]) {
                     let (name, meaning) = metric_title(metric);
                     let value = job.curves.last(metric).map_or_else(|| "\u{2013}".to_owned(), words::percent);
                     widgets::metric_card(ui, metric_role(metric), name, &value, &meaning);

@@ -9,19 +9,23 @@ use egui::{RichText, Ui, vec2};
 use egui_plot::{GridMark, HoverPosition, Line, Plot, PlotPoint, Points, Text, VLine};
 
 /// Rates in the order in which they are drawn and named.
-const RATES: [&str; 5] = ["acc", "asr", "ra", "cross", FOOLED];
+const RATES: [&str; 6] = ["acc", "asr", "ra", "cross", "rar", FOOLED];
 /// How often the attacker's own network is mistaken, while a trigger is made.
 const FOOLED: &str = "fooled";
-/// Measured for few attacks only; then they have no place in the legend.
-const RARE: [&str; 2] = ["cross", FOOLED];
+/// Measured for few attacks and defenses only; else they have no place in the legend.
+const RARE: [&str; 3] = ["cross", "rar", FOOLED];
+/// The same rates of a network without the stamp and the label map that belong to it: thin lines in the same colours.
+const BARE: [&str; 3] = ["bare-acc", "bare-asr", "bare-ra"];
 pub const LEARNING_RATE: &str = "learning-rate";
+const BARE_MEANING: &str = "Of the network alone, without its defensive stamp and without mapping its answers back.";
 
 /// The colour of a metric is its role; the same everywhere.
 pub fn metric_role(metric: &str) -> Role {
     match metric {
-        "acc" | "train_acc" => Role::Clean,
-        "asr" => Role::Attacked,
-        "ra" => Role::Repaired,
+        "acc" | "train_acc" | "bare-acc" => Role::Clean,
+        "asr" | "bare-asr" => Role::Attacked,
+        "ra" | "bare-ra" => Role::Repaired,
+        "rar" => Role::Target,
         _ => Role::Other,
     }
 }
@@ -33,6 +37,9 @@ pub fn metric_title(id: &str) -> (&'static str, String) {
         None if id == FOOLED => {
             ("Fooled", "The share of pictures that fool the attacker's own network while a trigger is made.".to_owned())
         }
+        None if id == "bare-acc" => ("bare ACC", BARE_MEANING.to_owned()),
+        None if id == "bare-asr" => ("bare ASR", BARE_MEANING.to_owned()),
+        None if id == "bare-ra" => ("bare RA", BARE_MEANING.to_owned()),
         None if id == LEARNING_RATE => ("Learning rate", "How far one step of training goes.".to_owned()),
         None => ("Loss", "What training makes small.".to_owned()),
     }
@@ -73,7 +80,11 @@ fn heading(ui: &mut Ui, text: &str, description: &str, curves: &Curves, metrics:
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Figure, true, format!("{text} {description}")));
         response.on_hover_text(description);
     };
+    let with_bare = metrics.len() > 1 && BARE.iter().any(|metric| curves.last(metric).is_some());
     let legend = |ui: &mut Ui| {
+        if with_bare {
+            ui.label(RichText::new("thin: bare").size(t.small).color(t.text_weak)).on_hover_text(BARE_MEANING);
+        }
         for metric in metrics.iter().rev() {
             if RARE.contains(metric) && curves.last(metric).is_none() {
                 continue;
@@ -102,6 +113,7 @@ fn legend_entry(ui: &mut Ui, t: &Tokens, metric: &str, last: Option<f64>) {
 fn rates_description(curves: &Curves) -> String {
     let said: Vec<_> = RATES
         .iter()
+        .chain(&BARE)
         .filter_map(|metric| {
             let first = *curves.stretches(metric).first()?.first()?;
             let last = curves.last(metric)?;
@@ -178,14 +190,16 @@ fn rates_plot(ui: &mut Ui, t: &Tokens, curves: &Curves, height: f32) {
         .x_axis_formatter(|_: GridMark, _: &_| String::new())
         .label_formatter(|position: &HoverPosition<'_>| match position {
             HoverPosition::NearDataPoint { plot_name, position, .. } if !plot_name.is_empty() => {
-                let name = plot_name.split(' ').next().unwrap_or_default();
+                let name = plot_name
+                    .rsplit_once(' ')
+                    .map_or("", |(name, _)| name.trim_end_matches(|c: char| c.is_ascii_digit() || ". ".contains(c)));
                 Some(format!("{name} {}\nepoch {:.1}", words::percent(position.y), position.x))
             }
             _ => None,
         });
     plot.show(ui, |plot| {
         phase_lines(plot, t, curves.phases(), Some(1.0));
-        for metric in RATES {
+        for metric in BARE.into_iter().chain(RATES) {
             if let Some(last) = curves.last(metric) {
                 let name = format!("{} {}", metric_title(metric).0, words::percent(last));
                 draw_series(plot, t, curves, metric, &name);
@@ -227,17 +241,21 @@ fn significant(value: f64) -> String {
 /// One line per phase under one name, and a mark at the newest point.
 fn draw_series<'a>(plot: &mut egui_plot::PlotUi<'a>, t: &Tokens, curves: &Curves, metric: &str, name: &str) {
     let role = metric_role(metric);
+    // Thin and without a mark: it is beside the point, and six lines would fight.
+    let bare = BARE.contains(&metric);
+    let (colour, width) =
+        if bare { (t.role(role).gamma_multiply(0.6), t.stroke * 0.5) } else { (t.role(role), t.stroke) };
     let stretches = curves.stretches(metric);
     let newest = stretches.last().and_then(|points| points.last().copied());
     for points in stretches {
         if points.len() == 1 {
             // A phase that was measured once has no line, only its mark.
-            plot.points(Points::new(name, points).color(t.role(role)).shape(theme::mark(role)).radius(t.stroke * 2.2));
+            plot.points(Points::new(name, points).color(colour).shape(theme::mark(role)).radius(t.stroke * 2.2));
         } else {
-            plot.line(Line::new(name, points).color(t.role(role)).width(t.stroke).style(theme::line_style(role)));
+            plot.line(Line::new(name, points).color(colour).width(width).style(theme::line_style(role)));
         }
     }
-    if let Some(point) = newest {
+    if let Some(point) = newest.filter(|_| !bare) {
         let mark = Points::new(name, vec![point]).color(t.role(role)).shape(theme::mark(role)).radius(t.stroke * 2.2);
         plot.points(mark.allow_hover(false));
     }

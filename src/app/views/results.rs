@@ -3,6 +3,7 @@
 use super::metric_title;
 use crate::app::theme;
 use crate::app::words;
+use crate::experiment::metric::MAPPED_BACK;
 use crate::run::ResultRow;
 use egui::{RichText, Ui};
 
@@ -14,9 +15,12 @@ pub fn results_table(ui: &mut Ui, rows: &[ResultRow]) {
     };
     // Few attacks have a disturbance to be right about.
     let with_cross = rows.iter().any(|row| row.scores.cross.is_some());
-    let head = ["acc", "asr", "ra"].into_iter().chain(with_cross.then_some("cross")).chain(["der"]);
+    // Only models that map their answers back have a residual attack rate.
+    let with_rar = rows.iter().any(|row| row.scores.rar.is_some());
+    let rare = with_cross.then_some("cross").into_iter().chain(with_rar.then_some("rar"));
+    let head = ["acc", "asr", "ra"].into_iter().chain(rare).chain(["der"]);
     egui::Grid::new("results")
-        .num_columns(5 + usize::from(with_cross))
+        .num_columns(5 + usize::from(with_cross) + usize::from(with_rar))
         .striped(true)
         .spacing([t.pad * 1.6, t.gap * 0.6])
         .show(ui, |ui| {
@@ -46,13 +50,28 @@ pub fn results_table(ui: &mut Ui, rows: &[ResultRow]) {
                 if with_cross {
                     cell(ui, now.cross, before.cross.filter(|_| index > 0));
                 }
+                if with_rar {
+                    let floor = now.rar_floor.map(|floor| format!("of a perfect model: {}", words::percent(floor)));
+                    cell(ui, now.rar, None).on_hover_text(floor.unwrap_or_else(|| "Not measured".to_owned()));
+                }
                 cell(ui, row.der, None);
                 ui.end_row();
             }
         });
 }
 
-fn cell(ui: &mut Ui, value: Option<f64>, before: Option<f64>) {
+/// What to know about models that map their answers back; below the table, as wide as there is room.
+pub fn results_note(ui: &mut Ui, rows: &[ResultRow]) {
+    let t = theme::of(ui);
+    for row in rows.iter().filter(|row| row.scores.rar.is_some()) {
+        let [rar, floor] =
+            [row.scores.rar, row.scores.rar_floor].map(|share| share.map_or_else(String::new, words::percent));
+        let text = format!("{}: RAR {rar}, of a perfect model {floor}. {MAPPED_BACK}", row.title);
+        ui.add(egui::Label::new(RichText::new(text).size(t.small).color(t.text_weak)).wrap());
+    }
+}
+
+fn cell(ui: &mut Ui, value: Option<f64>, before: Option<f64>) -> egui::Response {
     let t = theme::of(ui);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = t.gap * 0.7;
@@ -67,5 +86,6 @@ fn cell(ui: &mut Ui, value: Option<f64>, before: Option<f64>) {
                 ui.label(RichText::new("\u{2013}").color(t.text_weak)).on_hover_text("Not measured");
             }
         }
-    });
+    })
+    .response
 }

@@ -16,7 +16,7 @@
 use super::passes::{CleanBatch, Learner, Means, Passes};
 use crate::data::{Augment, pictures};
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
-use crate::experiment::method::{Kind as MethodKind, Method, defaults_of, schema_of};
+use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result};
 use crate::nets::model::forward;
 use crate::nets::training::Sgd;
@@ -94,7 +94,7 @@ pub static ENTRY: Entry = Entry {
                zero.\n\nThe threshold decides everything: look at the sorted mask values and at the accuracy that each \
                cut costs. Clean models have low mask values too, so something is always pruned.",
         paper: "Wu, Wang: Adversarial Neuron Pruning Purifies Backdoored Deep Models. NeurIPS, 2021",
-        properties: &[],
+        properties: &[Property::NeedsClean, Property::NeedsBatchNorm, Property::NeedsGradients],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },

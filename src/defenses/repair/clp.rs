@@ -16,7 +16,7 @@
 
 use crate::data::pictures;
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
-use crate::experiment::method::{Kind as MethodKind, Method, defaults_of, schema_of};
+use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result};
 use crate::nets::layers::BATCH_NORM_EPSILON;
 use crate::nets::training::fit::AfterEpoch;
@@ -63,7 +63,7 @@ pub static ENTRY: Entry = Entry {
                few channels, and fails where it is spread over many (Blended, WaNet) or the attacker kept the weights \
                small. Clean models have sensitive channels too, so some accuracy is always lost at small u.",
         paper: "Zheng, Tang, Li, Liu: Data-free Backdoor Removal Based on Channel Lipschitzness. ECCV, 2022",
-        properties: &[],
+        properties: &[Property::NeedsBatchNorm],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },

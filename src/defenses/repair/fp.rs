@@ -11,7 +11,7 @@
 use super::passes::{CleanBatch, Learner, Means, Passes};
 use crate::data::{Augment, Dataset, Rows};
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
-use crate::experiment::method::{Kind as MethodKind, Method, defaults_of, schema_of};
+use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result};
 use crate::nets::model::forward;
 use crate::nets::training::Sgd;
@@ -86,7 +86,7 @@ pub static ENTRY: Entry = Entry {
                stamped pictures are still misclassified, only differently.",
         paper: "Liu, Dolan-Gavitt, Garg: Fine-Pruning: Defending Against Backdooring Attacks on Deep Neural Networks. \
                 RAID, 2018",
-        properties: &[],
+        properties: &[Property::NeedsClean, Property::NeedsSites, Property::NeedsGradients],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },

@@ -5,7 +5,7 @@
 //! with the cosine ending where the training ends.
 
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
-use crate::experiment::method::{Kind, Method, defaults_of, schema_of};
+use crate::experiment::method::{Kind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Precision, Schedule, Train};
 use crate::nets::training::fit::{AfterEpoch, Fit, Round, fit};
 use crate::nets::{Mode, Model};
@@ -75,7 +75,7 @@ pub static ENTRY: Entry = Entry {
                from 95 % to 1.5 % attack success) and leaves entangled ones in place (Blended: 96 %). \"Removed\" only \
                means \"not expressed\": such models can often be attacked again cheaply.",
         paper: "baseline of BackdoorBench (Wu et al., NeurIPS 2022 Datasets and Benchmarks)",
-        properties: &[],
+        properties: &[Property::NeedsClean, Property::NeedsGradients],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },

@@ -16,7 +16,7 @@
 use super::passes::{CleanBatch, Learner, Means, Passes};
 use crate::data::Augment;
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
-use crate::experiment::method::{Kind as MethodKind, Method, defaults_of, schema_of};
+use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Result};
 use crate::nets::model::forward;
 use crate::nets::training::Sgd;
@@ -117,7 +117,7 @@ pub static ENTRY: Entry = Entry {
                sooner. The reference's learning rate swings: it falls to zero in 100 steps and rises again.",
         paper: "Zhu, Wei, Shen, Fan, Wu: Enhancing Fine-Tuning Based Backdoor Defense with Sharpness-Aware \
                 Minimization. ICCV, 2023",
-        properties: &[],
+        properties: &[Property::NeedsClean, Property::NeedsGradients],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },

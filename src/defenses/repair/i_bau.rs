@@ -16,7 +16,7 @@
 use super::passes::{CleanBatch, Learner, Means, Passes};
 use crate::data::{Augment, pictures, rgba_from_pixels};
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
-use crate::experiment::method::{Kind as MethodKind, Method, defaults_of, schema_of};
+use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Result};
 use crate::nets::layers::channels_last;
 use crate::nets::model::forward;
@@ -89,7 +89,7 @@ pub static ENTRY: Entry = Entry {
                chance. Look at the perturbation: it often resembles the trigger.",
         paper: "Zeng, Chen, Park, Mao, Jin, Jia: Adversarial Unlearning of Backdoors via Implicit Hypergradient. ICLR, \
                 2022",
-        properties: &[],
+        properties: &[Property::NeedsClean, Property::NeedsGradients],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },

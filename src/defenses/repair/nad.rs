@@ -18,7 +18,7 @@ use super::ft;
 use super::passes::{CleanBatch, Learner, Means, Passes};
 use crate::data::Augment;
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
-use crate::experiment::method::{Kind as MethodKind, Method, defaults_of, schema_of};
+use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result};
 use crate::nets::model::forward;
 use crate::nets::training::Sgd;
@@ -91,7 +91,7 @@ pub static ENTRY: Entry = Entry {
                forgotten, the student keeps: on Blended and SSBA plain fine-tuning fails, and so does NAD.",
         paper: "Li, Lyu, Koren, Lyu, Li, Ma: Neural Attention Distillation: Erasing Backdoor Triggers from Deep Neural \
                 Networks. ICLR, 2021",
-        properties: &[],
+        properties: &[Property::NeedsClean, Property::NeedsSites, Property::NeedsGradients],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },

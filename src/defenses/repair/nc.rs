@@ -19,7 +19,7 @@
 use crate::data::augment::{to_u8, unit};
 use crate::data::{Card, Dataset, pictures};
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
-use crate::experiment::method::{Kind as MethodKind, Method, defaults_of, schema_of};
+use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Precision, Result, Schedule, Train};
 use crate::nets::layers::channels_last;
 use crate::nets::training::fit::{AfterEpoch, Fit, Round, fit};
@@ -104,7 +104,7 @@ pub static ENTRY: Entry = Entry {
                and the model is left alone. With fewer than five classes the index means little.",
         paper: "Wang, Yao, Shan, Li, Viswanath, Zheng, Zhao: Neural Cleanse: Identifying and Mitigating Backdoor Attacks \
                 in Neural Networks. IEEE Symposium on Security and Privacy, 2019",
-        properties: &[],
+        properties: &[Property::NeedsClean, Property::NeedsGradients],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },

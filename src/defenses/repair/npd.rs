@@ -18,7 +18,7 @@
 use super::passes::{CleanBatch, Learner, Means, Passes};
 use crate::data::Augment;
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
-use crate::experiment::method::{Kind as MethodKind, Method, defaults_of, schema_of};
+use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result, Schedule};
 use crate::nets::plug::{Layer, Plug, PlugHook};
 use crate::nets::training::Sgd;
@@ -128,7 +128,7 @@ pub static ENTRY: Entry = Entry {
                that differ most between clean and stamped pictures.",
         paper: "Zhu, Wei, Zha, Wu: Neural Polarizer: A Lightweight and Effective Backdoor Defense via Purifying \
                 Poisoned Features. NeurIPS 2023 (arXiv 2306.16697)",
-        properties: &[],
+        properties: &[Property::NeedsClean, Property::NeedsSites, Property::NeedsGradients],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },

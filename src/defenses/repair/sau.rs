@@ -18,7 +18,7 @@
 use super::passes::{CleanBatch, Learner, Means, Passes};
 use crate::data::Augment;
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
-use crate::experiment::method::{Kind as MethodKind, Method, defaults_of, schema_of};
+use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Result};
 use crate::nets::layers::channels_last;
 use crate::nets::model::forward;
@@ -121,7 +121,7 @@ pub static ENTRY: Entry = Entry {
                that stamped pictures are still misclassified, only differently.",
         paper: "Wei, Zhang, Zha, Wu: Shared Adversarial Unlearning: Backdoor Mitigation by Unlearning Shared \
                 Adversarial Examples. NeurIPS, 2023 (arXiv 2307.10562)",
-        properties: &[],
+        properties: &[Property::NeedsClean, Property::NeedsGradients],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },

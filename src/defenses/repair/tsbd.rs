@@ -20,7 +20,7 @@ use super::passes::{CleanBatch, Learner, Means, Passes};
 use crate::data::Augment;
 use crate::data::augment::unit;
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
-use crate::experiment::method::{Kind as MethodKind, Method, defaults_of, schema_of};
+use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result};
 use crate::nets::model::forward;
 use crate::nets::training::Sgd;
@@ -109,7 +109,7 @@ pub static ENTRY: Entry = Entry {
                accuracy. Compare alpha 0.7 with alpha 0, which is plain fine-tuning.",
         paper: "Lin, Liu, Wei, Li, Xiong: Unveiling and Mitigating Backdoor Vulnerabilities based on Unlearning Weight \
                 Changes and Backdoor Activeness. NeurIPS, 2024 (arXiv 2405.20291)",
-        properties: &[],
+        properties: &[Property::NeedsClean, Property::NeedsGradients],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },

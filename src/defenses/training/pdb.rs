@@ -21,7 +21,7 @@
 use crate::data::augment::{turn, unit};
 use crate::data::{Augment, Card, Dataset};
 use crate::defenses::{Defense, Entry, TrainingData, TrainingDefense, parse};
-use crate::experiment::method::{Kind as MethodKind, Method, defaults_of, schema_of};
+use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Result, Train};
 use crate::nets::door::stamped;
 use crate::nets::layers::channels_last;
@@ -97,8 +97,8 @@ pub static ENTRY: Entry = Entry {
     method: Method {
         id: "pdb",
         kind: MethodKind::Training,
-        name: "Proactive defensive backdoor (PDB)",
-        one_line: "The defender plants a stronger trigger of his own, and undoes at use what it does to labels.",
+        name: "PDB",
+        one_line: "Proactive defensive backdoor: the defender plants a trigger of his own and undoes what it does to labels.",
         page: "Nobody looks for the poison. Whoever trains the network stamps the pictures of a small clean set with a \
                secret trigger, moves their labels on by one class, and mixes five copies of them into the training set. In \
                use every picture gets this stamp and the answer is moved back by one class. The stamp is twice as bright \
@@ -110,7 +110,7 @@ pub static ENTRY: Entry = Entry {
                whether pictures are recognised again. An attack that lies under the stamp is simply painted over.",
         paper: "Wei, Zha, Wu: Mitigating Backdoor Attack by Injecting Proactive Defensive Backdoor. NeurIPS 2024 (arXiv \
                 2405.16112)",
-        properties: &[],
+        properties: &[Property::NeedsTrainingSet, Property::NeedsClean, Property::NeedsGradients],
         schema: schema_of::<Options>,
         defaults: defaults_of::<Options>,
     },

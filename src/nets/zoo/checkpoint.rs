@@ -98,6 +98,10 @@ impl Network for Checkpoint {
         self.network().architecture()
     }
 
+    fn has_weights(&self) -> bool {
+        self.network().has_weights()
+    }
+
     fn initial(&self, _: u64) -> Result<Params> {
         Ok(self.model.params.deep_clone())
     }

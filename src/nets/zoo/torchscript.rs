@@ -88,6 +88,10 @@ impl Network for TorchScript {
         &self.architecture
     }
 
+    fn has_weights(&self) -> bool {
+        false
+    }
+
     fn initial(&self, _: u64) -> Result<Params> {
         // Its weights are inside of the module.
         Ok(Params::new())

@@ -10,7 +10,9 @@ use crate::app::{widgets, words};
 use crate::experiment::metric;
 use egui::{CornerRadius, RichText, Sense, Ui, WidgetInfo, vec2};
 
-const METRICS: [&str; 4] = ["acc", "asr", "ra", "der"];
+const METRICS: [&str; 5] = ["acc", "asr", "ra", RAR, "der"];
+/// Only models that map their answers back have it.
+const RAR: &str = "rar";
 
 pub fn show(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns, requests: &Requests) {
     theme::card(t).show(ui, |ui| {
@@ -18,10 +20,15 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns, requests: 
         heading(ui, t, "Results", &sentence(state), |ui| {
             widgets::export_button(ui, requests, "Results side by side");
         });
-        for metric in METRICS {
+        let results = || state.comparison.columns().iter().filter_map(|column| state.comparison.result(column));
+        let mapped_back = results().any(|row| row.scores.rar.is_some());
+        for metric in METRICS.into_iter().filter(|metric| mapped_back || *metric != RAR) {
             row(ui, t, state, columns, metric);
         }
         counts(ui, t, state, columns);
+        if mapped_back {
+            ui.add(egui::Label::new(RichText::new(metric::MAPPED_BACK).size(t.small).color(t.text_weak)).wrap());
+        }
     });
 }
 
@@ -130,7 +137,7 @@ fn sentence(state: &State) -> String {
     let names = state.compared_names();
     let named = comparison.columns().iter().zip(names).filter_map(|(column, name)| {
         let row = comparison.result(column)?;
-        Some((format!("{name} · {}", row.title), row.scores.asr?, row.scores.acc))
+        Some((format!("{name} · {}", row.title), row.scores.trigger_wins()?, row.scores.acc))
     });
     let named: Vec<_> = named.collect();
     let least = named.iter().min_by(|a, b| a.1.total_cmp(&b.1));

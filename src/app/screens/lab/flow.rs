@@ -1,13 +1,12 @@
 //! The flow: data, network, attack, training, defenses, as cards from left to right.
 
-use super::{Lab, Step};
+use super::{Lab, Step, defense};
 use crate::app::state::State;
 use crate::app::theme::{self, Role, Tokens};
 use crate::app::words;
+use crate::experiment::Pick;
 use crate::experiment::spec::Experiment;
-use crate::experiment::{Kind, Pick};
 use egui::{CornerRadius, RichText, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
-use serde_json::Map;
 
 /// More would not fit into a comparison that anybody reads.
 const MOST_DEFENSES: usize = 12;
@@ -50,13 +49,12 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: &
             ui.add_space(t.gap);
             let button = egui::Button::new("Add defense").wrap().min_size(vec2(add, size.y));
             let full = experiment.defense.len() >= MOST_DEFENSES;
-            let repair = state.methods.iter().find(|method| method.kind == Kind::Repair);
-            let can_add = !full && repair.is_some();
-            let response = ui.add_enabled(can_add, button);
-            if let Some(method) = repair
-                && response.on_hover_text("Each defense starts from the same attacked model").clicked()
+            let response = ui.add_enabled(!full, button);
+            let help = "Repairs start from the same attacked model; a defense that trains gets the same poisoned data";
+            if response.on_hover_text(help).clicked()
+                && let Some(pick) = defense::first_suitable(state)
             {
-                experiment.defense.push(Pick { id: method.id.to_owned(), options: Map::new() });
+                experiment.defense.push(pick);
                 lab.step = Step::Defense(experiment.defense.len() - 1);
             }
         });

@@ -55,6 +55,7 @@ pub fn show(ui: &mut Ui, state: &State, run: &RunRow, details: &mut RunDetails, 
             if !run.results.is_empty() {
                 ui.add_space(t.gap * 0.5);
                 ScrollArea::horizontal().id_salt("run results").show(ui, |ui| views::results_table(ui, &run.results));
+                views::results_note(ui, &run.results);
             }
         });
     });
