@@ -76,10 +76,12 @@ impl Watched {
         let shown = self.stamped.borrow();
         let clean = judge.answers(model, &self.rows, false, kind)?;
         let stamped = judge.answers(model, &self.rows, true, kind)?;
+        let map = model.label_map().unwrap_or_default();
+        let comes_out = |wanted: i64| map.iter().position(|&said| said == wanted).unwrap_or(wanted as usize);
         let picture = |(index, (clean, stamped)): (usize, (i64, i64))| WatchedPicture {
             row: self.rows[index] as usize,
             label: self.labels[index] as usize,
-            wanted: self.wanted[index] as usize,
+            wanted: comes_out(self.wanted[index]),
             clean: self.clean[index].clone(),
             stamped: shown[index].clone(),
             clean_answer: clean as usize,
@@ -150,6 +152,8 @@ pub fn sheet(pictures: &[WatchedPicture]) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nets::plug::Plug;
+    use crate::nets::{InputSpec, zoo};
 
     #[test]
     fn watched_pictures_are_spread_over_the_classes() {
@@ -158,6 +162,37 @@ mod tests {
         let chosen = spread(&rows, &labels);
         assert_eq!(chosen, [0, 20, 40, 60, 80, 1, 21, 41, 61, 81, 2, 22]);
         assert_eq!(spread(&[3, 4], &labels), [3, 4]);
+    }
+
+    struct White;
+
+    impl crate::data::Trigger for White {
+        fn apply(&self, pixels: &Tensor, _: &[i64]) -> Result<Tensor> {
+            Ok(pixels.ones_like() * 255)
+        }
+    }
+
+    #[test]
+    fn an_attack_that_wins_is_seen_behind_a_label_map() {
+        let input = InputSpec { height: 8, width: 8, mean: [0.0; 3], std: [1.0; 3], classes: 10 };
+        let network = zoo::build("small-resnet", &serde_json::json!({"width": 4}), input).unwrap();
+        let mut params = network.initial(1).unwrap();
+        // It always says class 2, which the map turns into class 1.
+        params.insert("linear.weight", Tensor::zeros([10, 16], tch::kind::FLOAT_CPU));
+        params.insert("linear.bias", Tensor::eye(10, tch::kind::FLOAT_CPU).get(2));
+        let order: Vec<i64> = (0..10).map(|class| (class + 1) % 10).collect();
+        let plugs = vec![Plug::permute(&order)];
+        let model = Model { plugs, ..Model::new(std::rc::Rc::from(network), params) };
+        let (test, poison) =
+            (crate::data::tests::striped(40), crate::experiment::Poison { target: 2, ..Default::default() });
+        let judge = Judge { test: &test, attack: Some((&White, &poison)) };
+        let watched = Watched::choose(&judge).unwrap().unwrap();
+        for picture in watched.look(&judge, &model, Kind::Float).unwrap() {
+            assert_eq!((picture.wanted, picture.stamped_answer), (1, 1));
+            assert_eq!(picture.is_fooled(), picture.label != 1, "a picture of class 1 is right");
+        }
+        let bare = watched.look(&judge, &model.bare(), Kind::Float).unwrap();
+        assert!(bare.iter().all(|picture| picture.wanted == 2 && picture.is_fooled()));
     }
 
     #[test]

@@ -138,12 +138,20 @@ pub struct Confusion {
 pub struct WatchedPicture {
     pub row: usize,
     pub label: usize,
-    /// What the attacker wants the stamped picture to be taken for.
+    /// What the attacker wants the stamped picture to be taken for; where the model maps its answers back, what comes out
+    /// of that.
     pub wanted: usize,
     pub clean: Arc<Rgba>,
     pub stamped: Arc<Rgba>,
     pub clean_answer: usize,
     pub stamped_answer: usize,
+}
+
+impl WatchedPicture {
+    /// The trigger wins, and the answer is not right by chance.
+    pub fn is_fooled(&self) -> bool {
+        self.stamped_answer == self.wanted && self.stamped_answer != self.label
+    }
 }
 
 /// Where a job is; newest wins.
