@@ -255,7 +255,9 @@ fn main() -> Result<(), String> {
             "manage" => manage(&mut studio),
             "defenses" => defenses(&wish),
             other => {
-                return Err(format!("scenes of {other} cannot be drawn alone; known are fairness, manage and defenses"));
+                return Err(format!(
+                    "scenes of {other} cannot be drawn alone; known are fairness, manage and defenses"
+                ));
             }
         }
         return Ok(());
