@@ -480,8 +480,9 @@ fn poisoned_set(studio: &mut Studio<'_>) {
     studio.shoot("export-poison-behind");
     let sent = studio.script.0.borrow().sent.last().cloned();
     if let Some(Command::ExportPoison { job, .. }) = sent {
-        let done = Event::Job(job, JobEvent::Finished(Ending::Done));
-        studio.script.0.borrow_mut().events.push_back(done);
+        let words = "5000 stamped training pictures of 50000 and 9000 stamped test pictures of 10000".to_owned();
+        let events = [JobEvent::Note(words), JobEvent::Finished(Ending::Done)];
+        studio.script.0.borrow_mut().events.extend(events.map(|event| Event::Job(job, event)));
         studio.harness.run_steps(4);
     }
     studio.shoot("export-poison-done");

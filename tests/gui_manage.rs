@@ -465,8 +465,9 @@ fn the_poisoned_set_of_a_run_is_exported() {
     assert_eq!(orders(&script).last().unwrap(), &format!("export Everything to {}", out.display()));
     assert_shows(&window, "Poisoned set: 120 of 4,000 pictures");
     std::fs::create_dir(&out).unwrap();
+    tell(&mut window, JobEvent::Note("100 stamped test pictures of 200".to_owned()));
     tell(&mut window, JobEvent::Finished(Ending::Done));
-    assert_shows(&window, &format!("Saved as {}.", out.display()));
+    assert_shows(&window, &format!("Saved as {}: 100 stamped test pictures of 200.", out.display()));
     assert_shows(&window, "Open folder");
     assert!(state(&window).poison_export.is_none());
 

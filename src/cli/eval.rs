@@ -16,7 +16,7 @@ pub struct Arguments {
     /// The data set: a file or folder of a known format, or `fashion-mini`. Its test part is used.
     #[arg(long)]
     data: String,
-    /// The trigger: a run folder, a TOML with [attack] and [poison], or a picture of the patch.
+    /// The trigger: a run folder, an exported poisoned set, a TOML with [attack] and [poison], or a picture of the patch.
     #[arg(long)]
     trigger: Option<PathBuf>,
     /// Target class of a trigger given as a picture.

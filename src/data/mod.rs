@@ -16,6 +16,7 @@ pub(crate) use sources::available_memory;
 use crate::experiment::Result;
 use crate::run::event::Rgba;
 use serde::{Deserialize, Serialize};
+use std::cell::OnceCell;
 use tch::Tensor;
 
 /// What a data set is.
@@ -48,6 +49,8 @@ pub struct Memory {
     /// u8, `[N, 3, H, W]`, on the processor.
     pub pixels: Tensor,
     pub labels: Vec<i64>,
+    /// Mean and deviation of each channel, once somebody has asked (see `sources::statistics`).
+    moments: OnceCell<([f64; 3], [f64; 3])>,
 }
 
 /// Pictures and labels; rows may be made on the fly.
@@ -108,7 +111,7 @@ impl Memory {
         let shape = [labels.len() as i64, card.channels as i64, card.height as i64, card.width as i64];
         let tensor = Tensor::from_data_size(pixels, &shape, tch::Kind::Uint8);
         let pixels = if card.channels == 1 { tensor.repeat([1, 3, 1, 1]) } else { tensor };
-        Ok(Self { card, pixels, labels })
+        Ok(Self { card, pixels, labels, moments: OnceCell::new() })
     }
 }
 

@@ -97,10 +97,13 @@ fn help(format: Format) -> &'static str {
         Format::Csv => "The numbers, for a spreadsheet",
         Format::Safetensors => "Weights, rows and scales of the model, with the point that is shown",
         Format::StampedPictures => {
-            "The stamped pictures of the training and the test set, and the clean twins of those in the training set. To \
-             train on it, the data set must be where it was."
+            "The stamped pictures of the training and the test set, and the clean twins of those in the training set. Drop \
+             the folder on this window to train on it; the data set must then be where it is now."
         }
-        Format::AllPictures => "All pictures, stamped and clean: a data set that stands alone, anywhere.",
+        Format::AllPictures => {
+            "All pictures, stamped and clean: a data set that stands alone, anywhere. Drop the folder on this window to \
+             train on it."
+        }
         Format::TestPictures => {
             "The stamped test pictures. This attack stamps its training pictures anew in every batch, so there is no \
              poisoned training set to keep."
@@ -120,7 +123,7 @@ fn preview(ui: &mut Ui, t: &Tokens, dialog: &ExportDialog, most: f32) {
             ui.add(Label::new(dialog.caption()).wrap());
             ui.add(Label::new(help(format)).wrap());
             let layout = "A folder as BackdoorBench lays it out, lossless, with manifest.csv: row, kind, labels, file and \
-                          clean twin of each picture. `polariscope run FOLDER` trains on it again.";
+                          clean twin of each picture.";
             ui.add(Label::new(RichText::new(layout).color(t.text_weak)).wrap());
         }
         (Some(Content::Figure(figure)), Format::Csv, _) => lines(ui, t, figure.table().csv()),

@@ -28,6 +28,8 @@ pub struct PoisonJob {
     out: PathBuf,
     pub progress: Option<Progress>,
     pub stopping: bool,
+    /// What the engine said about it, such as how many pictures there are.
+    told: String,
 }
 
 impl PoisonJob {
@@ -105,7 +107,7 @@ impl State {
         match sent {
             Ok(()) => {
                 self.next_job += 1;
-                self.poison_export = Some(PoisonJob { id, out, progress: None, stopping: false });
+                self.poison_export = Some(PoisonJob { id, out, progress: None, stopping: false, told: String::new() });
             }
             Err(problem) => self.on_export(ExportFetched::Saved(Err(problem))),
         }
@@ -131,10 +133,18 @@ impl State {
     }
 
     pub(in crate::app) fn on_poison_event(&mut self, event: JobEvent) {
-        let JobEvent::Finished(ending) = event else { return };
-        let Some(export) = self.poison_export.take() else { return };
+        let ending = match (event, &mut self.poison_export) {
+            (JobEvent::Finished(ending), _) => ending,
+            (JobEvent::Note(text), Some(export)) => return export.told = text,
+            _ => return,
+        };
+        let Some(PoisonJob { out, told, .. }) = self.poison_export.take() else { return };
         match ending {
-            Ending::Done => self.on_export(ExportFetched::Saved(Ok(export.out))),
+            Ending::Done => {
+                let words = format!("Saved as {}: {told}.", out.display());
+                self.on_export(ExportFetched::Saved(Ok(out.clone())));
+                self.notices.info_about(words, Some(out), self.now);
+            }
             Ending::Failed(problem) => self.on_export(ExportFetched::Saved(Err(problem))),
             Ending::Stopped { .. } => {
                 if let Some(dialog) = &mut self.export {

@@ -52,8 +52,13 @@ fn bytes(pixels: &tch::Tensor) -> Result<Vec<u8>> {
     Vec::try_from(&pixels.contiguous().view([-1])).map_err(|e| Problem::internal("Cannot read pixels back.").because(e))
 }
 
-/// Mean and standard deviation of each channel, for pixels in 0..=1. Exact: counted, not summed in floats.
+/// Mean and standard deviation of each channel, for pixels in 0..=1. Exact: counted, not summed in floats. Counted once
+/// for each data set: every question about a draft wants to know them.
 pub fn statistics(data: &Memory) -> ([f64; 3], [f64; 3]) {
+    *data.moments.get_or_init(|| count_moments(data))
+}
+
+fn count_moments(data: &Memory) -> ([f64; 3], [f64; 3]) {
     const ROWS: i64 = 1024;
     let mut counts = [[0u64; 256]; 3];
     let total = data.labels.len() as i64;
