@@ -77,7 +77,9 @@ impl<'a> Studio<'a> {
         let shelf = Shelf::default();
         if full_shelf {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            *shelf.rows.lock().expect("shelf") = common::runs(now.map(|time| time.as_secs()).unwrap_or_default());
+            let mut rows = common::runs(now.map(|time| time.as_secs()).unwrap_or_default());
+            rows.push(common::fair_run());
+            *shelf.rows.lock().expect("shelf") = rows;
             *shelf.results.lock().expect("shelf") = common::results();
         }
         Self::with(wish, shelf)
@@ -415,9 +417,30 @@ fn fairness(studio: &mut Studio<'_>) {
     fair(studio, FairChange::Fit);
     studio.press("Data and model");
     studio.shoot("fairness-two");
+    let mut experiment = studio.harness.state().state().fairness.experiment.clone();
+    experiment.table.sensitive.extend(["householdsize".to_owned(), "medFamInc".to_owned()]);
+    fair(studio, FairChange::Experiment(Box::new(experiment)));
+    fair(studio, FairChange::Fit);
+    studio.shoot("fairness-four");
+    studio.harness.get_by_label("Show: Groups").click_accesskit();
+    let notes = studio.harness.state().state().fairness.course.as_ref().map_or(0, |course| course.fit.notes.len());
+    studio.press(&format!("{notes} remarks"));
+    studio.shoot("fairness-remarks");
+    studio.press(&format!("{notes} remarks"));
+    studio.harness.get_by_label("Show: People").click_accesskit();
     fair(studio, FairChange::Source("/home/ada/grades.csv".to_owned()));
     studio.shoot("fairness-problem");
     fair(studio, FairChange::Source("communities".to_owned()));
+    let mut experiment = studio.harness.state().state().fairness.experiment.clone();
+    experiment.table.rows = 3;
+    fair(studio, FairChange::Experiment(Box::new(experiment)));
+    fair(studio, FairChange::Fit);
+    studio.shoot("fairness-refused");
+    fair(studio, FairChange::Source("communities".to_owned()));
+    studio.command(UserCommand::Go(Screen::Runs));
+    studio.change(Change::Runs(RunChange::Select(Some(common::fair_run().path))));
+    studio.shoot("runs-fair");
+    studio.change(Change::Runs(RunChange::Select(None)));
 }
 
 /// Runs, their comparison, the palette, the export dialog and Settings.

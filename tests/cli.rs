@@ -458,6 +458,11 @@ fn bad_tables_end_in_problems_and_predictions_in_a_file() {
         assert!(value["problem"]["headline"].as_str().unwrap().contains(words), "{name}: {value}");
         assert!(errors.contains(words) && errors.contains(name), "{errors}");
     }
+    let ids: String = (0..6_000).map(|row| format!("person-{row},{row},{}\n", row % 3)).collect();
+    let (_, value, _) = run("many.csv", format!("group,x,y\n{ids}").as_bytes());
+    let headline = value["problem"]["headline"].as_str().unwrap();
+    assert!(headline.contains("`group` cannot tell groups apart"), "{headline}");
+
     let good = fs::read(place.path("good.csv")).unwrap();
     let (code, _, errors) = run("good.csv", &good);
     assert_eq!(code, 0, "{errors}");

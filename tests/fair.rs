@@ -9,7 +9,7 @@ use polariscope::run::event::{Answer, Command, Ending, Event, JobEvent, JobId, Q
 use polariscope::run::fair::{Dial, FairFit};
 use polariscope::run::handle::{Engine, Shutdown};
 use polariscope::run::index::{Filter, Index};
-use polariscope::run::{RunFolder, State};
+use polariscope::run::{FairRow, RunFolder, State};
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
@@ -159,6 +159,11 @@ fn a_run_leaves_everything_in_its_folder() {
     let row = &index.list(&Filter::default()).unwrap()[0];
     assert_eq!((row.network.as_str(), row.data.as_str(), row.seed), ("fair-regression", "communities", 5));
     assert_eq!(row.state, Some(State::Done));
+    assert!(row.is_fair() && row.results.is_empty());
+    let titles = |rows: &[FairRow]| rows.iter().map(|row| row.title.clone()).collect::<Vec<_>>();
+    assert_eq!(titles(&row.fair), titles(&results.fair));
+    let apart = row.fair[0].test_gap.unwrap() - results.fair[0].test_gap.unwrap();
+    assert!(apart.abs() < 1e-12, "the list knows errors and gaps");
     let report = inspect(&path).unwrap();
     assert!(report.facts.iter().any(|(name, _)| name == "fully fair"), "{report:?}");
     // A second time there is nothing to do.

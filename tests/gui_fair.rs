@@ -11,12 +11,15 @@ use egui::accesskit::Role;
 use egui::{Key, ViewportId};
 use egui_kittest::kittest::{NodeT, Queryable};
 use polariscope::app::command::{Change, Screen};
+use polariscope::app::comparison::CompareChange;
 use polariscope::app::config::{Config, LookChoice, Settings};
 use polariscope::app::export::ExportChange;
 use polariscope::app::fair::{FairChange, Fairness};
+use polariscope::app::run_list::RunChange;
 use polariscope::experiment::Problem;
 use polariscope::run::event::{Command, Question};
 use polariscope::run::fair::Dial;
+use std::sync::Mutex;
 use std::time::Duration;
 
 const HANDLE: &str = "Point on the trade-off curve";
@@ -320,6 +323,25 @@ fn the_engine_writes_the_model_at_the_point_that_is_shown() {
     assert_eq!(dial, Some(Dial::Share(0.8)));
     drop(stage);
     assert_shows(&window, "Saved as /models/fair.safetensors");
+}
+
+#[test]
+fn a_run_of_this_kind_is_listed_with_its_errors_and_gaps() {
+    let run = common::fair_run();
+    let shelf = Shelf { rows: Mutex::new(vec![run.clone()]), ..Shelf::default() };
+    let mut window = open_with(&Script::answering(), shelf, Config::nowhere());
+    go(&mut window, Screen::Runs);
+    window.state().requests().change(Change::Runs(RunChange::Select(Some(run.path.clone()))));
+    settle(&mut window);
+    for words in ["no constraint", "fully fair", "0.290", "0.0109"] {
+        assert_shows(&window, words);
+    }
+    assert!(!shows(&window, "no attack"));
+    // Beside networks it has no place.
+    window.state().requests().change(Change::Compare(CompareChange::Add(run.path)));
+    settle(&mut window);
+    assert_shows(&window, "A fair regression has no network to put beside others.");
+    assert!(window.state().state().comparison.columns().is_empty());
 }
 
 #[test]

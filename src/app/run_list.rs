@@ -242,6 +242,7 @@ mod tests {
             note: String::new(),
             picture: None,
             results: vec![result(Some(1.0)), result(asr_after)],
+            fair: Vec::new(),
         }
     }
 

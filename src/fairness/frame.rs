@@ -116,6 +116,7 @@ impl Frame {
         let sensitive: Result<Vec<Column>> =
             choice.sensitive.iter().map(|name| column(table, choice, name, "table.sensitive")).collect();
         let sensitive = sensitive?;
+        sensitive.iter().try_for_each(groups::check)?;
         let mut features = chosen(table, choice)?;
         features.retain(|column| usable(column, &mut notes));
         for column in std::iter::once(&target).chain(&features).chain(&sensitive) {

@@ -65,19 +65,26 @@ fn word(attribute: &Attribute, value: usize) -> String {
     }
 }
 
+/// Refuses a sensitive column that cannot tell groups apart.
+pub fn check(column: &Column) -> Result<()> {
+    match &column.cells {
+        Cells::Texts(_) => Err(Problem::bad_input(format!("The column `{}` cannot tell groups apart.", column.name))
+            .because("It has too many different texts.")
+            .at("table.sensitive")
+            .remedy("Name a column whose values many people share.")),
+        _ => Ok(()),
+    }
+}
+
 fn attribute(
     column: &Column,
     choice: &TableChoice,
     rows: &[usize],
     notes: &mut Vec<String>,
 ) -> Result<(Attribute, AttributeCodes)> {
-    let refuse = |why: &str| {
-        Err(Problem::bad_input(format!("The column `{}` cannot tell groups apart.", column.name))
-            .because(why)
-            .at("table.sensitive"))
-    };
+    check(column)?;
     match &column.cells {
-        Cells::Texts(_) => refuse("It has too many different texts."),
+        Cells::Texts(_) => Err(Problem::internal("A column of texts was taken for groups.")),
         Cells::Levels { codes, names } => {
             let values: Vec<u32> = rows.iter().map(|&row| codes[row]).collect();
             let two_valued = names.len() == 2;

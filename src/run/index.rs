@@ -2,8 +2,9 @@
 
 use super::folder::{RunFolder, place_for};
 use super::process;
-use super::results::ResultRow;
+use super::results::{FairRow, ResultRow};
 use super::status::State;
+use crate::experiment::fair::FAIR_REGRESSION;
 use crate::experiment::{Problem, Result, Scores, Spec};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, params};
 use std::fs;
@@ -11,13 +12,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Raised whenever the tables change: an index of another version is built anew.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 const TABLES: &str = "
     CREATE TABLE run (
         path TEXT PRIMARY KEY, root TEXT NOT NULL, name TEXT NOT NULL, hash TEXT NOT NULL, state TEXT,
         data TEXT NOT NULL, network TEXT NOT NULL, attack TEXT, defenses TEXT NOT NULL, seed INTEGER NOT NULL,
-        started INTEGER, ended INTEGER, trouble TEXT, note TEXT NOT NULL
+        started INTEGER, ended INTEGER, trouble TEXT, note TEXT NOT NULL, fair TEXT NOT NULL
     ) STRICT;
     CREATE TABLE final_metric (
         run TEXT NOT NULL REFERENCES run(path) ON DELETE CASCADE, position INTEGER NOT NULL, title TEXT NOT NULL,
@@ -84,6 +85,15 @@ pub struct RunRow {
     /// Its first picture.
     pub picture: Option<PathBuf>,
     pub results: Vec<ResultRow>,
+    /// Of a fair regression.
+    pub fair: Vec<FairRow>,
+}
+
+impl RunRow {
+    /// The run fits a fair regression; it has no network and no pictures.
+    pub fn is_fair(&self) -> bool {
+        self.network == FAIR_REGRESSION
+    }
 }
 
 impl Index {
@@ -166,7 +176,7 @@ impl Index {
     fn select(&self, filter: &Filter) -> rusqlite::Result<Vec<RunRow>> {
         let mut statement = self.connection.prepare(
             "SELECT path, name, hash, state, data, network, attack, defenses, seed, started, ended, trouble, note,
-                    (SELECT file FROM picture WHERE run = path ORDER BY position LIMIT 1) FROM run
+                    (SELECT file FROM picture WHERE run = path ORDER BY position LIMIT 1), fair FROM run
              WHERE (?1 IS NULL OR instr(lower(name), lower(?1)) OR instr(lower(path), lower(?1)))
                AND (?2 IS NULL OR root = ?2) AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR data = ?4)
                AND (?5 IS NULL OR network = ?5) AND (?6 IS NULL OR attack = ?6)
@@ -232,6 +242,7 @@ struct Entry {
     ended: Option<u64>,
     trouble: Option<String>,
     results: Vec<ResultRow>,
+    fair: Vec<FairRow>,
     tags: Vec<String>,
     note: String,
     images: Vec<(String, String)>,
@@ -248,6 +259,7 @@ impl Entry {
             ended: None,
             trouble: None,
             results: Vec::new(),
+            fair: Vec::new(),
             tags: Vec::new(),
             note: String::new(),
             images: Vec::new(),
@@ -266,7 +278,8 @@ impl Entry {
         self.started = Some(status.started);
         self.ended = status.ended;
         self.trouble = status.problem.map(|problem| problem.headline);
-        self.results = folder.results()?.unwrap_or_default().rows;
+        let results = folder.results()?.unwrap_or_default();
+        (self.results, self.fair) = (results.rows, results.fair);
         self.tags = folder.tags()?;
         self.note = folder.note()?;
         self.images = folder.images()?.into_iter().map(|image| (image.file, image.caption)).collect();
@@ -286,7 +299,7 @@ impl Entry {
         let defenses: Vec<&str> = backdoor.iter().flat_map(|spec| &spec.defense).map(|pick| pick.id.as_str()).collect();
         to.execute("DELETE FROM run WHERE path = ?1", [&path])?;
         to.execute(
-            "INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            "INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             params![
                 path,
                 root,
@@ -303,6 +316,7 @@ impl Entry {
                 self.ended.map(u64::cast_signed),
                 self.trouble,
                 self.note,
+                serde_json::to_string(&self.fair).unwrap_or_default(),
             ],
         )?;
         for (position, row) in self.results.iter().enumerate() {
@@ -364,6 +378,7 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         tags: Vec::new(),
         note: row.get(12)?,
         results: Vec::new(),
+        fair: serde_json::from_str(&row.get::<_, String>(14)?).unwrap_or_default(),
     })
 }
 

@@ -23,6 +23,6 @@ pub use index::Index;
 pub use journal::Journal;
 pub use poison_plan::PoisonPlan;
 pub use poisoned_set::PoisonedSet;
-pub use results::{ResultRow, Results};
+pub use results::{FairRow, ResultRow, Results};
 pub use status::{State, Status};
 pub use trigger_form::{TriggerForm, WaveShape};

@@ -31,7 +31,7 @@ pub mod hand;
 mod polarizer;
 mod shelf;
 
-pub use shelf::{Shelf, damaged_run, mapped_back, results, runs};
+pub use shelf::{Shelf, damaged_run, fair_run, mapped_back, results, runs};
 
 type Answering = Box<dyn Fn(&Question) -> Result<Answer>>;
 

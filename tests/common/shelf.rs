@@ -2,11 +2,12 @@
 
 use polariscope::app::archive::Archive;
 use polariscope::app::job::{JobState, JobView};
+use polariscope::experiment::fair::FAIR_REGRESSION;
 use polariscope::experiment::{Code, Problem, Result, Scores, check};
 use polariscope::run::bin::Binned;
 use polariscope::run::event::{Ending, MetricPoint, Rgba};
 use polariscope::run::index::RunRow;
-use polariscope::run::{Found, ResultRow, Results, State};
+use polariscope::run::{FairRow, Found, ResultRow, Results, State};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -238,6 +239,7 @@ pub fn runs(now: u64) -> Vec<RunRow> {
             picture: (!scores.is_empty()).then(|| Path::new(&path).join("images/trigger.png")),
             path: path.into(),
             results: results.rows,
+            fair: Vec::new(),
         }
     };
     let mut rows = vec![
@@ -251,6 +253,25 @@ pub fn runs(now: u64) -> Vec<RunRow> {
     rows[0].note = "The one to show first.".into();
     rows[4].trouble = Some("Not enough memory for this batch size.".into());
     rows
+}
+
+/// A fair regression among the runs.
+pub fn fair_run() -> RunRow {
+    let point = |(title, error, gap): (&str, f64, f64)| FairRow {
+        title: title.into(),
+        method: "mean-parity".into(),
+        test_rmse: Some(error),
+        test_gap: Some(gap),
+        ..FairRow::default()
+    };
+    let mut row = runs(0).remove(3);
+    row.name = "Communities: crime predicted fairly".into();
+    row.path = "/home/ada/polariscope/runs/communities-crime-predicted-fairly-5b1d7c30".into();
+    (row.hash, row.data, row.network) = ("5b1d7c30".into(), "communities".into(), FAIR_REGRESSION.into());
+    (row.state, row.attack) = (Some(State::Done), None);
+    row.defenses.clear();
+    row.fair = [("no constraint", 0.1349, 0.290), ("fully fair", 0.1752, 0.0109)].map(point).to_vec();
+    row
 }
 
 /// A folder among the runs that is none.

@@ -7,7 +7,7 @@ use crate::app::config::Settings;
 use crate::app::run_list::RunChange;
 use crate::app::state::{Fetched, State};
 use crate::app::words;
-use crate::experiment::{Problem, Result, check};
+use crate::experiment::{Problem, Result, Spec, check};
 use crate::run::RunFolder;
 use crate::run::bin::Binned;
 use crate::run::event::Rgba;
@@ -108,6 +108,10 @@ impl State {
     }
 
     pub(super) fn use_as_experiment(&mut self, run: &Path) {
+        let spec = RunFolder::open(run).and_then(|folder| folder.read_spec());
+        if let Ok(Spec::Fair(experiment)) = spec {
+            return self.open_fair(*experiment);
+        }
         match RunFolder::open(run).and_then(|folder| folder.experiment()).and_then(|spec| check::to_toml(&spec)) {
             Ok(text) => {
                 self.draft.set_text(text);
@@ -184,6 +188,14 @@ impl State {
     }
 
     pub(in crate::app) fn change_comparison(&mut self, change: CompareChange) {
+        if let CompareChange::Add(run) = &change
+            && self.runs.get(run).is_some_and(RunRow::is_fair)
+        {
+            let problem = Problem::bad_input("A fair regression has no network to put beside others.");
+            return self.notices.problem(problem.at(run.display()).remedy(
+                "Open it on Fairness and pin a point there: other points and other methods are held against it.",
+            ));
+        }
         let added = match &change {
             CompareChange::Add(run) => Some(run.clone()),
             _ => None,

@@ -17,5 +17,5 @@ pub use glimpse::{confusion_matrix, confusion_sentence, moment_words, watched_pi
 pub use overlay::{Overlaid, overlay};
 pub use picture_rows::{demo_matrix, demo_sentence, job_pictures, preview};
 pub use planner::planner;
-pub use results::{results_note, results_table};
+pub use results::{fair_table, results_note, results_table};
 pub use thumb_grid::ThumbGrid;

@@ -4,8 +4,32 @@ use super::metric_title;
 use crate::app::theme;
 use crate::app::words;
 use crate::experiment::metric::MAPPED_BACK;
-use crate::run::ResultRow;
+use crate::run::fair::number;
+use crate::run::{FairRow, ResultRow};
 use egui::{RichText, Ui};
+
+/// The ends and the middle of a trade-off, and the other methods: errors and gaps on new rows.
+pub fn fair_table(ui: &mut Ui, rows: &[FairRow]) {
+    let t = theme::of(ui);
+    let spacing = [t.pad * 1.6, t.gap * 0.6];
+    egui::Grid::new("fair results").num_columns(3).striped(true).spacing(spacing).show(ui, |ui| {
+        for (name, meaning) in [
+            ("Model", "Points of the trade-off, then other methods"),
+            ("Error", "Typical error (RMSE) on rows that were not learnt from"),
+            ("Gap", "Largest mean prediction of a group minus the smallest, on the same rows"),
+        ] {
+            ui.label(RichText::new(name).size(t.small).color(t.text_weak)).on_hover_text(meaning);
+        }
+        ui.end_row();
+        for row in rows {
+            ui.label(theme::strong(&row.title));
+            for value in [row.test_rmse, row.test_gap] {
+                ui.label(value.map_or_else(|| "\u{2013}".to_owned(), number));
+            }
+            ui.end_row();
+        }
+    });
+}
 
 /// One row per model; differences are against the first row.
 pub fn results_table(ui: &mut Ui, rows: &[ResultRow]) {

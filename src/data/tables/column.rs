@@ -48,6 +48,8 @@ pub(super) struct Builder {
     numbers: Vec<f64>,
     codes: Vec<u32>,
     levels: HashMap<String, u32>,
+    /// Bytes of the texts in `levels`.
+    spelled: usize,
     rows: usize,
     missing: usize,
     texts: usize,
@@ -65,6 +67,7 @@ impl Builder {
             numbers: Vec::new(),
             codes: Vec::new(),
             levels: HashMap::new(),
+            spelled: 0,
             rows: 0,
             missing: 0,
             texts: 0,
@@ -84,6 +87,7 @@ impl Builder {
             self.texts += 1;
             self.first_text.get_or_insert_with(|| (text.chars().take(40).collect(), self.rows));
         }
+        let before = self.levels.len();
         self.push(number.unwrap_or(f64::NAN), |levels| match levels.get(text) {
             Some(&code) => code,
             None => {
@@ -92,6 +96,9 @@ impl Builder {
                 code
             }
         });
+        if self.levels.len() > before {
+            self.spelled += text.len();
+        }
     }
 
     pub(super) fn number(&mut self, number: f64) {
@@ -116,7 +123,7 @@ impl Builder {
             self.codes.push(code);
             if self.levels.len() > MOST_LEVELS {
                 self.many = true;
-                (self.codes, self.levels) = (Vec::new(), HashMap::new());
+                (self.codes, self.levels, self.spelled) = (Vec::new(), HashMap::new(), 0);
                 self.free = self.is_text();
             }
         }
@@ -134,7 +141,7 @@ impl Builder {
 
     /// Bytes in use now.
     pub(super) fn bytes(&self) -> usize {
-        8 * self.numbers.capacity() + 4 * self.codes.capacity()
+        8 * self.numbers.capacity() + 4 * self.codes.capacity() + 64 * self.levels.capacity() + self.spelled
     }
 
     pub(super) fn finish(self) -> Column {

@@ -10,8 +10,9 @@ use std::io::{ErrorKind, Read};
 const BLOCK: usize = 1 << 16;
 /// A longer row is no row but a file without line ends.
 const LONGEST_ROW: usize = 4 << 20;
-/// Rows between two looks at memory and at the signal to stop.
+/// Rows, or bytes, between two looks at memory and at the signal to stop.
 const ROWS_AT_ONCE: usize = 8192;
+const BYTES_AT_ONCE: u64 = 64 << 20;
 
 /// Reads a table; `size` is that of the file, where it is known, to tell early that it will not fit.
 pub(super) fn read(source: impl Read, name: &str, size: Option<u64>, tick: Tick) -> Outcome<Table> {
@@ -33,13 +34,15 @@ pub(super) fn read(source: impl Read, name: &str, size: Option<u64>, tick: Tick)
     if only_numbers {
         notes.push("The first line holds numbers only; it was taken for the names of the columns.".to_owned());
     }
+    let mut next_look = BYTES_AT_ONCE;
     while let Some(cells) = rows.next(&mut text)? {
         if cells.len() != columns.len() {
             let found = cells.len();
             return Err(ragged(rows.row, found, columns.len()).into());
         }
         columns.iter_mut().zip(cells).for_each(|(column, cell)| column.text(cell));
-        if rows.row.is_multiple_of(ROWS_AT_ONCE) {
+        if rows.row.is_multiple_of(ROWS_AT_ONCE) || text.read >= next_look {
+            next_look = text.read + BYTES_AT_ONCE;
             tick()?;
             let used: usize = columns.iter().map(Builder::bytes).sum();
             // What is there, or where this is heading.

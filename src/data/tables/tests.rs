@@ -142,6 +142,19 @@ fn a_million_categories_take_no_memory() {
 }
 
 #[test]
+fn long_texts_count_as_memory_until_they_are_let_go() {
+    let mut column = super::column::Builder::new("remark".to_owned());
+    for row in 0..4000 {
+        column.text(&format!("{row} {}", "x".repeat(1000)));
+    }
+    assert!(column.bytes() > 4_000_000);
+    for row in 4000..5000 {
+        column.text(&format!("{row} {}", "x".repeat(1000)));
+    }
+    assert!(column.bytes() < 100_000, "more texts than categories may have: only their number is kept");
+}
+
+#[test]
 fn huge_files_end_within_bounds() {
     let (_folder, path) = file("t.csv", b"a,b\n1,2\n");
     // 2 GB of zeros behind it, without room on the disk.

@@ -52,6 +52,10 @@ pub fn show(ui: &mut Ui, state: &State, run: &RunRow, details: &mut RunDetails, 
                 tags(ui, &t, run, details, requests);
                 note(ui, &t, run, details, requests);
             }
+            if !run.fair.is_empty() {
+                ui.add_space(t.gap * 0.5);
+                ScrollArea::horizontal().id_salt("fair results").show(ui, |ui| views::fair_table(ui, &run.fair));
+            }
             if !run.results.is_empty() {
                 ui.add_space(t.gap * 0.5);
                 ScrollArea::horizontal().id_salt("run results").show(ui, |ui| views::results_table(ui, &run.results));
@@ -67,7 +71,9 @@ fn facts(state: &State, run: &RunRow) -> String {
     let mut facts = vec![archive::state_word(run).to_owned()];
     if run.state.is_some() {
         facts.extend([run.data.clone(), name(&run.network)]);
-        facts.push(run.attack.as_deref().map_or_else(|| "no attack".to_owned(), name));
+        if !run.is_fair() {
+            facts.push(run.attack.as_deref().map_or_else(|| "no attack".to_owned(), name));
+        }
         facts.extend(run.defenses.iter().map(|id| name(id)));
         facts.push(format!("seed {}", run.seed));
         facts.push(run.hash.clone());
@@ -120,7 +126,8 @@ fn note(ui: &mut Ui, t: &Tokens, run: &RunRow, details: &mut RunDetails, request
 
 pub fn show_button(ui: &mut Ui, run: &RunRow, requests: &Requests) {
     let show = ui.add_enabled(run.state.is_some(), egui::Button::new("Show"));
-    let show = show.on_hover_text("Curves, pictures and table on Watch").accessible_name(format!("Show {}", run.name));
+    let help = if run.is_fair() { "Its trade-off on Fairness" } else { "Curves, pictures and table on Watch" };
+    let show = show.on_hover_text(help).accessible_name(format!("Show {}", run.name));
     if show.clicked() {
         requests.change(Change::OpenRun(run.path.clone()));
     }
@@ -138,9 +145,13 @@ pub fn actions(ui: &mut Ui, state: &State, run: &RunRow, requests: &Requests) {
     };
     let (path, idle) = (|| run.path.clone(), state.live_job().is_none());
     if run.state.is_some() {
-        let help = "Put this run beside others on Compare";
-        action(ui, true, "Add to comparison", help, Change::Compare(CompareChange::Add(path())));
-        let help = "Open its experiment in the Lab, to change it and run it again";
+        let help = match run.is_fair() {
+            true => "Compare puts networks side by side; points of a trade-off are compared by a pin on Fairness",
+            false => "Put this run beside others on Compare",
+        };
+        action(ui, !run.is_fair(), "Add to comparison", help, Change::Compare(CompareChange::Add(path())));
+        let room = if run.is_fair() { "on Fairness" } else { "in the Lab" };
+        let help = &format!("Open its experiment {room}, to change it and run it again");
         action(ui, true, "Use as new experiment", help, Change::Runs(RunChange::UseAsExperiment(path())));
         if archive::can_continue(run) {
             action(ui, idle, "Resume", "Go on from the last saved point", Change::ContinueRun(path()));
