@@ -165,7 +165,10 @@ fn report(output: Output, folder: Option<PathBuf>, ending: &Ending) -> Result<i3
     if problem.is_none() || output.json {
         output.print(&value, || {
             let place = folder.as_ref().map_or(String::new(), |path| {
-                format!("\nrun folder  {}\npictures    {}", path.display(), path.join("images").display())
+                let pictures = path.join("images");
+                let pictures =
+                    if pictures.is_dir() { format!("\npictures    {}", pictures.display()) } else { String::new() };
+                format!("\nrun folder  {}{pictures}", path.display())
             });
             format!("{}{place}", results.to_text())
         })?;

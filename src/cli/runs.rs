@@ -1,9 +1,9 @@
 //! `polariscope list` and `polariscope show RUN`.
 
 use super::Output;
-use crate::experiment::fair::FAIR_REGRESSION;
 use crate::experiment::{Problem, Result};
 use crate::run::event::Report;
+use crate::run::fair::number;
 use crate::run::folder::{RunFolder, runs_folder};
 use crate::run::index::{Filter, Index, RunRow};
 use serde_json::{Value, json};
@@ -39,19 +39,34 @@ fn row_json(row: &RunRow) -> Value {
     json!({
         "path": row.path, "name": row.name, "state": row.state, "data": row.data, "network": row.network,
         "attack": row.attack, "defenses": row.defenses, "seed": row.seed, "started": row.started, "ended": row.ended,
-        "trouble": row.trouble,
+        "trouble": row.trouble, "fair": row.fair,
     })
 }
 
 fn row_text(row: &RunRow) -> String {
     let state = row.state.map_or("unreadable".to_owned(), |state| state.to_string());
     let name = row.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if row.is_fair() {
+        return format!("{state:<12} {name:<48} {:<16} {}", row.network, trade_off(row)).trim_end().to_owned();
+    }
     format!(
         "{state:<12} {name:<48} {:<16} {:<10} {}",
         row.network,
-        row.attack.as_deref().unwrap_or(if row.network == FAIR_REGRESSION { "" } else { "clean" }),
+        row.attack.as_deref().unwrap_or("clean"),
         row.defenses.join(", ")
     )
+}
+
+/// Where the trade-off of a fair regression leads, on rows that were not learnt from.
+fn trade_off(row: &RunRow) -> String {
+    let end = |title: &str| row.fair.iter().find(|point| point.title == title);
+    let (Some(from), Some(to)) = (end("no constraint"), end("fully fair")) else { return String::new() };
+    let way = |name: &str, from: Option<f64>, to: Option<f64>| {
+        let (from, to) = from.zip(to)?;
+        Some(format!("{name} {} to {}", number(from), number(to)))
+    };
+    let said = [way("gap", from.test_gap, to.test_gap), way("error", from.test_rmse, to.test_rmse)];
+    said.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 pub fn show(run: &Path, output: Output) -> Result<()> {

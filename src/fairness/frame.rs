@@ -325,10 +325,14 @@ fn warn_small(grouping: &Grouping, train: &[usize], notes: &mut Vec<String>) {
         .map(|(group, count)| format!("{} ({count})", group.name))
         .collect();
     if !small.is_empty() {
+        const MOST: usize = 12;
+        let more = small.len().saturating_sub(MOST);
+        let shown: Vec<String> =
+            small.into_iter().take(MOST).chain((more > 0).then(|| format!("and {more} others"))).collect();
         notes.push(format!(
             "Groups with fewer than {FEW} training rows: {}. Parity is reached there by bending the prediction around \
              single persons; `table.join_below` joins such groups.",
-            list(small.iter().take(12).map(String::as_str))
+            shown.join("; ")
         ));
     }
 }

@@ -147,11 +147,11 @@ impl FairWeights {
     /// Columns that are missing or of another kind, values of a category that the model has never seen, and infinities.
     pub fn predict(&self, table: &Table, dial: Dial) -> Result<Predictions> {
         let description = &self.description;
-        let mut notes = Vec::new();
+        let mut empty = Vec::new();
         let columns: Vec<Vec<f64>> = description
             .features
             .iter()
-            .map(|feature| self.values(table, feature, &mut notes))
+            .map(|feature| self.values(table, feature, &mut empty))
             .collect::<Result<_>>()?;
         let width: usize = description.features.iter().map(|feature| feature.width).sum();
         let weights: Vec<f64> = std::iter::once(1.0).chain(dial.weights(&description.support)).collect();
@@ -169,11 +169,11 @@ impl FairWeights {
             values.extend(to_vec(&(self.solution.predict(&x).matmul(&weights) + description.mean)));
         }
         let rmse = error(table, &description.target, &values);
-        Ok(Predictions { target: description.target.clone(), values, rmse, notes })
+        Ok(Predictions { target: description.target.clone(), values, rmse, notes: of_empty(&empty) })
     }
 
-    /// A feature's cells as numbers or indices of its levels, and what stands for empty ones.
-    fn values(&self, table: &Table, feature: &FrameFeature, notes: &mut Vec<String>) -> Result<Vec<f64>> {
+    /// A feature's cells as numbers or indices of its levels, and what stands for empty ones; these are counted.
+    fn values(&self, table: &Table, feature: &FrameFeature, empty: &mut Vec<String>) -> Result<Vec<f64>> {
         let name = &feature.name;
         let column = table.column(name).ok_or_else(|| {
             let problem = Problem::bad_input(format!("The table has no column `{name}`, which the model needs."));
@@ -202,13 +202,24 @@ impl FairWeights {
             }
             Cells::Texts(_) => return Err(Problem::internal("A column that was made numbers holds texts.")),
         };
-        let empty = values.iter().filter(|value| value.is_nan()).count();
-        if empty > 0 {
-            notes
-                .push(format!("{empty} cells of `{name}` are empty; they count as in the table that was learnt from."));
+        let missing = values.iter().filter(|value| value.is_nan()).count();
+        if missing > 0 {
+            empty.push(format!("{missing} in `{name}`"));
         }
         Ok(values.into_iter().map(|value| if value.is_nan() { feature.empty() } else { value }).collect())
     }
+}
+
+/// What was done about empty cells, given how many each column has.
+fn of_empty(columns: &[String]) -> Vec<String> {
+    const TOLD: usize = 3;
+    if columns.is_empty() {
+        return Vec::new();
+    }
+    let more = columns.len().saturating_sub(TOLD);
+    let others = if more > 0 { format!(", and some in {more} other columns") } else { String::new() };
+    let told = columns[..columns.len().min(TOLD)].join(", ");
+    vec![format!("Empty cells count as in the table that was learnt from: {told}{others}.")]
 }
 
 /// A value that no row had when the model was fitted.

@@ -269,7 +269,7 @@ fn a_model_says_what_it_cannot_predict_from() {
     let infinite = cells("medIncome", tables::Cells::Numbers(vec![0.5, f64::INFINITY, 0.1])).unwrap_err();
     assert!(infinite.headline.contains("infinite") && infinite.detail[0].contains("row 2"), "{infinite}");
     let empty = cells("medIncome", tables::Cells::Numbers(vec![0.5, f64::NAN, 0.1])).unwrap();
-    assert!(empty.values.iter().all(|value| value.is_finite()) && empty.notes[0].contains("1 cells of `medIncome`"));
+    assert!(empty.values.iter().all(|value| value.is_finite()) && empty.notes[0].contains("1 in `medIncome`"));
     let renamed = |table: &mut Table| {
         let place = at(table, "medIncome");
         table.columns[place].name = "medincome".into();

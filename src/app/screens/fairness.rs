@@ -102,10 +102,12 @@ fn remarks(ui: &mut Ui, t: &Tokens, notes: &[String]) {
     let count = if notes.len() == 1 { "1 remark".to_owned() } else { format!("{} remarks", notes.len()) };
     let button = ui.menu_button(count, |ui| {
         ui.set_max_width((t.body * 34.0).min(ui.ctx().content_rect().width() * 0.6));
-        ScrollArea::vertical().max_height(t.body * 24.0).show(ui, |ui| {
-            for note in notes {
-                ui.add(Label::new(note).wrap());
-            }
+        ui.with_layout(Layout::top_down(Align::LEFT), |ui| {
+            ScrollArea::vertical().max_height(t.body * 24.0).show(ui, |ui| {
+                for note in notes {
+                    ui.add(Label::new(note).wrap());
+                }
+            });
         });
     });
     button.response.on_hover_text("What was found in the table, and what was done about it");

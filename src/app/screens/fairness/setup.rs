@@ -48,8 +48,12 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, memory: &mut SetupMemory, re
     let fair = &state.fairness;
     let mut experiment = fair.experiment.clone();
     theme::card(t).show(ui, |ui| {
-        ui.set_min_size(ui.available_size());
-        ScrollArea::vertical().id_salt("fair setup").auto_shrink(false).show(ui, |ui| {
+        let full = fair.table.is_some();
+        ui.set_min_width(ui.available_width());
+        if full {
+            ui.set_min_height(ui.available_height());
+        }
+        ScrollArea::vertical().id_salt("fair setup").auto_shrink([false, !full]).show(ui, |ui| {
             ui.set_max_width(ui.available_width() - t.gap);
             path(ui, t, memory, requests);
             let Some(card) = &fair.table else {
@@ -316,6 +320,11 @@ fn rows(ui: &mut Ui, t: &Tokens, experiment: &mut FairExperiment) {
         }
         ui.label("Rows at most").on_hover_text("Drawn by the seed; 0 means all");
         ui.add(egui::DragValue::new(&mut table.rows).speed(10.0)).accessible_name("Rows at most");
+    });
+    ui.horizontal(|ui| {
+        ui.label("Join groups below").on_hover_text("Groups with fewer training rows become one; 0 joins none");
+        let boxed = egui::DragValue::new(&mut table.join_below).range(0..=100_000).speed(0.2).suffix(" rows");
+        ui.add(boxed).accessible_name("Join groups below");
     });
     ui.horizontal(|ui| {
         ui.label("Seed");

@@ -3,7 +3,7 @@
 use super::{Shown, group_role, legend, still_plot};
 use crate::app::theme::{self, Role};
 use crate::run::fair::number;
-use egui::{RichText, Ui, WidgetInfo, vec2};
+use egui::{RichText, Ui, WidgetInfo};
 use egui_plot::{HoverPosition, Line, PlotBounds, Points};
 
 /// Calibration of one attribute's groups in `height` points.
@@ -25,7 +25,7 @@ pub fn calibration(ui: &mut Ui, shown: &Shown<'_>, attribute: usize, height: f32
         })
         .collect();
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = vec2(t.gap, 2.0);
+        super::tight(ui, &t);
         legend(ui, &t, &names);
     });
     let left = height - (ui.cursor().top() - top) - t.small * 1.6 - 2.0 * t.gap;

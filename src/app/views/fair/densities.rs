@@ -13,7 +13,8 @@ pub fn densities(ui: &mut Ui, shown: &Shown<'_>, height: f32) {
     let t = theme::of(ui);
     let count = shown.course.attributes.len().max(1);
     // Side by side as long as each has room for its axis.
-    let across = count.min((ui.available_width() / (t.body * 22.0)).floor().max(1.0) as usize);
+    let least = t.body * if count > 2 { 17.0 } else { 22.0 };
+    let across = count.min((ui.available_width() / least).floor().max(1.0) as usize);
     let down = count.div_ceil(across);
     let each = (height - t.gap * (down as f32 - 1.0)) / down as f32;
     let width = (ui.available_width() - t.pad * (across as f32 - 1.0)) / across as f32;
@@ -47,7 +48,7 @@ fn one(ui: &mut Ui, t: &Tokens, shown: &Shown<'_>, at: usize, height: f32) {
         })
         .collect();
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = vec2(t.gap, 2.0);
+        super::tight(ui, t);
         super::figure_heading(ui, &format!("Predictions by {}", attribute.name), &format!("{description}."));
         legend(ui, t, &names);
     });

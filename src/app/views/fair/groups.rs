@@ -4,7 +4,7 @@ use super::{Shown, with_before};
 use crate::app::theme;
 use crate::app::words;
 use crate::run::fair::number;
-use egui::{RichText, ScrollArea, Ui};
+use egui::{Label, RichText, ScrollArea, Ui};
 
 /// The table of all combinations of sensitive values.
 pub fn group_table(ui: &mut Ui, shown: &Shown<'_>, height: f32) {
@@ -21,6 +21,8 @@ pub fn group_table(ui: &mut Ui, shown: &Shown<'_>, height: f32) {
         ("Typical error", "Root of the mean squared error in this group"),
         ("Label shift", "What full fairness adds to the labels of this group before it learns from them"),
     ];
+    // Names of many attributes wrap, so that the numbers stay in sight.
+    let name = (ui.available_width() * 0.3).max(t.body * 9.0);
     ScrollArea::both().id_salt("groups").max_height(height).auto_shrink([false, true]).show(ui, |ui| {
         egui::Grid::new("groups").num_columns(6).striped(true).spacing([t.pad * 1.2, t.gap * 0.6]).show(ui, |ui| {
             for (name, meaning) in heads {
@@ -31,7 +33,10 @@ pub fn group_table(ui: &mut Ui, shown: &Shown<'_>, height: f32) {
                 let (Some(figures), Some(was)) = (now.groups.get(at), before.groups.get(at)) else {
                     continue;
                 };
-                ui.label(theme::strong(&group.name));
+                ui.vertical(|ui| {
+                    ui.set_max_width(name);
+                    ui.add(Label::new(theme::strong(&group.name)).wrap());
+                });
                 ui.label(words::count(figures.rows as u64));
                 if figures.rows == 0 {
                     (0..3).for_each(|_| drop(ui.label("\u{2013}")));

@@ -37,6 +37,12 @@ fn group_role(place: usize) -> Role {
     ROLES[place % ROLES.len()]
 }
 
+/// Rows of words close below each other: nothing in them is pressed.
+fn tight(ui: &mut Ui, t: &Tokens) {
+    ui.spacing_mut().item_spacing = vec2(t.gap, 2.0);
+    ui.spacing_mut().interact_size.y = t.body * 1.3;
+}
+
 /// Names of groups with their line and mark, in a row that wraps.
 fn legend(ui: &mut Ui, t: &Tokens, names: &[(String, Role)]) {
     for (name, role) in names {

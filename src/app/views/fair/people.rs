@@ -1,9 +1,11 @@
 //! People whose predictions the constraint changes most: three who rise, three who fall, followed along the whole curve.
 
 use super::{Shown, group_role};
+use crate::app::fair::Person;
 use crate::app::theme::{self, Tokens};
 use crate::run::fair::number;
-use egui::{Rect, RichText, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::text::{LayoutJob, TextFormat};
+use egui::{Align, FontId, Rect, RichText, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 /// One line per person: who, a track with before and now, the numbers.
 pub fn people(ui: &mut Ui, shown: &Shown<'_>) {
@@ -28,13 +30,12 @@ pub fn people(ui: &mut Ui, shown: &Shown<'_>) {
         ui.spacing_mut().item_spacing.y = 2.0;
         ui.horizontal(|ui| {
             ui.label(theme::strong(format!("Row {}", person.row)));
-            ui.label(&person.group);
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 ui.label(RichText::new(format!("was {}", number(plain))).size(t.small).color(t.text_weak));
                 ui.label(theme::strong(number(now)));
-                if !person.told.is_empty() {
-                    ui.add(egui::Label::new(RichText::new(&person.told).size(t.small).color(t.text_weak)).truncate());
-                }
+                ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                    ui.add(egui::Label::new(who(&t, person)).truncate()).on_hover_text(&text);
+                });
             });
         });
         let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), t.body * 0.9), Sense::hover());
@@ -45,6 +46,23 @@ pub fn people(ui: &mut Ui, shown: &Shown<'_>) {
     }
     let text = "Open circle: without constraint. Filled: at this point. Tick: what came true.";
     ui.add(egui::Label::new(RichText::new(text).size(t.small).color(t.text_weak)).wrap());
+}
+
+/// The group, and what else is known: one line that is cut at its end.
+fn who(t: &Tokens, person: &Person) -> LayoutJob {
+    let mut line = LayoutJob::default();
+    let mut add = |words: &str, size: f32, colour| {
+        line.append(
+            words,
+            0.0,
+            TextFormat { valign: Align::Center, ..TextFormat::simple(FontId::proportional(size), colour) },
+        );
+    };
+    add(&person.group, t.body, t.text);
+    if !person.told.is_empty() {
+        add(&format!("  {}", person.told), t.small, t.text_weak);
+    }
+    line
 }
 
 fn track(

@@ -20,7 +20,7 @@ pub fn trade_off(ui: &mut Ui, shown: &Shown<'_>, height: f32, requests: &Request
     let t = theme::of(ui);
     let description = words::of_curve(shown.course);
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = vec2(t.gap, 2.0);
+        super::tight(ui, &t);
         super::figure_heading(ui, "What fairness costs", &description);
         legend(ui, &t, shown);
     });
