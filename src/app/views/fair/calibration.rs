@@ -24,8 +24,7 @@ pub fn calibration(ui: &mut Ui, shown: &Shown<'_>, attribute: usize, height: f32
             (format!("{} {sign}{off}", known.values[value]), group_role(place))
         })
         .collect();
-    ui.horizontal_wrapped(|ui| {
-        super::tight(ui, &t);
+    super::row_of_words(ui, &t, |ui| {
         legend(ui, &t, &names);
     });
     let left = height - (ui.cursor().top() - top) - t.small * 1.6 - 2.0 * t.gap;

@@ -47,8 +47,7 @@ fn one(ui: &mut Ui, t: &Tokens, shown: &Shown<'_>, at: usize, height: f32) {
             (format!("{} {mean}", attribute.values[value]), group_role(place))
         })
         .collect();
-    ui.horizontal_wrapped(|ui| {
-        super::tight(ui, t);
+    super::row_of_words(ui, t, |ui| {
         super::figure_heading(ui, &format!("Predictions by {}", attribute.name), &format!("{description}."));
         legend(ui, t, &names);
     });

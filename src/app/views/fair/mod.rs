@@ -37,10 +37,13 @@ fn group_role(place: usize) -> Role {
     ROLES[place % ROLES.len()]
 }
 
-/// Rows of words close below each other: nothing in them is pressed.
-fn tight(ui: &mut Ui, t: &Tokens) {
-    ui.spacing_mut().item_spacing = vec2(t.gap, 2.0);
-    ui.spacing_mut().interact_size.y = t.body * 1.3;
+/// Words and samples in rows that wrap, close below each other: nothing in them is pressed.
+fn row_of_words(ui: &mut Ui, t: &Tokens, content: impl FnOnce(&mut Ui)) {
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing = vec2(t.gap, 2.0);
+        ui.spacing_mut().interact_size.y = t.body * 1.3;
+        ui.horizontal_wrapped(content);
+    });
 }
 
 /// Names of groups with their line and mark, in a row that wraps.

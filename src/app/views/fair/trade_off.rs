@@ -19,8 +19,7 @@ const FAR: f64 = 1.2;
 pub fn trade_off(ui: &mut Ui, shown: &Shown<'_>, height: f32, requests: &Requests) {
     let t = theme::of(ui);
     let description = words::of_curve(shown.course);
-    ui.horizontal_wrapped(|ui| {
-        super::tight(ui, &t);
+    super::row_of_words(ui, &t, |ui| {
         super::figure_heading(ui, "What fairness costs", &description);
         legend(ui, &t, shown);
     });
