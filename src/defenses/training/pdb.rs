@@ -107,7 +107,8 @@ pub static ENTRY: Entry = Entry {
                The published clean set is 10 % of the training set (defender.clean_ratio = 0.1).\n\nDo not believe a low \
                ASR here. If the attacker's trigger still wins, the network says the target class, the map moves that \
                answer on, and the attack counts as failed. Robust accuracy (RA) and the residual attack rate (RAR) tell \
-               whether pictures are recognised again. An attack that lies under the stamp is simply painted over.",
+               whether pictures are recognised again; after a short training of a small network they often are not. An attack \
+               that lies under the stamp is simply painted over.",
         paper: "Wei, Zha, Wu: Mitigating Backdoor Attack by Injecting Proactive Defensive Backdoor. NeurIPS 2024 (arXiv \
                 2405.16112)",
         properties: &[Property::NeedsTrainingSet, Property::NeedsClean, Property::NeedsGradients],

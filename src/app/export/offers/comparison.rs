@@ -24,8 +24,11 @@ pub fn offers<'s>(state: &'s State) -> Vec<Offer> {
     let named: Vec<_> = state.compared_names().into_iter().zip(columns).map(with_model).collect();
     let captions = named.iter().map(|(name, _, view)| format!("{name}: {}", caption_of_job(state, view)));
     let caption = captions.collect::<Vec<_>>().join(" ");
-    let metrics = ["acc", "asr", "ra", "der"];
     let value = |column: &Column, metric: &str| comparison.result(column).and_then(|row| metric_of(row, metric));
+    // Only models that map their answers back have a residual attack rate.
+    let measured =
+        |metric: &&str| *metric != "rar" || named.iter().any(|(_, column, _)| value(column, metric).is_some());
+    let metrics: Vec<&str> = ["acc", "asr", "ra", "rar", "der"].into_iter().filter(measured).collect();
     let bars = named.iter().map(|(name, column, _)| Bars {
         name: name.clone(),
         role: column.role(),
@@ -49,7 +52,8 @@ pub fn offers<'s>(state: &'s State) -> Vec<Offer> {
         let values = metrics.iter().map(|metric| number(value(column, metric)));
         [name.clone(), column.run.display().to_string()].into_iter().chain(values).collect()
     });
-    offers.push(table("Table of results", &caption, Table::new(&["run", "folder", "acc", "asr", "ra", "der"], rows)));
+    let head: Vec<&str> = ["run", "folder"].into_iter().chain(metrics.iter().copied()).collect();
+    offers.push(table("Table of results", &caption, Table::new(&head, rows)));
     offers.extend(table_of_differences(state, &named, &caption));
     offers.extend(overlaid(state, &named, &caption));
     if let Some(shown) = comparison.shown().get(comparison.picture()).copied() {
