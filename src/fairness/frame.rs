@@ -2,10 +2,11 @@
 
 use super::groups::{self, Grouping};
 use super::linalg::REAL;
+use crate::data::available_memory;
 use crate::data::tables::{Cells, Column, NO_LEVEL, Table};
 use crate::experiment::fair::{ColumnKind, Missing, TableChoice};
 use crate::experiment::nearest::{list, nearest};
-use crate::experiment::{Problem, Result};
+use crate::experiment::{Code, Problem, Result};
 use crate::run::fair::{Attribute, Group};
 use rand::seq::{SliceRandom, index};
 use rand_chacha::ChaCha8Rng;
@@ -15,8 +16,6 @@ use tch::Tensor;
 const MOST_DUMMIES: usize = 64;
 /// The value of empty cells of a category.
 const EMPTY: &str = "(empty)";
-/// Rows of numbers that may be held, in bytes.
-const MOST_BYTES: usize = 6 << 30;
 /// Larger numbers are taken for mistakes: their powers leave the range of numbers.
 const LARGEST: f64 = 1e30;
 /// Groups with fewer training rows are worth a warning.
@@ -405,11 +404,7 @@ fn encode(
         };
         notes.push(format!("{filled} empty cells {how}."));
     }
-    if rows.len() * width * 8 > MOST_BYTES {
-        return Err(Problem::bad_input("There are too many features for so many rows.")
-            .because(format!("{} rows with {width} columns of numbers.", rows.len()))
-            .remedy("Name fewer columns under `table.features`, or use fewer rows with `table.rows`."));
-    }
+    check_size_against(available_memory(), rows.len(), width)?;
     let x = Tensor::empty([rows.len() as i64, width as i64], REAL);
     let mut finished = Vec::with_capacity(features.len());
     // Each column of the table is let go as soon as its numbers stand in x.
@@ -432,6 +427,22 @@ fn encode(
         finished.push(feature);
     }
     Ok(Encoded { x, features: finished })
+}
+
+/// Refuses features that, with the copy that training takes, would fill more than half of the available memory.
+pub(super) fn check_size_against(available: u64, rows: usize, width: usize) -> Result<()> {
+    let needed = (rows as u64).saturating_mul(16 * width as u64);
+    if needed <= available / 2 {
+        return Ok(());
+    }
+    let gigabytes = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
+    Err(Problem::new(Code::OutOfMemory, "There are too many features for so many rows.")
+        .because(format!(
+            "{rows} rows with {width} columns of numbers need {}; {} are available, and half of that may be used.",
+            gigabytes(needed),
+            gigabytes(available)
+        ))
+        .remedy("Name fewer columns under `table.features`, or use fewer rows with `table.rows`."))
 }
 
 /// Gives the training rows mean 0 and standard deviation 1; returns what was subtracted and divided by.

@@ -313,6 +313,13 @@ fn rows_that_cannot_be_used_are_told() {
 }
 
 #[test]
+fn features_must_fit_into_memory() {
+    assert!(frame::check_size_against(8_000_000_000, 1_000_000, 200).is_ok());
+    let problem = frame::check_size_against(8_000_000_000, 1_000_000, 300).unwrap_err();
+    assert!(problem.detail[0].contains("need 4.8 GB; 8.0 GB are available"), "{problem}");
+}
+
+#[test]
 fn wrong_columns_are_problems_with_a_way_out() {
     let problem = |change: &dyn Fn(&mut FairExperiment)| {
         let mut experiment = small("");
