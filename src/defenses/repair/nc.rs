@@ -27,6 +27,7 @@ use crate::nets::training::{Adam, Betas, ResumePoint};
 use crate::nets::{Mode, Model, Params, Pass};
 use crate::run::job::Job;
 use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Reduction, Tensor};
@@ -40,12 +41,17 @@ pub struct Options {
     /// Clean pictures that the search uses; 0 means all.
     #[schemars(range(min = 0, max = 100_000))]
     pub search_pictures: usize,
+    /// Where mask and pattern begin; the same for every class, or their sizes could not be compared.
+    pub start: Start,
     /// Share of pictures that a patch must turn.
     #[schemars(range(min = 0.5, max = 1.0), extend("x-paper" = 0.98))]
     pub success: f64,
     /// Classes with a smaller patch than the median and an anomaly index above this are flagged.
     #[schemars(range(min = 0.5, max = 10.0), extend("x-paper" = 2.0))]
     pub index: f64,
+    /// Compares the logarithms of the sizes: a patch ten times smaller than the others then stands out also where clean
+    /// classes differ much.
+    pub logarithmic: bool,
     /// Passes over the clean and the stamped pictures, if a class is flagged.
     #[schemars(range(min = 1, max = 500), extend("x-unit" = "epochs", "x-paper" = 100))]
     pub epochs: usize,
@@ -71,13 +77,25 @@ pub struct Options {
     pub flip: bool,
 }
 
+/// The first mask and pattern of a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// Noise, as in the authors' example.
+    Noise,
+    /// White nearly everywhere, as in the benchmark: triggers with dark pixels are easily missed.
+    White,
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
             search_epochs: 80,
             search_pictures: 0,
+            start: Start::Noise,
             success: 0.98,
             index: 2.0,
+            logarithmic: false,
             epochs: 100,
             stamped: 0.2,
             learning_rate: 0.01,
@@ -139,7 +157,7 @@ impl Repair for NeuralCleanse {
     ) -> Outcome<Model> {
         let o = &self.options;
         let patches = self.patches(job, phase, &model, data)?;
-        let findings = findings(&patches.norms()?, o.index);
+        let findings = findings(&patches.norms()?, o.index, o.logarithmic);
         tell(job, phase, &findings, data.clean.card());
         show(job, phase, &patches, &findings, data.clean.card())?;
         let flagged: Vec<i64> = findings.iter().filter(|found| found.flagged).map(|found| found.class).collect();
@@ -232,17 +250,31 @@ struct Seeker {
     steps: f64,
 }
 
+impl Start {
+    /// `mask` `[1, H, W]` and `pattern` `[3, H, W]` before the tanh.
+    fn leaves(self, height: i64, width: i64, rng: &mut impl Rng) -> Params {
+        let leaf = |channels: i64, rng: &mut _| -> Tensor {
+            let count = (channels * height * width) as usize;
+            let values: Vec<f32> = match self {
+                Start::White => vec![1.0; count],
+                Start::Noise => (0..count).map(|_| (RngExt::random::<f32>(rng) * 1.98 - 0.99).atanh()).collect(),
+            };
+            Tensor::from_slice(&values).view([channels, height, width])
+        };
+        [("mask", 1), ("pattern", 3)]
+            .into_iter()
+            .map(|(name, channels)| (name.to_owned(), leaf(channels, rng)))
+            .collect()
+    }
+}
+
 fn squashed(leaf: &Tensor) -> Tensor {
     leaf.tanh() / (2.0 + 1e-7) + 0.5
 }
 
 impl Seeker {
-    fn new(class: i64, height: i64, width: i64, device: Device, lambda: f64) -> Self {
-        let leaves: Params = [("mask", 1), ("pattern", 3)]
-            .map(|(name, channels)| (name.to_owned(), Tensor::ones([channels, height, width], (Kind::Float, device))))
-            .into_iter()
-            .collect();
-        let leaves = leaves.requires_grad(&|_| true);
+    fn new(class: i64, start: &Params, lambda: f64) -> Self {
+        let leaves = start.deep_clone().requires_grad(&|_| true);
         let adam = Adam::over(&leaves, Betas { first: 0.5, second: 0.9, amsgrad: false });
         Self {
             class,
@@ -302,9 +334,9 @@ fn search(job: &mut Job, phase: &str, model: &Model, data: &DefenderData, o: &Op
     let input = model.network.input().clone();
     let device = model.params.device();
     let frozen = Model { params: model.params.requires_grad(&|_| false), ..model.clone() };
-    let mut seekers: Vec<Seeker> =
-        (0..input.classes).map(|class| Seeker::new(class, input.height, input.width, device, o.lambda)).collect();
     let mut rng = job.rng(&format!("{phase}/search"));
+    let start = o.start.leaves(input.height, input.width, &mut job.rng(&format!("{phase}/start"))).to_device(device);
+    let mut seekers: Vec<Seeker> = (0..input.classes).map(|class| Seeker::new(class, &start, o.lambda)).collect();
     let mut rows: Vec<i64> = (0..data.clean.len() as i64).collect();
     rows.shuffle(&mut rng);
     if o.search_pictures > 0 {
@@ -415,16 +447,17 @@ fn median(values: &[f64]) -> f64 {
 }
 
 /// The rule for outliers among mask sizes, class by class.
-fn findings(sizes: &[f64], most: f64) -> Vec<Finding> {
-    let middle = median(sizes);
-    let deviations: Vec<f64> = sizes.iter().map(|size| (size - middle).abs()).collect();
+fn findings(sizes: &[f64], most: f64, logarithmic: bool) -> Vec<Finding> {
+    let compared: Vec<f64> = sizes.iter().map(|size| if logarithmic { size.max(1e-3).ln() } else { *size }).collect();
+    let middle = median(&compared);
+    let deviations: Vec<f64> = compared.iter().map(|size| (size - middle).abs()).collect();
     // 1.4826 makes it the standard deviation of a normal distribution.
     let spread = (1.4826 * median(&deviations)).max(1e-6);
-    let finding = |(class, (&size, deviation)): (i64, (&f64, &f64))| {
-        let index = deviation / spread;
-        Finding { class, size, index, flagged: size < middle && index > most }
+    let finding = |(class, &size): (usize, &f64)| {
+        let index = deviations[class] / spread;
+        Finding { class: class as i64, size, index, flagged: compared[class] < middle && index > most }
     };
-    (0i64..).zip(sizes.iter().zip(&deviations)).map(finding).collect()
+    sizes.iter().enumerate().map(finding).collect()
 }
 
 fn name_of(card: &Card, class: i64) -> &str {
@@ -573,9 +606,9 @@ mod tests {
         let mut job = Job::detached(folder.path(), 1);
         let clean = striped(60);
         let data = DefenderData { clean: &clean, kind: Kind::Float };
-        let options = Options { search_epochs: 60, batch: 30, lambda: 0.01, ..Options::default() };
+        let options = Options { search_epochs: 60, batch: 30, lambda: 0.01, start: Start::White, ..Options::default() };
         let patches = search(&mut job, "nc", &planted(), &data, &options).unwrap();
-        let found = findings(&patches.norms().unwrap(), 2.0);
+        let found = findings(&patches.norms().unwrap(), 2.0, false);
         let flagged: Vec<i64> = found.iter().filter(|found| found.flagged).map(|found| found.class).collect();
         assert_eq!(flagged, [3], "{found:?}");
         assert!(found[3].size < 12.0, "{found:?}");
@@ -589,19 +622,25 @@ mod tests {
     fn the_index_is_the_rule_of_the_paper_and_knows_no_scale() {
         let sizes = [100.0, 110.0, 90.0, 9.0, 105.0, 95.0, 101.0, 99.0, 300.0, 104.0];
         let flagged = |sizes: &[f64]| -> Vec<i64> {
-            findings(sizes, 2.0).iter().filter(|found| found.flagged).map(|found| found.class).collect()
+            findings(sizes, 2.0, false).iter().filter(|found| found.flagged).map(|found| found.class).collect()
         };
         assert_eq!(flagged(&sizes), [3], "large patches are not suspicious");
         assert_eq!(flagged(&sizes.map(|size| size * 7.0)), [3]);
         assert!(flagged(&[5.0; 10]).is_empty());
-        let found = findings(&[1.0, 2.0, 3.0, 4.0], 2.0);
+        // Clean classes of Fashion-MNIST differ so much that a planted patch of 3.7 pixels hides among them.
+        let wide = [3.7, 65.8, 48.5, 89.7, 88.1, 60.6, 46.4, 110.5, 38.7, 106.5];
+        assert!(flagged(&wide).is_empty());
+        let found = findings(&wide, 2.0, true);
+        assert!(found[0].flagged && found[1..].iter().all(|found| !found.flagged), "{found:?}");
+        let found = findings(&[1.0, 2.0, 3.0, 4.0], 2.0, false);
         // Median 2.5, deviations 1.5 0.5 0.5 1.5 with median 1.
         assert!((found[0].index - 1.5 / 1.4826).abs() < 1e-9);
     }
 
     #[test]
     fn lambda_follows_the_success() {
-        let mut seeker = Seeker::new(0, 8, 8, Device::Cpu, 1.0);
+        let start = Start::White.leaves(8, 8, &mut Job::detached(std::path::Path::new(""), 1).rng("start"));
+        let mut seeker = Seeker::new(0, &start, 1.0);
         let round = |seeker: &mut Seeker, hits: f64| {
             (seeker.hits, seeker.counted, seeker.sizes, seeker.steps) = (hits, 100.0, 50.0, 1.0);
             seeker.round_ended(0.98).unwrap();
