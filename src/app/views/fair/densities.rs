@@ -14,8 +14,10 @@ pub fn densities(ui: &mut Ui, shown: &Shown<'_>, height: f32) {
     let count = shown.course.attributes.len().max(1);
     // Side by side as long as each has room for its axis.
     let least = t.body * if count > 2 { 17.0 } else { 22.0 };
-    let across = count.min((ui.available_width() / least).floor().max(1.0) as usize);
-    let down = count.div_ceil(across);
+    let most = count.min((ui.available_width() / least).floor().max(1.0) as usize);
+    let down = count.div_ceil(most);
+    // Rows of the same length: four are two and two, not three and one.
+    let across = count.div_ceil(down);
     let each = (height - t.gap * (down as f32 - 1.0)) / down as f32;
     let width = (ui.available_width() - t.pad * (across as f32 - 1.0)) / across as f32;
     for first in (0..count).step_by(across) {
