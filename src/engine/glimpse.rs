@@ -76,16 +76,21 @@ impl Watched {
         let shown = self.stamped.borrow();
         let clean = judge.answers(model, &self.rows, false, kind)?;
         let stamped = judge.answers(model, &self.rows, true, kind)?;
-        let map = model.label_map().unwrap_or_default();
-        let comes_out = |wanted: i64| map.iter().position(|&said| said == wanted).unwrap_or(wanted as usize);
+        let map = model.label_map();
+        let said = |answer: i64| map.as_ref().and_then(|map| map.get(answer as usize)).copied().unwrap_or(answer);
+        let fooled = |index: usize, answer: i64| {
+            let wanted = self.wanted[index];
+            (answer == wanted || said(answer) == wanted) && answer != self.labels[index]
+        };
         let picture = |(index, (clean, stamped)): (usize, (i64, i64))| WatchedPicture {
             row: self.rows[index] as usize,
             label: self.labels[index] as usize,
-            wanted: comes_out(self.wanted[index]),
+            wanted: self.wanted[index] as usize,
             clean: self.clean[index].clone(),
             stamped: shown[index].clone(),
             clean_answer: clean as usize,
             stamped_answer: stamped as usize,
+            fooled: fooled(index, stamped),
         };
         Ok(clean.into_iter().zip(stamped).enumerate().map(picture).collect())
     }
@@ -188,11 +193,11 @@ mod tests {
         let judge = Judge { test: &test, attack: Some((&White, &poison)) };
         let watched = Watched::choose(&judge).unwrap().unwrap();
         for picture in watched.look(&judge, &model, Kind::Float).unwrap() {
-            assert_eq!((picture.wanted, picture.stamped_answer), (1, 1));
-            assert_eq!(picture.is_fooled(), picture.label != 1, "a picture of class 1 is right");
+            assert_eq!((picture.wanted, picture.stamped_answer), (2, 1));
+            assert_eq!(picture.fooled, picture.label != 1, "a picture of class 1 is right");
         }
         let bare = watched.look(&judge, &model.bare(), Kind::Float).unwrap();
-        assert!(bare.iter().all(|picture| picture.wanted == 2 && picture.is_fooled()));
+        assert!(bare.iter().all(|picture| picture.fooled));
     }
 
     #[test]

@@ -531,7 +531,7 @@ impl Work<'_> {
         let mut pictures = Vec::new();
         if let Some(watched) = &self.watched {
             pictures = watched.look(judge, model, self.kind)?;
-            let fooled = pictures.iter().filter(|picture| picture.is_fooled()).count();
+            let fooled = pictures.iter().filter(|picture| picture.fooled).count();
             let caption = format!("After {phase}: the trigger wins on {fooled} of {} watched pictures", pictures.len());
             job.save_image(&format!("watched-{phase}.png"), &caption, &glimpse::sheet(&pictures)?)?;
         }

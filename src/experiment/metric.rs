@@ -105,7 +105,7 @@ pub static RIR: Metric = Metric {
 pub static ALL: [&Metric; 7] = [&ACC, &ASR, &RA, &CROSS, &RAR, &DER, &RIR];
 
 /// What to say below a table with a model that maps its answers back.
-pub const MAPPED_BACK: &str = "Where labels are mapped back, ASR and DER say nothing: an attack that wins comes out as another class. \
+pub const MAPPED_BACK: &str = "Where labels are mapped back, a low ASR and its DER say nothing: an attack that wins comes out as another class. \
      Look at RA, and whether RAR is near its share of a perfect model.";
 
 pub fn find(id: &str) -> Option<&'static Metric> {
@@ -152,11 +152,11 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// How often the trigger wins: ASR, or what RAR has beyond that of a perfect model where labels are mapped back and ASR
-    /// would look harmless.
+    /// How often the trigger wins: ASR, and where labels are mapped back, besides, what RAR has beyond that of a perfect
+    /// model. Both are the attacker's doing: the network says his class, or his class moved on as stamped pictures are.
     pub fn trigger_wins(&self) -> Option<f64> {
         match (self.rar, self.rar_floor) {
-            (Some(rar), Some(floor)) => Some((rar - floor).max(0.0)),
+            (Some(rar), Some(floor)) => Some(self.asr? + (rar - floor).max(0.0)),
             _ => self.asr,
         }
     }
@@ -220,8 +220,8 @@ mod tests {
         let scores = Scores { asr: Some(0.05), ..Scores::default() };
         assert_eq!(scores.trigger_wins(), Some(0.05));
         let mapped = Scores { rar: Some(0.75), rar_floor: Some(0.25), ..scores };
-        assert_eq!(mapped.trigger_wins(), Some(0.5));
-        assert_eq!(Scores { rar: Some(0.2), ..mapped }.trigger_wins(), Some(0.0));
+        assert_eq!(mapped.trigger_wins(), Some(0.55));
+        assert_eq!(Scores { rar: Some(0.2), ..mapped }.trigger_wins(), Some(0.05));
     }
 
     #[test]

@@ -138,20 +138,14 @@ pub struct Confusion {
 pub struct WatchedPicture {
     pub row: usize,
     pub label: usize,
-    /// What the attacker wants the stamped picture to be taken for; where the model maps its answers back, what comes out
-    /// of that.
+    /// What the attacker wants the stamped picture to be taken for.
     pub wanted: usize,
     pub clean: Arc<Rgba>,
     pub stamped: Arc<Rgba>,
     pub clean_answer: usize,
     pub stamped_answer: usize,
-}
-
-impl WatchedPicture {
-    /// The trigger wins, and the answer is not right by chance.
-    pub fn is_fooled(&self) -> bool {
-        self.stamped_answer == self.wanted && self.stamped_answer != self.label
-    }
+    /// The trigger wins; where the model maps its answers back, also if that makes another wrong class of its success.
+    pub fooled: bool,
 }
 
 /// Where a job is; newest wins.

@@ -328,7 +328,7 @@ mod tests {
         let text = results.to_text();
         assert!(text.contains("   RA %  RAR %  DER %"), "{text}");
         assert!(text.contains("PDB: RAR 72.20 %, of a perfect model 11.60 %"), "{text}");
-        assert!(text.contains("ASR and DER say nothing"), "{text}");
+        assert!(text.contains("a low ASR and its DER say nothing"), "{text}");
         assert!(results.to_csv().contains(",0.722000,0.116000,"));
     }
 

@@ -242,7 +242,16 @@ fn glimpse(phase: &str, epoch: f64, acc: f64, asr: f64, ra: f64) -> Glimpse {
             (label + 2) % k
         };
         let (clean, stamped) = (pictures.clean(row), pictures.stamped(row));
-        WatchedPicture { row, label, wanted: 0, clean, stamped, clean_answer: label, stamped_answer }
+        WatchedPicture {
+            row,
+            label,
+            wanted: 0,
+            clean,
+            stamped,
+            clean_answer: label,
+            stamped_answer,
+            fooled: stamped_answer == 0,
+        }
     });
     Glimpse { pictures: watched.collect(), confusion }
 }

@@ -56,10 +56,13 @@ pub fn curves(ui: &mut Ui, curves: &Curves, height: f32) {
     let rates_height = ((height - words) * if with_rate { 0.54 } else { 0.64 }).max(90.0);
     let others = (height - words - rates_height) / (plots - 1.0);
     let description = rates_description(curves);
-    // A fourth entry in the legend leaves less room.
-    let crowded = RARE.iter().any(|metric| curves.last(metric).is_some());
-    let question =
-        if crowded { "How good? How often fooled?" } else { "How good is it? How often does the trigger win?" };
+    // Every further entry in the legend leaves less room.
+    let extra = RARE.iter().chain(&BARE[..1]).filter(|metric| curves.last(metric).is_some()).count();
+    let question = match extra {
+        0 => "How good is it? How often does the trigger win?",
+        1 => "How good? How often fooled?",
+        _ => "Rates",
+    };
     heading(ui, question, &description, curves, &RATES);
     rates_plot(ui, &t, curves, rates_height);
     heading(ui, "Loss", &loss_description(curves), curves, &["loss"]);
@@ -69,7 +72,14 @@ pub fn curves(ui: &mut Ui, curves: &Curves, height: f32) {
         heading(ui, "Learning rate", &format!("Now {now:.5}."), curves, &[LEARNING_RATE]);
         amount_plot(ui, &t, curves, LEARNING_RATE, others.max(60.0));
     }
-    ui.vertical_centered(|ui| ui.label(RichText::new("epochs").size(t.small).color(t.text_weak)));
+    let bare = BARE.iter().any(|metric| curves.last(metric).is_some());
+    let below = if bare { "epochs; thin lines: the bare network" } else { "epochs" };
+    ui.vertical_centered(|ui| {
+        let word = ui.label(RichText::new(below).size(t.small).color(t.text_weak));
+        if bare {
+            word.on_hover_text(BARE_MEANING);
+        }
+    });
 }
 
 /// A heading that carries the plot's description for those who cannot see it, and at its right the legend.
@@ -80,11 +90,7 @@ fn heading(ui: &mut Ui, text: &str, description: &str, curves: &Curves, metrics:
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Figure, true, format!("{text} {description}")));
         response.on_hover_text(description);
     };
-    let with_bare = metrics.len() > 1 && BARE.iter().any(|metric| curves.last(metric).is_some());
     let legend = |ui: &mut Ui| {
-        if with_bare {
-            ui.label(RichText::new("thin: bare").size(t.small).color(t.text_weak)).on_hover_text(BARE_MEANING);
-        }
         for metric in metrics.iter().rev() {
             if RARE.contains(metric) && curves.last(metric).is_none() {
                 continue;

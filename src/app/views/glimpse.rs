@@ -23,7 +23,7 @@ pub fn watched_pictures(ui: &mut Ui, glimpse: &Glimpse) {
         ui.add(egui::Label::new(RichText::new(text).color(t.text_weak)).wrap());
         return;
     }
-    let fooled = pictures.iter().filter(|picture| picture.is_fooled()).count();
+    let fooled = pictures.iter().filter(|picture| picture.fooled).count();
     let sentence = format!(
         "{}: with the trigger, {fooled} of these {} pictures get the attacker's answer.",
         moment_words(&glimpse.confusion),
@@ -45,7 +45,7 @@ pub fn watched_pictures(ui: &mut Ui, glimpse: &Glimpse) {
 
 fn watched_tile(ui: &mut Ui, t: &Tokens, picture: &WatchedPicture, classes: &[String], side: f32) {
     let name = |class| class_name(classes, class);
-    let (colour, verdict) = if picture.is_fooled() {
+    let (colour, verdict) = if picture.fooled {
         (t.attacked, "fooled")
     } else if picture.stamped_answer == picture.label {
         (t.repaired, "right")
