@@ -227,7 +227,7 @@ impl NeuralCleanse {
 }
 
 /// The search for one class.
-struct Seeker {
+pub struct Seeker {
     class: i64,
     /// `mask` `[1, H, W]` and `pattern` `[3, H, W]` before the tanh, leaves.
     leaves: Params,
@@ -252,7 +252,7 @@ struct Seeker {
 
 impl Start {
     /// `mask` `[1, H, W]` and `pattern` `[3, H, W]` before the tanh.
-    fn leaves(self, height: i64, width: i64, rng: &mut impl Rng) -> Params {
+    pub fn leaves(self, height: i64, width: i64, rng: &mut impl Rng) -> Params {
         let leaf = |channels: i64, rng: &mut _| -> Tensor {
             let count = (channels * height * width) as usize;
             let values: Vec<f32> = match self {
@@ -273,7 +273,8 @@ fn squashed(leaf: &Tensor) -> Tensor {
 }
 
 impl Seeker {
-    fn new(class: i64, start: &Params, lambda: f64) -> Self {
+    /// Begins at `start`, as [`Start::leaves`] makes it.
+    pub fn new(class: i64, start: &Params, lambda: f64) -> Self {
         let leaves = start.deep_clone().requires_grad(&|_| true);
         let adam = Adam::over(&leaves, Betas { first: 0.5, second: 0.9, amsgrad: false });
         Self {
@@ -388,8 +389,16 @@ fn search(job: &mut Job, phase: &str, model: &Model, data: &DefenderData, o: &Op
     Ok(Patches { masks: Tensor::stack(&masks, 0), patterns: Tensor::stack(&patterns, 0) })
 }
 
-/// One step of some classes on the same pictures, in one pass through the network.
-fn step(model: &Model, pixels: &Tensor, y: &Tensor, seekers: &mut [&mut Seeker], kind: Kind, rate: f64) -> Result<()> {
+/// One step of some classes on the same pictures, in one pass through the network. `pixels` f32 `[N, 3, H, W]` in 0..=1, `y`
+/// their classes.
+pub fn step(
+    model: &Model,
+    pixels: &Tensor,
+    y: &Tensor,
+    seekers: &mut [&mut Seeker],
+    kind: Kind,
+    rate: f64,
+) -> Result<()> {
     let (count, classes) = (pixels.size()[0], seekers.len() as i64);
     let patches: Vec<(Tensor, Tensor)> = seekers.iter().map(|seeker| seeker.patch()).collect::<Result<_>>()?;
     let masks = Tensor::stack(&patches.iter().map(|(mask, _)| mask).collect::<Vec<_>>(), 0).unsqueeze(1);
