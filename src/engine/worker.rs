@@ -213,8 +213,12 @@ fn answer_waiting(questions: &Receiver<(QuestionId, Question)>, sink: &Sink, lib
     for (id, question) in newest {
         let answer = catch_unwind(AssertUnwindSafe(|| questions::answer(&question, library)))
             .unwrap_or_else(|payload| Err(from_panic(&*payload)));
-        // A front that does not listen gets no answer; work goes on.
-        let _ = sink.events.try_send(Event::Answer(id, answer));
+        // A front that is behind with reading gets a moment; for one that does not listen, work goes on.
+        let sent = sink.events.try_send(Event::Answer(id, answer));
         (sink.waker)();
+        if let Err(TrySendError::Full(answer)) = sent {
+            let _ = sink.events.send_timeout(answer, Duration::from_secs(5));
+            (sink.waker)();
+        }
     }
 }
