@@ -4,7 +4,7 @@ use super::Output;
 use crate::experiment::{Problem, Result};
 use crate::run::event::Report;
 use crate::run::fair::number;
-use crate::run::folder::{RunFolder, runs_folder};
+use crate::run::folder::{RunFolder, name_of, runs_folder};
 use crate::run::index::{Filter, Index, RunRow};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ fn row_json(row: &RunRow) -> Value {
 
 fn row_text(row: &RunRow) -> String {
     let state = row.state.map_or("unreadable".to_owned(), |state| state.to_string());
-    let name = row.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = name_of(&row.path);
     if row.is_fair() {
         return format!("{state:<12} {name:<48} {:<16} {}", row.network, trade_off(row)).trim_end().to_owned();
     }

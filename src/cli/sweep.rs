@@ -7,11 +7,11 @@ use crate::experiment::sweep::{Sweep, Variant};
 use crate::experiment::{Problem, Result};
 use crate::run::atomic::write_atomic;
 use crate::run::event::{Ending, RunRequest};
-use crate::run::folder::{RunFolder, folder_name_of, runs_folder};
-use crate::run::results::{Results, percent, quoted, time_in_words};
+use crate::run::folder::{RunFolder, folder_name_of, name_of, runs_folder};
+use crate::run::results::{FairRow, ResultRow, Results, percent, quoted, time_in_words};
 use serde_json::json;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -173,44 +173,31 @@ fn fair_text(all: &[(&Run, Results)]) -> String {
     text
 }
 
-fn fair_csv(all: &[(&Run, Results)]) -> String {
-    let mut text =
-        "run,folder,title,method,needs_group,train_rmse,test_rmse,train_gap,test_gap,test_gap_noise\n".to_owned();
-    let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
-    for (run, results) in all {
-        for row in &results.fair {
-            let folder = run.folder.file_name().map_or_else(String::new, |name| Path::new(name).display().to_string());
-            let cells = [
-                quoted(&run.variant.name),
-                quoted(&folder),
-                quoted(&row.title),
-                quoted(&row.method),
-                row.needs_group.to_string(),
-                row.train_rmse.to_string(),
-                number(row.test_rmse),
-                row.train_gap.to_string(),
-                number(row.test_gap),
-                number(row.test_gap_noise),
-            ];
-            text.push_str(&cells.join(","));
-            text.push('\n');
-        }
-    }
-    text
-}
-
+/// One line for each model of each run, in full precision.
 fn csv(all: &[(&Run, Results)]) -> String {
-    if is_fair(all) {
-        return fair_csv(all);
-    }
-    let mut text = "run,folder,model,method,control,acc,asr,ra,rar,rar_floor,der,seconds,note\n".to_owned();
     let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
-    for (run, results) in all {
-        for row in &results.rows {
-            let folder = run.folder.file_name().map_or_else(String::new, |name| Path::new(name).display().to_string());
+    if is_fair(all) {
+        const NAMES: &str = "title,method,needs_group,train_rmse,test_rmse,train_gap,test_gap,test_gap_noise";
+        return lines(all, NAMES, |results| {
+            let line = |row: &FairRow| {
+                let cells = [
+                    quoted(&row.title),
+                    quoted(&row.method),
+                    row.needs_group.to_string(),
+                    row.train_rmse.to_string(),
+                    number(row.test_rmse),
+                    row.train_gap.to_string(),
+                    number(row.test_gap),
+                    number(row.test_gap_noise),
+                ];
+                cells.join(",")
+            };
+            results.fair.iter().map(line).collect()
+        });
+    }
+    lines(all, "model,method,control,acc,asr,ra,rar,rar_floor,der,seconds,note", |results| {
+        let line = |row: &ResultRow| {
             let cells = [
-                quoted(&run.variant.name),
-                quoted(&folder),
                 quoted(&row.title),
                 quoted(&row.method),
                 row.control.to_string(),
@@ -223,8 +210,18 @@ fn csv(all: &[(&Run, Results)]) -> String {
                 row.seconds.to_string(),
                 quoted(&row.note),
             ];
-            text.push_str(&cells.join(","));
-            text.push('\n');
+            cells.join(",")
+        };
+        results.rows.iter().map(line).collect()
+    })
+}
+
+/// The lines of every run behind its name and folder.
+fn lines(all: &[(&Run, Results)], names: &str, of: impl Fn(&Results) -> Vec<String>) -> String {
+    let mut text = format!("run,folder,{names}\n");
+    for (run, results) in all {
+        for line in of(results) {
+            let _ = writeln!(text, "{},{},{line}", quoted(&run.variant.name), quoted(&name_of(&run.folder)));
         }
     }
     text

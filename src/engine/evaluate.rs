@@ -164,14 +164,15 @@ fn share_of(answers: &[Said], counts: impl Fn(&Said) -> bool) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::data::tests::striped;
     use crate::nets::plug::Plug;
     use crate::nets::{InputSpec, zoo};
     use std::rc::Rc;
 
-    struct White;
+    /// A trigger that leaves nothing but white.
+    pub struct White;
 
     impl Trigger for White {
         fn apply(&self, pixels: &Tensor, _: &[i64]) -> crate::experiment::Result<Tensor> {
@@ -179,15 +180,25 @@ mod tests {
         }
     }
 
-    #[test]
-    fn rates_are_counted_on_the_right_pictures() {
+    /// A model that always says class 2.
+    fn always_2() -> Model {
         let input = InputSpec { height: 8, width: 8, mean: [0.0; 3], std: [1.0; 3], classes: 10 };
         let network = zoo::build("small-resnet", &serde_json::json!({"width": 4}), input).unwrap();
         let mut params = network.initial(1).unwrap();
-        // A model that always says class 2.
         params.insert("linear.weight", Tensor::zeros([10, 16], tch::kind::FLOAT_CPU));
         params.insert("linear.bias", Tensor::eye(10, tch::kind::FLOAT_CPU).get(2));
-        let model = Model::new(Rc::from(network), params);
+        Model::new(Rc::from(network), params)
+    }
+
+    /// The same behind a map of labels that turns it into class 1.
+    pub fn always_2_behind_a_map() -> Model {
+        let order: Vec<i64> = (0..10).map(|class| (class + 1) % 10).collect();
+        Model { plugs: vec![Plug::permute(&order)], ..always_2() }
+    }
+
+    #[test]
+    fn rates_are_counted_on_the_right_pictures() {
+        let model = always_2();
         let test = striped(100);
         let poison = Poison { target: 2, ..Poison::default() };
         let judge = Judge { test: &test, attack: Some((&White, &poison)) };
@@ -204,14 +215,7 @@ mod tests {
     /// The network obeys the trigger on every picture; a map that moves its answers on makes that look like a failed attack.
     #[test]
     fn a_label_map_hides_an_attack_from_asr_but_not_from_rar() {
-        let input = InputSpec { height: 8, width: 8, mean: [0.0; 3], std: [1.0; 3], classes: 10 };
-        let network = zoo::build("small-resnet", &serde_json::json!({"width": 4}), input).unwrap();
-        let mut params = network.initial(1).unwrap();
-        params.insert("linear.weight", Tensor::zeros([10, 16], tch::kind::FLOAT_CPU));
-        params.insert("linear.bias", Tensor::eye(10, tch::kind::FLOAT_CPU).get(2));
-        let order: Vec<i64> = (0..10).map(|class| (class + 1) % 10).collect();
-        let plugs = vec![Plug::permute(&order)];
-        let model = Model { plugs, ..Model::new(Rc::from(network), params) };
+        let model = always_2_behind_a_map();
         let (test, poison) = (striped(100), Poison { target: 2, ..Poison::default() });
         let judge = Judge { test: &test, attack: Some((&White, &poison)) };
         let scores = judge.scores(&model, Kind::Float, &mut || Ok(())).unwrap();

@@ -157,8 +157,7 @@ pub fn sheet(pictures: &[WatchedPicture]) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nets::plug::Plug;
-    use crate::nets::{InputSpec, zoo};
+    use crate::engine::evaluate::tests::{White, always_2_behind_a_map};
 
     #[test]
     fn watched_pictures_are_spread_over_the_classes() {
@@ -169,25 +168,9 @@ mod tests {
         assert_eq!(spread(&[3, 4], &labels), [3, 4]);
     }
 
-    struct White;
-
-    impl crate::data::Trigger for White {
-        fn apply(&self, pixels: &Tensor, _: &[i64]) -> Result<Tensor> {
-            Ok(pixels.ones_like() * 255)
-        }
-    }
-
     #[test]
     fn an_attack_that_wins_is_seen_behind_a_label_map() {
-        let input = InputSpec { height: 8, width: 8, mean: [0.0; 3], std: [1.0; 3], classes: 10 };
-        let network = zoo::build("small-resnet", &serde_json::json!({"width": 4}), input).unwrap();
-        let mut params = network.initial(1).unwrap();
-        // It always says class 2, which the map turns into class 1.
-        params.insert("linear.weight", Tensor::zeros([10, 16], tch::kind::FLOAT_CPU));
-        params.insert("linear.bias", Tensor::eye(10, tch::kind::FLOAT_CPU).get(2));
-        let order: Vec<i64> = (0..10).map(|class| (class + 1) % 10).collect();
-        let plugs = vec![Plug::permute(&order)];
-        let model = Model { plugs, ..Model::new(std::rc::Rc::from(network), params) };
+        let model = always_2_behind_a_map();
         let (test, poison) =
             (crate::data::tests::striped(40), crate::experiment::Poison { target: 2, ..Default::default() });
         let judge = Judge { test: &test, attack: Some((&White, &poison)) };

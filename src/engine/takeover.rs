@@ -12,9 +12,9 @@ use crate::attacks::{selection, surrogate};
 use crate::experiment::{Defender, Experiment, Problem, Result, Spec};
 use crate::nets::Model;
 use crate::run::atomic::write_atomic;
-use crate::run::folder::RunFolder;
+use crate::run::folder::{RunFolder, name_of};
 use crate::run::job::Job;
-use crate::run::results::Results;
+use crate::run::results::{ResultRow, Results};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,8 +35,7 @@ impl Training<'_> {
         if self.experiment.defense.is_empty() {
             return Ok(None);
         }
-        let Some(other) = self.done_elsewhere(folder) else { return Ok(None) };
-        let Some(row) = other.results()?.and_then(|results| results.rows.into_iter().next()) else { return Ok(None) };
+        let Some((other, row)) = self.done_elsewhere(folder) else { return Ok(None) };
         for file in [RunFolder::PLAN, "trigger.safetensors"] {
             if other.file(file).is_file() {
                 copy(&other.file(file), &folder.file(file))?;
@@ -54,8 +53,7 @@ impl Training<'_> {
                 job.save_image(&image.file, &image.caption, &png)?;
             }
         }
-        let name = other.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        job.note(format!("{}: taken over from {name}, where the same was trained", self.phase));
+        job.note(format!("{}: taken over from {}, where the same was trained", self.phase, name_of(&other.path)));
         let mut results = Results::default();
         results.push(row);
         // The weights come last: they say that the training is over.
@@ -65,23 +63,23 @@ impl Training<'_> {
         Ok(Some(results))
     }
 
-    fn done_elsewhere(&self, folder: &RunFolder) -> Option<RunFolder> {
-        let same = |path: &PathBuf| -> Option<RunFolder> {
+    /// A run with the same training, and the row of what it trained.
+    fn done_elsewhere(&self, folder: &RunFolder) -> Option<(RunFolder, ResultRow)> {
+        let (ours, machine) = (training_of(self.experiment), folder.read_json::<Machine>("machine.json").ok()?);
+        let same = |path: &PathBuf| -> Option<(RunFolder, ResultRow)> {
             let other = RunFolder::open(path).ok()?;
             let Ok(Spec::Backdoor(experiment)) = other.read_spec() else { return None };
-            let data: Value = other.read_json("data.json").ok()?;
-            let machines = (folder.read_json::<Machine>("machine.json"), other.read_json::<Machine>("machine.json"));
-            let weights = other.weights(&weights_name(self.phase));
+            // The very same run again is wanted anew, to compare.
+            if training_of(&experiment) != ours
+                || (&experiment.defense, &experiment.defender) == (&self.experiment.defense, &self.experiment.defender)
+                || other.read_json::<Machine>("machine.json").ok()? != machine
+                || other.read_json::<Value>("data.json").ok()?["card"]["hash"] != self.data_hash
+            {
+                return None;
+            }
             let row = other.results().ok()??.rows.into_iter().next()?;
-            (training_of(&experiment) == training_of(self.experiment)
-                // The very same run again is wanted anew, to compare.
-                && (&experiment.defense, &experiment.defender) != (&self.experiment.defense, &self.experiment.defender)
-                && data["card"]["hash"] == self.data_hash
-                && matches!(machines, (Ok(here), Ok(there)) if here == there)
-                && row.method.is_empty()
-                && row.note.is_empty()
-                && Model::open(&weights, 0).is_ok())
-            .then_some(other)
+            let whole = row.method.is_empty() && row.note.is_empty();
+            (whole && Model::open(&other.weights(&weights_name(self.phase)), 0).is_ok()).then_some((other, row))
         };
         let mut paths: Vec<PathBuf> =
             fs::read_dir(folder.path.parent()?).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();

@@ -96,6 +96,11 @@ pub fn folder_name_of(resolved: &Spec) -> String {
     format!("{}-{}", check::slug(resolved.name()), resolved.hash8())
 }
 
+/// The last part of a run folder's path, by which people know it.
+pub fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 impl RunFolder {
     /// The poison plan.
     pub const PLAN: &str = "plan.json";

@@ -1,6 +1,6 @@
 //! A searchable index of runs: a cache in SQLite, rebuilt from the run folders at any time. Jobs never write it.
 
-use super::folder::{RunFolder, place_for};
+use super::folder::{RunFolder, name_of, place_for};
 use super::process;
 use super::results::{FairRow, ResultRow};
 use super::status::State;
@@ -290,7 +290,7 @@ impl Entry {
     fn insert(&self, to: &Transaction<'_>, root: &str) -> rusqlite::Result<()> {
         let path = text(&self.path);
         let spec = self.experiment.as_ref();
-        let folder_name = self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let folder_name = name_of(&self.path);
         let name = spec.map(|spec| spec.name().to_owned()).filter(|name| !name.is_empty()).unwrap_or(folder_name);
         let backdoor = spec.and_then(|spec| match spec {
             Spec::Backdoor(experiment) => Some(experiment),
