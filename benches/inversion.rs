@@ -3,7 +3,7 @@
 //! `cargo bench --bench inversion`. Both ways alternate in one run on WRN-16-1; their ratio is what counts.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and may fail loudly")]
 
-use polariscope::defenses::repair::nc::{Seeker, Start, step};
+use polariscope::defenses::repair::nc::search::{Seeker, Start, step};
 use polariscope::experiment::Precision;
 use polariscope::nets::{InputSpec, Model, device, zoo};
 use rand::SeedableRng;

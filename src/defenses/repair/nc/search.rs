@@ -1,28 +1,9 @@
-//! NC, neural cleanse: looks for the smallest patch that sends all pictures to a class, and unlearns patches that are
-//! suspiciously small.
-//!
-//! For every class t a mask m and a pattern p are searched that turn every clean picture into t,
-//!
-//! ```text
-//! min over m, p of CE(f((1 - m) x + m p), t) + lambda |m|_1,    m, p = tanh(w) / 2 + 1/2
-//! ```
-//!
-//! with lambda rising while nearly all pictures are turned and falling otherwise. For a clean class the patch must be
-//! large; for a backdoor's target a small one suffices. The anomaly index is the distance of |m|_1 from the median in
-//! units of the median absolute deviation; classes below the median with an index above 2 are flagged. For flagged classes
-//! the model is fine-tuned with stamped pictures that carry their true labels. Look at the recovered patches side by side.
-//!
-//! Wang, Yao, Shan, Li, Viswanath, Zheng, Zhao: Neural Cleanse: Identifying and Mitigating Backdoor Attacks in Neural
-//! Networks. IEEE S&P 2019. All classes are searched together, as one batch. Pictures of the class itself do not count for
-//! its patch; the repaired model is the one that was trained, which the benchmark's saved file is not.
+//! The search for the smallest patch of every class, and what the sizes of the patches say.
 
+use crate::data::Dataset;
 use crate::data::augment::{to_u8, unit};
-use crate::data::{Card, Dataset, pictures};
-use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
-use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
-use crate::experiment::{Outcome, Precision, Result, Schedule, Train};
+use crate::experiment::{Outcome, Problem, Result};
 use crate::nets::layers::channels_last;
-use crate::nets::training::fit::{AfterEpoch, Fit, Round, fit};
 use crate::nets::training::{Adam, Betas, ResumePoint};
 use crate::nets::{Mode, Model, Params, Pass};
 use crate::run::job::Job;
@@ -32,49 +13,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Reduction, Tensor};
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Options {
-    /// Passes of the search over its pictures.
-    #[schemars(range(min = 1, max = 1000), extend("x-unit" = "epochs", "x-paper" = 80))]
-    pub search_epochs: usize,
-    /// Clean pictures that the search uses; 0 means all.
-    #[schemars(range(min = 0, max = 100_000))]
-    pub search_pictures: usize,
-    /// Where mask and pattern begin; the same for every class, or their sizes could not be compared.
+/// How to search; the names are those of the options of [`super::Options`].
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub epochs: usize,
+    /// Pictures that are used; 0 means all.
+    pub pictures: usize,
     pub start: Start,
     /// Share of pictures that a patch must turn.
-    #[schemars(range(min = 0.5, max = 1.0), extend("x-paper" = 0.98))]
     pub success: f64,
-    /// Classes with a smaller patch than the median and an anomaly index above this are flagged.
-    #[schemars(range(min = 0.5, max = 10.0), extend("x-paper" = 2.0))]
-    pub index: f64,
-    /// Compares the logarithms of the sizes: a patch ten times smaller than the others then stands out also where clean
-    /// classes differ much.
-    pub logarithmic: bool,
-    /// Passes over the clean and the stamped pictures, if a class is flagged.
-    #[schemars(range(min = 1, max = 500), extend("x-unit" = "epochs", "x-paper" = 100))]
-    pub epochs: usize,
-    /// Share of the clean set that is stamped for it.
-    #[schemars(range(min = 0.01, max = 1.0), extend("x-paper" = 0.2, "x-advanced" = true))]
-    pub stamped: f64,
-    #[schemars(range(min = 0.00001, max = 1.0), extend("x-scale" = "log", "x-paper" = 0.01, "x-advanced" = true))]
-    pub learning_rate: f64,
     /// Learning rate of mask and pattern.
-    #[schemars(range(min = 0.001, max = 1.0), extend("x-scale" = "log", "x-paper" = 0.1, "x-advanced" = true))]
-    pub search_rate: f64,
+    pub rate: f64,
     /// Weight of the mask's size at the start.
-    #[schemars(range(min = 0.000001, max = 1.0), extend("x-scale" = "log", "x-paper" = 0.001, "x-advanced" = true))]
     pub lambda: f64,
     /// Pictures per step.
-    #[schemars(range(min = 2, max = 4096), extend("x-paper" = 256, "x-advanced" = true))]
     pub batch: usize,
-    /// Random crop border.
-    #[schemars(range(min = 0, max = 16), extend("x-unit" = "px", "x-paper" = 4, "x-advanced" = true))]
-    pub crop: usize,
-    /// Mirror every second picture.
-    #[schemars(extend("x-advanced" = true))]
-    pub flip: bool,
 }
 
 /// The first mask and pattern of a search.
@@ -87,48 +40,6 @@ pub enum Start {
     White,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            search_epochs: 80,
-            search_pictures: 0,
-            start: Start::Noise,
-            success: 0.98,
-            index: 2.0,
-            logarithmic: false,
-            epochs: 100,
-            stamped: 0.2,
-            learning_rate: 0.01,
-            search_rate: 0.1,
-            lambda: 1e-3,
-            batch: 256,
-            crop: 4,
-            flip: true,
-        }
-    }
-}
-
-pub static ENTRY: Entry = Entry {
-    method: Method {
-        id: "nc",
-        kind: MethodKind::Repair,
-        name: "Neural cleanse (NC)",
-        one_line: "Finds the smallest patch for every class; a suspiciously small one is unlearned.",
-        page: "For every class the smallest patch is searched that sends all clean pictures to that class. For most \
-               classes it has to cover much of the picture. If one class needs far less than the others, somebody may \
-               have built in a shortcut: the class is flagged, and the recovered patch often resembles the trigger. \
-               Then the model is fine-tuned with stamped pictures that carry their true labels.\n\nTriggers that cover \
-               the whole picture, bend it or differ from picture to picture have no small patch: no class is flagged \
-               and the model is left alone. With fewer than five classes the index means little.",
-        paper: "Wang, Yao, Shan, Li, Viswanath, Zheng, Zhao: Neural Cleanse: Identifying and Mitigating Backdoor Attacks \
-                in Neural Networks. IEEE Symposium on Security and Privacy, 2019",
-        properties: &[Property::NeedsClean, Property::NeedsGradients],
-        schema: schema_of::<Options>,
-        defaults: defaults_of::<Options>,
-    },
-    make: |options| Ok(Defense::Repair(Box::new(NeuralCleanse { options: parse(options)? }))),
-};
-
 /// Rounds above or below the wanted success before lambda changes, and by how much it then does.
 const PATIENCE: usize = 5;
 const UP: f64 = 2.0;
@@ -138,91 +49,58 @@ const STANDSTILL: usize = 25;
 /// Pictures that go through the network at once while all classes are searched.
 const AT_ONCE: i64 = 2048;
 
-struct NeuralCleanse {
-    options: Options,
-}
-
-impl Repair for NeuralCleanse {
-    fn epochs(&self) -> usize {
-        self.options.epochs
-    }
-
-    fn repair(
-        &self,
-        job: &mut Job,
-        phase: &str,
-        mut model: Model,
-        data: &DefenderData,
-        after_epoch: &mut AfterEpoch,
-    ) -> Outcome<Model> {
-        let o = &self.options;
-        let patches = self.patches(job, phase, &model, data)?;
-        let findings = findings(&patches.norms()?, o.index, o.logarithmic);
-        tell(job, phase, &findings, data.clean.card());
-        show(job, phase, &patches, &findings, data.clean.card())?;
-        let flagged: Vec<i64> = findings.iter().filter(|found| found.flagged).map(|found| found.class).collect();
-        if flagged.is_empty() {
-            return Ok(model);
-        }
-        let data_with =
-            Stamped::new(data.clean, &patches, &flagged, o.stamped, &mut job.rng(&format!("{phase}/stamped")));
-        let train = Train {
-            epochs: o.epochs,
-            batch: o.batch,
-            learning_rate: o.learning_rate,
-            momentum: 0.9,
-            weight_decay: 5e-4,
-            schedule: Schedule::Cosine,
-            precision: Precision::Auto,
-            crop: o.crop,
-            flip: o.flip,
-        };
-        let trains = |_: &str| true;
-        let options = Fit {
-            phase,
-            train: &train,
-            kind: data.kind,
-            mode: Mode::Train,
-            trains: &trains,
-            drop_last: false,
-            round: Round::ONLY,
-        };
-        fit(job, &mut model, &data_with, &options, after_epoch)?;
-        Ok(model)
-    }
-}
-
 /// The smallest patch of every class.
-struct Patches {
+pub struct Patches {
     /// f32 `[classes, 1, H, W]` in 0..=1, on the processor.
-    masks: Tensor,
+    pub masks: Tensor,
     /// f32 `[classes, 3, H, W]` in 0..=1.
-    patterns: Tensor,
+    pub patterns: Tensor,
 }
 
 impl Patches {
-    fn norms(&self) -> Result<Vec<f64>> {
-        let sums = self.masks.sum_dim_intlist([1i64, 2, 3].as_slice(), false, Kind::Double);
-        Vec::<f64>::try_from(sums)
-            .map_err(|e| crate::experiment::Problem::internal("Cannot read masks back.").because(e))
-    }
-}
-
-impl NeuralCleanse {
-    /// Found before, or searched now.
-    fn patches(&self, job: &mut Job, phase: &str, model: &Model, data: &DefenderData) -> Outcome<Patches> {
+    /// Found before in this run, or searched now.
+    pub fn of(
+        job: &mut Job,
+        phase: &str,
+        model: &Model,
+        clean: &dyn Dataset,
+        kind: Kind,
+        o: &Settings,
+    ) -> Outcome<Self> {
         let resume = ResumePoint::of(job, &format!("{phase}/search"));
         if let Some((_, state, ())) = resume.load(job) {
             let part = |name: &str| state.get(name).map(Tensor::shallow_clone);
-            return Ok(Patches { masks: part("masks")?, patterns: part("patterns")? });
+            return Ok(Self { masks: part("masks")?, patterns: part("patterns")? });
         }
-        let patches = search(job, phase, model, data, &self.options)?;
+        let patches = search(job, phase, model, clean, kind, o)?;
         let state: Params = [("masks", &patches.masks), ("patterns", &patches.patterns)]
             .map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone()))
             .into_iter()
             .collect();
-        resume.save(job, self.options.search_epochs, &state, &())?;
+        resume.save(job, o.epochs, &state, &())?;
         Ok(patches)
+    }
+
+    /// Sum of each class's mask, in pixels.
+    pub fn sizes(&self) -> Result<Vec<f64>> {
+        let sums = self.masks.sum_dim_intlist([1i64, 2, 3].as_slice(), false, Kind::Double);
+        Vec::<f64>::try_from(sums).map_err(|e| Problem::internal("Cannot read masks back.").because(e))
+    }
+
+    /// `pixels` u8 `[N, 3, H, W]` with the patch of one class each on them.
+    pub fn stamp(&self, pixels: &Tensor, classes: &[i64]) -> Tensor {
+        let classes = Tensor::from_slice(classes);
+        let mask = self.masks.index_select(0, &classes);
+        let pattern = self.patterns.index_select(0, &classes);
+        let stamped: Tensor = unit(pixels) * (1.0 - &mask) + pattern * mask;
+        to_u8(&(stamped * 255.0))
+    }
+
+    /// Masks, patterns and both together as rows of u8 `[classes, 3, H, W]`.
+    pub fn shown(&self) -> [Tensor; 3] {
+        let bytes = |x: &Tensor| to_u8(&(x * 255.0));
+        let masks = self.masks.expand([-1, 3, -1, -1], false);
+        [bytes(&masks), bytes(&self.patterns), bytes(&(&masks * &self.patterns))]
     }
 }
 
@@ -331,32 +209,39 @@ impl Seeker {
 }
 
 /// The smallest patch of every class, all classes together.
-fn search(job: &mut Job, phase: &str, model: &Model, data: &DefenderData, o: &Options) -> Outcome<Patches> {
+pub fn search(
+    job: &mut Job,
+    phase: &str,
+    model: &Model,
+    clean: &dyn Dataset,
+    kind: Kind,
+    o: &Settings,
+) -> Outcome<Patches> {
     let input = model.network.input().clone();
     let device = model.params.device();
     let frozen = Model { params: model.params.requires_grad(&|_| false), ..model.clone() };
     let mut rng = job.rng(&format!("{phase}/search"));
     let start = o.start.leaves(input.height, input.width, &mut job.rng(&format!("{phase}/start"))).to_device(device);
     let mut seekers: Vec<Seeker> = (0..input.classes).map(|class| Seeker::new(class, &start, o.lambda)).collect();
-    let mut rows: Vec<i64> = (0..data.clean.len() as i64).collect();
+    let mut rows: Vec<i64> = (0..clean.len() as i64).collect();
     rows.shuffle(&mut rng);
-    if o.search_pictures > 0 {
-        rows.truncate(o.search_pictures);
+    if o.pictures > 0 {
+        rows.truncate(o.pictures);
     }
-    let labels = Tensor::from_slice(data.clean.labels());
+    let labels = Tensor::from_slice(clean.labels());
     // Fewer pictures a step rather than fewer classes together: every class sees every picture.
     let batch = o.batch.min((AT_ONCE / input.classes.min(16)) as usize).max(2);
-    job.work(0, o.search_epochs as u64, "rounds");
-    for epoch in 0..o.search_epochs {
+    job.work(0, o.epochs as u64, "rounds");
+    for epoch in 0..o.epochs {
         rows.shuffle(&mut rng);
         for rows in rows.chunks(batch) {
             job.tick()?;
-            let pixels = unit(&data.clean.pixels(rows)?.to_device(device));
+            let pixels = unit(&clean.pixels(rows)?.to_device(device));
             let y = labels.index_select(0, &Tensor::from_slice(rows)).to_device(device);
             let per_pass = (AT_ONCE / rows.len() as i64).max(1) as usize;
             let mut active: Vec<&mut Seeker> = seekers.iter_mut().filter(|seeker| !seeker.done).collect();
             for group in active.chunks_mut(per_pass) {
-                step(&frozen, &pixels, &y, group, data.kind, o.search_rate)?;
+                step(&frozen, &pixels, &y, group, kind, o.rate)?;
             }
         }
         for seeker in seekers.iter_mut().filter(|seeker| !seeker.done) {
@@ -435,17 +320,17 @@ pub fn step(
 
 /// What the size of a class's patch says.
 #[derive(Debug, Clone, PartialEq)]
-struct Finding {
-    class: i64,
+pub struct PatchSize {
+    pub class: i64,
     /// Sum of the mask, in pixels.
-    size: f64,
+    pub size: f64,
     /// Anomaly index.
-    index: f64,
-    flagged: bool,
+    pub index: f64,
+    pub flagged: bool,
 }
 
 /// Mean of the two middle values where there is an even number.
-fn median(values: &[f64]) -> f64 {
+pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     match sorted.len() {
@@ -456,120 +341,21 @@ fn median(values: &[f64]) -> f64 {
 }
 
 /// The rule for outliers among mask sizes, class by class.
-fn findings(sizes: &[f64], most: f64, logarithmic: bool) -> Vec<Finding> {
+pub fn judge_sizes(sizes: &[f64], most: f64, logarithmic: bool) -> Vec<PatchSize> {
     let compared: Vec<f64> = sizes.iter().map(|size| if logarithmic { size.max(1e-3).ln() } else { *size }).collect();
     let middle = median(&compared);
     let deviations: Vec<f64> = compared.iter().map(|size| (size - middle).abs()).collect();
     // 1.4826 makes it the standard deviation of a normal distribution.
     let spread = (1.4826 * median(&deviations)).max(1e-6);
-    let finding = |(class, &size): (usize, &f64)| {
+    let judged = |(class, &size): (usize, &f64)| {
         let index = deviations[class] / spread;
-        Finding { class: class as i64, size, index, flagged: compared[class] < middle && index > most }
+        PatchSize { class: class as i64, size, index, flagged: compared[class] < middle && index > most }
     };
-    sizes.iter().enumerate().map(finding).collect()
-}
-
-fn name_of(card: &Card, class: i64) -> &str {
-    card.classes.get(class as usize).map_or("?", String::as_str)
-}
-
-fn tell(job: &mut Job, phase: &str, findings: &[Finding], card: &Card) {
-    for found in findings {
-        let verdict = if found.flagged { ", flagged" } else { "" };
-        job.note(format!(
-            "{phase}: class {} ({}): smallest patch {:.1} pixels, anomaly index {:.2}{verdict}",
-            found.class,
-            name_of(card, found.class),
-            found.size,
-            found.index
-        ));
-    }
-    if findings.iter().all(|found| !found.flagged) {
-        job.note(format!("{phase}: no class stands out; the model is left as it is"));
-    }
-}
-
-/// Masks, patterns and what they put on a picture, one column a class.
-fn show(job: &mut Job, phase: &str, patches: &Patches, findings: &[Finding], card: &Card) -> Outcome<()> {
-    let bytes = |x: &Tensor| to_u8(&(x * 255.0));
-    let masks = patches.masks.expand([-1, 3, -1, -1], false);
-    let rows = [bytes(&masks), bytes(&patches.patterns), bytes(&(&masks * &patches.patterns))];
-    let sheet = pictures::sheet(&rows, pictures::factor_for(card.width as i64))?;
-    let flagged: Vec<&str> =
-        findings.iter().filter(|found| found.flagged).map(|found| name_of(card, found.class)).collect();
-    let verdict =
-        if flagged.is_empty() { "none is flagged".to_owned() } else { format!("flagged: {}", flagged.join(", ")) };
-    let caption = format!("Smallest patch for each class: mask, pattern, both together; {verdict}");
-    job.save_image(&format!("{phase}.png"), &caption, &pictures::png(&sheet)?)?;
-    job.show(phase, &caption, sheet);
-    Ok(())
-}
-
-/// The clean set, and behind it stamped copies of some of its pictures with their true labels.
-struct Stamped<'a> {
-    clean: &'a dyn Dataset,
-    /// Row of the clean set and class of the patch for every extra row.
-    extra: Vec<(i64, i64)>,
-    labels: Vec<i64>,
-    patches: &'a Patches,
-}
-
-impl<'a> Stamped<'a> {
-    fn new(
-        clean: &'a dyn Dataset,
-        patches: &'a Patches,
-        flagged: &[i64],
-        share: f64,
-        rng: &mut impl rand::Rng,
-    ) -> Self {
-        let mut rows: Vec<i64> = (0..clean.len() as i64).collect();
-        rows.shuffle(rng);
-        rows.truncate((clean.len() as f64 * share) as usize);
-        let extra: Vec<(i64, i64)> =
-            flagged.iter().flat_map(|&class| rows.iter().map(move |&row| (row, class))).collect();
-        let labels = clean.labels().iter().copied();
-        let labels = labels.chain(extra.iter().map(|&(row, _)| clean.labels()[row as usize])).collect();
-        Self { clean, extra, labels, patches }
-    }
-}
-
-impl Dataset for Stamped<'_> {
-    fn card(&self) -> &Card {
-        self.clean.card()
-    }
-
-    fn labels(&self) -> &[i64] {
-        &self.labels
-    }
-
-    fn pixels(&self, rows: &[i64]) -> Result<Tensor> {
-        let own = self.clean.len() as i64;
-        let (mut below, mut places, mut classes) = (Vec::new(), Vec::new(), Vec::new());
-        for (place, &row) in (0i64..).zip(rows) {
-            let Some(&(base, class)) = usize::try_from(row - own).ok().and_then(|index| self.extra.get(index)) else {
-                below.push(row);
-                continue;
-            };
-            below.push(base);
-            places.push(place);
-            classes.push(class);
-        }
-        let pixels = self.clean.pixels(&below)?;
-        if places.is_empty() {
-            return Ok(pixels);
-        }
-        let (places, classes) = (Tensor::from_slice(&places), Tensor::from_slice(&classes));
-        let mask = self.patches.masks.index_select(0, &classes);
-        let pattern = self.patches.patterns.index_select(0, &classes);
-        let x = unit(&pixels.index_select(0, &places));
-        let stamped: Tensor = x * (1.0 - &mask) + pattern * mask;
-        Ok(pixels.index_copy(0, &places, &to_u8(&(stamped * 255.0))))
-    }
+    sizes.iter().enumerate().map(judged).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::passes::tests::{repaired, small_model};
+pub(crate) mod tests {
     use super::*;
     use crate::data::tests::striped;
     use crate::nets::{Architecture, InputSpec, Network, Site};
@@ -602,11 +388,15 @@ mod tests {
         }
     }
 
-    fn planted() -> Model {
+    pub fn planted() -> Model {
         let input = InputSpec { height: 8, width: 8, mean: [0.0; 3], std: [1.0; 3], classes: 10 };
         let network = Planted(Architecture { id: "planted".into(), options: serde_json::Value::Null, input });
         let params = network.initial(0).unwrap();
         Model::new(Rc::new(network), params)
+    }
+
+    pub fn settings(epochs: usize) -> Settings {
+        Settings { epochs, pictures: 0, start: Start::White, success: 0.98, rate: 0.1, lambda: 0.01, batch: 30 }
     }
 
     #[test]
@@ -614,10 +404,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut job = Job::detached(folder.path(), 1);
         let clean = striped(60);
-        let data = DefenderData { clean: &clean, kind: Kind::Float };
-        let options = Options { search_epochs: 60, batch: 30, lambda: 0.01, start: Start::White, ..Options::default() };
-        let patches = search(&mut job, "nc", &planted(), &data, &options).unwrap();
-        let found = findings(&patches.norms().unwrap(), 2.0, false);
+        let patches = search(&mut job, "nc", &planted(), &clean, Kind::Float, &settings(60)).unwrap();
+        let found = judge_sizes(&patches.sizes().unwrap(), 2.0, false);
         let flagged: Vec<i64> = found.iter().filter(|found| found.flagged).map(|found| found.class).collect();
         assert_eq!(flagged, [3], "{found:?}");
         assert!(found[3].size < 12.0, "{found:?}");
@@ -631,7 +419,7 @@ mod tests {
     fn the_index_is_the_rule_of_the_paper_and_knows_no_scale() {
         let sizes = [100.0, 110.0, 90.0, 9.0, 105.0, 95.0, 101.0, 99.0, 300.0, 104.0];
         let flagged = |sizes: &[f64]| -> Vec<i64> {
-            findings(sizes, 2.0, false).iter().filter(|found| found.flagged).map(|found| found.class).collect()
+            judge_sizes(sizes, 2.0, false).iter().filter(|found| found.flagged).map(|found| found.class).collect()
         };
         assert_eq!(flagged(&sizes), [3], "large patches are not suspicious");
         assert_eq!(flagged(&sizes.map(|size| size * 7.0)), [3]);
@@ -639,9 +427,9 @@ mod tests {
         // Clean classes of Fashion-MNIST differ so much that a planted patch of 3.7 pixels hides among them.
         let wide = [3.7, 65.8, 48.5, 89.7, 88.1, 60.6, 46.4, 110.5, 38.7, 106.5];
         assert!(flagged(&wide).is_empty());
-        let found = findings(&wide, 2.0, true);
+        let found = judge_sizes(&wide, 2.0, true);
         assert!(found[0].flagged && found[1..].iter().all(|found| !found.flagged), "{found:?}");
-        let found = findings(&[1.0, 2.0, 3.0, 4.0], 2.0, false);
+        let found = judge_sizes(&[1.0, 2.0, 3.0, 4.0], 2.0, false);
         // Median 2.5, deviations 1.5 0.5 0.5 1.5 with median 1.
         assert!((found[0].index - 1.5 / 1.4826).abs() < 1e-9);
     }
@@ -661,28 +449,5 @@ mod tests {
         assert!(!seeker.done);
         (0..30).for_each(|_| round(&mut seeker, 99.0));
         assert!(seeker.done, "it rose, it fell, and the mask does not shrink");
-    }
-
-    #[test]
-    fn stamped_copies_stand_behind_the_clean_set_with_true_labels() {
-        let clean = striped(20);
-        let masks = Tensor::zeros([10, 1, 8, 8], (Kind::Float, Device::Cpu));
-        let _ = masks.get(4).fill_(1.0);
-        let patches = Patches { masks, patterns: Tensor::ones([10, 3, 8, 8], (Kind::Float, Device::Cpu)) };
-        let mut rng = Job::detached(std::path::Path::new(""), 1).rng("x");
-        let all = Stamped::new(&clean, &patches, &[4], 0.5, &mut rng);
-        assert_eq!(all.len(), 30);
-        let pixels = all.pixels(&[0, 20, 3]).unwrap();
-        assert!(pixels.get(0).equal(&clean.pixels(&[0]).unwrap().get(0)));
-        assert!(bool::try_from(pixels.get(1).eq(255).all()).unwrap());
-        assert_eq!(all.labels()[20], clean.labels()[all.extra[0].0 as usize]);
-    }
-
-    #[test]
-    fn without_a_flag_the_model_is_returned_as_it_is() {
-        let before = small_model();
-        let options = Options { search_epochs: 1, index: 10.0, batch: 30, ..Options::default() };
-        let after = repaired(&NeuralCleanse { options }, &before);
-        assert_eq!(after.params.hash().unwrap(), before.params.hash().unwrap());
     }
 }
