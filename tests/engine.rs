@@ -3,7 +3,9 @@
 
 use polariscope::engine::Worker;
 use polariscope::experiment::Code;
-use polariscope::run::event::{Answer, Command, Ending, Event, JobEvent, JobId, Question, QuestionId, RunRequest};
+use polariscope::run::event::{
+    Answer, Command, Ending, Event, JobEvent, JobId, Question, QuestionId, RunRequest, Stride,
+};
 use polariscope::run::folder::RunFolder;
 use polariscope::run::handle::{Engine, Shutdown};
 use polariscope::run::polarizer::Place;
@@ -144,6 +146,36 @@ fn stop_keeps_discard_removes_pause_waits() {
         worker.send(Command::Stop { job: JOB, keep: false }).unwrap();
         assert_eq!(ending(worker), Ending::Stopped { kept: false });
         assert!(!second.exists());
+    });
+}
+
+/// Paused, stepped and resumed, a training learns what it would have learned undisturbed.
+#[test]
+fn steps_end_where_they_should_and_change_nothing() {
+    in_folder(|worker, whole| {
+        start(worker, spec(3, ""), &whole);
+        assert_eq!(ending(worker), Ending::Done);
+        let stepped = whole.with_file_name("elsewhere").join("stepped");
+        start(worker, spec(3, ""), &stepped);
+        worker.send(Command::Pause(JOB)).unwrap();
+        let pause = |worker: &mut Worker| {
+            until(worker, "the pause", |event| matches!(event, Event::Job(_, JobEvent::Paused)).then_some(()));
+            worker.progress(JOB).unwrap().done
+        };
+        let begun = pause(worker);
+        // Ten batches are an epoch.
+        worker.send(Command::Step(JOB, Stride::Batch)).unwrap();
+        assert_eq!(pause(worker), begun + 1);
+        for epoch in [1, 2] {
+            worker.send(Command::Step(JOB, Stride::Epoch)).unwrap();
+            assert_eq!(pause(worker), 10 * epoch);
+            let points = RunFolder::open(&stepped).unwrap().points().unwrap();
+            assert_eq!(points.iter().filter(|point| point.metric == "asr").count() as u64, epoch, "and is measured");
+        }
+        worker.send(Command::Resume(JOB)).unwrap();
+        assert_eq!(ending(worker), Ending::Done);
+        let bytes = |folder: &Path| std::fs::read(RunFolder::open(folder).unwrap().weights("attacked")).unwrap();
+        assert_eq!(bytes(&whole), bytes(&stepped));
     });
 }
 

@@ -75,6 +75,8 @@ fn one_button_trains_and_repairs_before_your_eyes() {
     script.train(0.5, 1.0);
     script.finish();
     settle(&mut window);
+    assert_shows(&window, "NPD removes the backdoor: ASR 100 % to 4 %, ACC 85 %");
+    assert_eq!(window.state().title(), "NPD removes the backdoor: ASR 100 % to 4 %, ACC 85 % · Polariscope");
     assert_shows(&window, "Finished");
     assert_shows(&window, "The trigger won 99.7 % of the time; after NPD it wins 3.5 %");
     assert_shows(&window, "control");
@@ -91,15 +93,27 @@ fn pause_resume_stop_and_discard_reach_the_engine() {
     click(&mut window, "Pause");
     script.play(JobEvent::Paused);
     settle(&mut window);
+    click(&mut window, "Step");
+    script.play(JobEvent::Resumed);
+    script.play(JobEvent::Paused);
+    settle(&mut window);
+    window.key_press(Key::S);
+    window.run();
+    click(&mut window, "More");
+    click(&mut window, "Step one batch");
     click(&mut window, "Resume");
     script.play(JobEvent::Resumed);
     settle(&mut window);
+    assert!(window.get_by_role_and_label(Role::Button, "Step").accesskit_node().is_disabled(), "it runs");
     click(&mut window, "Stop and keep");
     assert_shows(&window, "Stopping after this batch…");
     // A second press has nothing left to ask.
     click(&mut window, "More");
     click(&mut window, "Discard");
-    assert_eq!(script.sent()[1..], ["start", "pause", "resume", "stop keep=true"]);
+    assert_eq!(
+        script.sent()[1..],
+        ["start", "pause", "step epoch", "step epoch", "step batch", "resume", "stop keep=true"]
+    );
     script.play(JobEvent::Finished(Ending::Stopped { kept: true }));
     settle(&mut window);
     assert_shows(&window, "Stopped; what was reached is kept");

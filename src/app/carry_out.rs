@@ -9,7 +9,7 @@ use super::job::{JobState, JobView, Level};
 use super::polarizer::STEPS;
 use super::state::{Fetched, State};
 use crate::experiment::{DeviceChoice, Experiment, Problem, Result, Spec, check};
-use crate::run::event::{Command, JobId, Question, RunRequest};
+use crate::run::event::{Command, JobId, Question, RunRequest, Stride};
 use crate::run::folder::folder_name;
 use crate::run::handle::Engine;
 use crate::run::{Found, PoisonedSet, RunFolder};
@@ -31,6 +31,7 @@ impl State {
             UserCommand::Start => live.is_none() && self.draft.problem().is_none(),
             UserCommand::RemoveBackdoor => live.is_none() && !self.presets.is_empty(),
             UserCommand::TogglePause => matches!(live, Some(JobState::Running | JobState::Paused)),
+            UserCommand::StepEpoch | UserCommand::StepBatch => live == Some(&JobState::Paused),
             UserCommand::StopAndKeep | UserCommand::Discard => {
                 matches!(live, Some(JobState::Running | JobState::Paused | JobState::Queued))
             }
@@ -108,6 +109,8 @@ impl State {
             UserCommand::MorePolarizer => self.polarizer.turn_to(self.polarizer.step + 1),
             UserCommand::LessPolarizer => self.polarizer.turn_to(self.polarizer.step.saturating_sub(1)),
             UserCommand::TogglePause => self.toggle_pause(engine),
+            UserCommand::StepEpoch => self.step(Stride::Epoch, engine),
+            UserCommand::StepBatch => self.step(Stride::Batch, engine),
             UserCommand::StopAndKeep => self.stop(true, engine),
             UserCommand::Discard => self.stop(false, engine),
             UserCommand::NextPicture if self.screen == Screen::Compare => self.comparison.turn(1),
@@ -320,6 +323,14 @@ impl State {
         };
         let command = if state == JobState::Paused { Command::Resume(id) } else { Command::Pause(id) };
         if let Err(problem) = engine.send(command) {
+            self.notices.problem(problem);
+        }
+    }
+
+    fn step(&mut self, stride: Stride, engine: &dyn Engine) {
+        if let Some(id) = self.live_job().and_then(|job| job.id)
+            && let Err(problem) = engine.send(Command::Step(id, stride))
+        {
             self.notices.problem(problem);
         }
     }

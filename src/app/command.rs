@@ -86,6 +86,8 @@ pub enum UserCommand {
     LookThrough,
     Start,
     TogglePause,
+    StepEpoch,
+    StepBatch,
     StopAndKeep,
     Discard,
     TogglePolarizer,
@@ -110,7 +112,7 @@ pub enum UserCommand {
 }
 
 impl UserCommand {
-    pub const ALL: [UserCommand; 36] = [
+    pub const ALL: [UserCommand; 38] = [
         UserCommand::Go(Screen::Home),
         UserCommand::Go(Screen::Lab),
         UserCommand::Go(Screen::Triggers),
@@ -126,6 +128,8 @@ impl UserCommand {
         UserCommand::LookThrough,
         UserCommand::Start,
         UserCommand::TogglePause,
+        UserCommand::StepEpoch,
+        UserCommand::StepBatch,
         UserCommand::StopAndKeep,
         UserCommand::Discard,
         UserCommand::TogglePolarizer,
@@ -159,6 +163,8 @@ impl UserCommand {
             UserCommand::LookThrough => "Look through the polarizer",
             UserCommand::Start => "Start",
             UserCommand::TogglePause => "Pause or resume",
+            UserCommand::StepEpoch => "Step",
+            UserCommand::StepBatch => "Step one batch",
             UserCommand::StopAndKeep => "Stop and keep",
             UserCommand::Discard => "Discard",
             UserCommand::TogglePolarizer => "Polarizer off or full",
@@ -196,6 +202,8 @@ impl UserCommand {
             }
             UserCommand::Start => "Run the experiment of the Lab",
             UserCommand::TogglePause => "Hold the training after this batch, or go on",
+            UserCommand::StepEpoch => "Go on to the end of this epoch, then pause again",
+            UserCommand::StepBatch => "Go on for one batch, then pause again",
             UserCommand::StopAndKeep => "End after this batch; measure and keep what was reached",
             UserCommand::Discard => "End after this batch and throw away what was made",
             UserCommand::TogglePolarizer => "The model without its polarizer, and with all of it",
@@ -234,6 +242,7 @@ impl UserCommand {
             UserCommand::RemoveBackdoor
             | UserCommand::LookThrough
             | UserCommand::Discard
+            | UserCommand::StepBatch
             | UserCommand::AddToComparison
             | UserCommand::UseAsExperiment
             | UserCommand::EmptyBin
@@ -245,6 +254,7 @@ impl UserCommand {
             UserCommand::TogglePalette => ctrl(Key::K),
             UserCommand::Start => ctrl(Key::Enter),
             UserCommand::TogglePause => plain(Key::Space),
+            UserCommand::StepEpoch => plain(Key::S),
             UserCommand::StopAndKeep => ctrl(Key::Period),
             UserCommand::TogglePolarizer => plain(Key::P),
             UserCommand::MorePolarizer => plain(Key::ArrowUp),

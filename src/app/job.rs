@@ -15,6 +15,9 @@ const MOMENTS: usize = 256;
 /// Lines of the log that are kept.
 const LOG_LINES: usize = 2000;
 
+/// A trigger that wins less often than this is no backdoor that works.
+const WORKS: f64 = 0.5;
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum JobState {
     Queued,
@@ -190,6 +193,27 @@ impl JobView {
         Some((progress.done as f64 / progress.total as f64).clamp(0.0, 1.0) as f32)
     }
 
+    /// The title of the finished run: what it has come to, in a few words.
+    pub fn headline(&self) -> Option<String> {
+        let finished = self.state == JobState::Ended(Ending::Done);
+        let first = self.results.first().filter(|_| finished)?;
+        let whole = |share: f64| format!("{:.0} %", share * 100.0);
+        let (acc, Some(asr)) = (whole(first.scores.acc), first.scores.asr) else {
+            return Some(format!("Trained: ACC {}", whole(first.scores.acc)));
+        };
+        if asr < WORKS {
+            return Some(format!("Backdoor does not work: ASR {}, ACC {acc}", whole(asr)));
+        }
+        Some(match best_repair(&self.results).filter(|(_, left)| *left <= asr / 2.0) {
+            Some((row, left)) => {
+                let (title, acc) = (&row.title, whole(row.scores.acc));
+                format!("{title} removes the backdoor: ASR {} to {}, ACC {acc}", whole(asr), whole(left))
+            }
+            None if self.results.len() > 1 => format!("Backdoor stays: ASR {}, ACC {acc}", whole(asr)),
+            None => format!("Backdoor works: ASR {}, ACC {acc}", whole(asr)),
+        })
+    }
+
     /// The finished run in one sentence, from its table.
     pub fn conclusion(&self) -> Option<String> {
         let attacked = self.results.first()?;
@@ -263,6 +287,29 @@ mod tests {
         }
         assert_eq!(job.log.len(), LOG_LINES);
         assert_eq!(job.log[0].text, "10");
+    }
+
+    #[test]
+    fn the_title_of_a_finished_run_is_its_result() {
+        let row = |title: &str, acc, asr| ResultRow {
+            title: title.into(),
+            scores: Scores { acc, asr, ..Scores::default() },
+            ..ResultRow::default()
+        };
+        let said = |state: Ending, results: Vec<ResultRow>| {
+            let job = JobView { results, state: JobState::Ended(state), ..JobView::new(None, "test") };
+            job.headline()
+        };
+        let attacked = || row("no defense", 0.8749, Some(0.994));
+        let done = |results| said(Ending::Done, results).unwrap_or_default();
+        assert_eq!(done(vec![attacked()]), "Backdoor works: ASR 99 %, ACC 87 %");
+        assert_eq!(done(vec![row("", 0.9, Some(0.12))]), "Backdoor does not work: ASR 12 %, ACC 90 %");
+        let (npd, ft) = (row("NPD", 0.852, Some(0.035)), row("FT", 0.86, Some(0.64)));
+        assert_eq!(done(vec![attacked(), npd]), "NPD removes the backdoor: ASR 99 % to 4 %, ACC 85 %");
+        assert_eq!(done(vec![attacked(), ft]), "Backdoor stays: ASR 99 %, ACC 87 %");
+        assert_eq!(done(vec![row("clean training", 0.88, None)]), "Trained: ACC 88 %");
+        assert_eq!(said(Ending::Stopped { kept: true }, vec![attacked()]), None, "not before the end");
+        assert_eq!(done(Vec::new()), "");
     }
 
     #[test]

@@ -22,6 +22,8 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(1500);
 /// Settings and draft are written this long, in seconds, after the last change.
 const SAVE_DELAY: f64 = 0.5;
 
+const PROGRAM: &str = "Polariscope";
+
 /// What a window is made of; tests and screenshots bring their own.
 pub struct Parts {
     pub engine: Box<dyn Engine>,
@@ -51,6 +53,8 @@ pub struct App {
     saved_window: WindowMemory,
     saved_fairness: FairMemory,
     save_at: Option<f64>,
+    /// What stands above the window.
+    title: String,
     close_now: bool,
     started: Option<Instant>,
 }
@@ -132,6 +136,7 @@ impl App {
             saved_fairness,
             place: window,
             save_at: None,
+            title: String::new(),
             close_now: false,
             started: parts.started,
         }
@@ -139,6 +144,11 @@ impl App {
 
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// What stands above the window.
+    pub fn title(&self) -> &str {
+        &self.title
     }
 
     /// Work of this thread per frame.
@@ -272,6 +282,16 @@ impl App {
         }
     }
 
+    /// Above the window stands what the run on Watch has come to, or what is being trained.
+    fn tend_title(&mut self, ctx: &egui::Context) {
+        let told = self.state.job.as_ref().map(|job| job.headline().unwrap_or_else(|| job.title.clone()));
+        let title = told.map_or_else(|| PROGRAM.to_owned(), |told| format!("{told} · {PROGRAM}"));
+        if title != self.title {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
+            self.title = title;
+        }
+    }
+
     fn tend_saving(&mut self, ctx: &egui::Context) {
         let dirty = self.state.settings_dirty
             || self.state.draft.revision() != self.state.draft_saved
@@ -370,7 +390,7 @@ impl App {
             let belongs_here = match command {
                 UserCommand::TogglePalette => true,
                 _ if dialog => false,
-                UserCommand::TogglePause => self.state.screen == Screen::Watch,
+                UserCommand::TogglePause | UserCommand::StepEpoch => self.state.screen == Screen::Watch,
                 UserCommand::TogglePolarizer | UserCommand::MorePolarizer | UserCommand::LessPolarizer => {
                     self.state.screen == Screen::Polarizer
                 }
@@ -407,6 +427,7 @@ impl eframe::App for App {
         }
         self.tend_place(ctx);
         self.tend_saving(ctx);
+        self.tend_title(ctx);
         self.tend_closing(ctx);
         self.clock.add(start);
     }

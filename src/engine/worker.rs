@@ -112,6 +112,10 @@ impl Engine for Worker {
                 self.wish(job, Wish::Run);
                 Ok(())
             }
+            Command::Step(job, stride) => {
+                self.wish(job, stride.into());
+                Ok(())
+            }
             Command::Stop { job, keep } => {
                 self.wish(job, if keep { Wish::Stop } else { Wish::Discard });
                 Ok(())

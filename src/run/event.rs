@@ -30,6 +30,8 @@ pub enum Command {
     },
     Pause(JobId),
     Resume(JobId),
+    /// Goes on for this long and pauses again.
+    Step(JobId, Stride),
     /// `keep: false` throws away what the job has made so far.
     Stop {
         job: JobId,
@@ -37,6 +39,14 @@ pub enum Command {
     },
     Ask(QuestionId, Question),
     Quit,
+}
+
+/// How far one step of a paused training goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stride {
+    Batch,
+    /// To the end of the epoch, measured and saved.
+    Epoch,
 }
 
 /// An experiment text and where its run folder goes.

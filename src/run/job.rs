@@ -1,7 +1,7 @@
 //! What a job may do: ask whether to go on, tell what it does, write into its run folder.
 
 use super::atomic::write_atomic;
-use super::event::{Event, JobEvent, JobId, MetricPoint, Picture, Progress, Rgba};
+use super::event::{Event, JobEvent, JobId, MetricPoint, Picture, Progress, Rgba, Stride};
 use super::folder::SavedImage;
 use super::journal::Journal;
 use crate::experiment::{Halt, Outcome, Problem, Result};
@@ -24,10 +24,23 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub enum Wish {
     Run = 0,
     Pause = 1,
+    /// Pause again after one batch.
+    Batch = 2,
+    /// Pause again after the epoch.
+    Epoch = 3,
     /// Finish early and keep what is there.
-    Stop = 2,
+    Stop = 4,
     /// Finish early and throw away.
-    Discard = 3,
+    Discard = 5,
+}
+
+impl From<Stride> for Wish {
+    fn from(stride: Stride) -> Self {
+        match stride {
+            Stride::Batch => Wish::Batch,
+            Stride::Epoch => Wish::Epoch,
+        }
+    }
 }
 
 /// What the front wishes of a running job. Shared between threads; read once per batch.
@@ -50,9 +63,17 @@ impl Signal {
         match self.0.0.load(Ordering::SeqCst) {
             0 => Wish::Run,
             1 => Wish::Pause,
-            2 => Wish::Stop,
+            2 => Wish::Batch,
+            3 => Wish::Epoch,
+            4 => Wish::Stop,
             _ => Wish::Discard,
         }
+    }
+
+    /// The step that was wished for is done: pause, unless something else is wished for by now.
+    fn stepped(&self, stride: Stride) {
+        let (value, done) = (&self.0.0, Wish::from(stride) as u8);
+        let _ = value.compare_exchange(done, Wish::Pause as u8, Ordering::SeqCst, Ordering::SeqCst);
     }
 
     fn wait_while_paused(&self, patience: Duration) {
@@ -217,13 +238,14 @@ impl Job {
             self.pause();
         }
         match self.signal.get() {
-            Wish::Run | Wish::Pause => Ok(()),
+            Wish::Run | Wish::Pause | Wish::Batch | Wish::Epoch => Ok(()),
             Wish::Stop | Wish::Discard => Err(Halt::Asked),
         }
     }
 
     fn pause(&mut self) {
         let begin = Instant::now();
+        self.publish_progress(true);
         self.send(JobEvent::Paused);
         while self.signal.get() == Wish::Pause {
             self.flush();
@@ -234,7 +256,7 @@ impl Job {
         }
         self.meter.paused += begin.elapsed();
         self.meter.paused_in_phase += begin.elapsed();
-        if self.signal.get() == Wish::Run {
+        if matches!(self.signal.get(), Wish::Run | Wish::Batch | Wish::Epoch) {
             self.send(JobEvent::Resumed);
         }
     }
@@ -271,6 +293,7 @@ impl Job {
         self.meter.progress.done += 1;
         self.meter.pictures += pictures as u64;
         self.publish_progress(false);
+        self.signal.stepped(Stride::Batch);
     }
 
     fn publish_progress(&mut self, now: bool) {
@@ -343,6 +366,10 @@ impl Job {
 
     /// Puts an event in order behind those that still wait; never blocks the work.
     pub fn send(&mut self, event: JobEvent) {
+        // Every training loop saves a point to continue from when an epoch is over, measured and all.
+        if matches!(event, JobEvent::Checkpoint { .. }) {
+            self.signal.stepped(Stride::Epoch);
+        }
         if let (Some(JobEvent::Metrics(waiting)), JobEvent::Metrics(points)) = (self.waiting.back_mut(), &event) {
             waiting.extend_from_slice(points);
         } else {

@@ -70,6 +70,7 @@ impl Script {
             }
             Command::Pause(_) => "pause".to_owned(),
             Command::Resume(_) => "resume".to_owned(),
+            Command::Step(_, stride) => format!("step {stride:?}").to_lowercase(),
             Command::Stop { keep, .. } => format!("stop keep={keep}"),
             Command::Ask(_, Question::Preview { .. }) => "preview".to_owned(),
             Command::Ask(_, Question::Plan { .. }) => "plan".to_owned(),

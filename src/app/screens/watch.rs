@@ -86,10 +86,14 @@ pub fn show(ui: &mut Ui, state: &State, watch: &mut Watch, requests: &Requests) 
 fn header(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requests) {
     ui.horizontal(|ui| {
         ui.vertical(|ui| {
-            ui.set_max_width((ui.available_width() - t.body * 24.0).max(t.body * 12.0));
+            ui.set_max_width((ui.available_width() - t.body * 29.0).max(t.body * 12.0));
             ui.spacing_mut().item_spacing.y = 3.0;
-            ui.add(egui::Label::new(theme::title(t, &job.title)).truncate());
+            let headline = job.headline();
+            ui.add(egui::Label::new(theme::title(t, headline.as_ref().unwrap_or(&job.title))).truncate());
             let mut line = job.status();
+            if headline.is_some() {
+                line += &format!(" · {}", job.title);
+            }
             if let Some(progress) = job.progress.as_ref().filter(|_| job.is_live()) {
                 if progress.total > 0 {
                     let (done, total) = (words::count(progress.done), words::count(progress.total));
@@ -106,11 +110,14 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requ
             if job.is_live() {
                 // Not beside "Stop and keep", and not under the pointer that has just pressed Start.
                 ui.menu_button("More", |ui| {
-                    if command_button(ui, state, requests, UserCommand::Discard).clicked() {
-                        ui.close();
+                    for command in [UserCommand::StepBatch, UserCommand::Discard] {
+                        if command_button(ui, state, requests, command).clicked() {
+                            ui.close();
+                        }
                     }
                 });
                 command_button(ui, state, requests, UserCommand::StopAndKeep);
+                command_button(ui, state, requests, UserCommand::StepEpoch);
                 pause_button(ui, state, job, requests);
             } else if let Some(folder) = &job.folder {
                 ui.menu_button("More", |ui| {
