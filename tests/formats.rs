@@ -6,7 +6,7 @@
 
 use polariscope::experiment::Code;
 use polariscope::nets::Params;
-use polariscope::nets::formats::{self, Checkpoint, Container, PoisonedPicture, recognise};
+use polariscope::nets::formats::{self, Checkpoint, Container, PoisonedPicture, TorchFile, recognise};
 use polariscope::nets::params::bytes_of;
 use proptest::prelude::*;
 use pytorch_reader::{DType, PytorchReader};
@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use tch::Kind;
+use tch::{Device, Kind, Tensor};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -59,6 +59,42 @@ fn torch_name(kind: Kind) -> &'static str {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn what_we_write_is_what_both_readers_read() {
+    let mut params = Params::new();
+    params.insert("conv.weight", Tensor::linspace(-1.0, 1.0, 24, (Kind::Float, Device::Cpu)).view([2, 3, 4]));
+    // Does not lie in memory row by row.
+    params.insert(
+        "linear.weight",
+        Tensor::linspace(0.0, 5.0, 6, (Kind::Double, Device::Cpu)).view([2, 3]).transpose(0, 1),
+    );
+    params.insert("bn.num_batches_tracked", Tensor::from(7i64));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.pt");
+    let mut file = TorchFile::default();
+    let weights = file.state_dict(&params).unwrap();
+    file.write(&path, &weights).unwrap();
+
+    let own = formats::read(&path).unwrap();
+    assert_eq!((own.container, own.params.len(), own.skipped.len()), (Container::TorchZip, 3, 0));
+    for (name, tensor) in params.iter() {
+        let mine = own.params.get(name).unwrap();
+        assert!(mine.kind() == tensor.kind() && mine.equal(&tensor.contiguous()), "{name}");
+    }
+    let other = PytorchReader::new(&path).unwrap();
+    assert_eq!(other.len(), 3);
+    for (name, tensor) in other.tensors() {
+        assert_eq!(tensor.read().unwrap(), bytes_of(params.get(name).unwrap()).unwrap(), "{name}");
+    }
+    // PyTorch maps the data into memory.
+    let bytes = std::fs::read(&path).unwrap();
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(&bytes)).unwrap();
+    for index in 0..archive.len() {
+        let entry = archive.by_index(index).unwrap();
+        assert_eq!(entry.data_start().unwrap() % 64, 0, "{:?}", entry.name());
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use polariscope::data::sources::{self, SourceChoice, open_poisoned};
 use polariscope::data::{Dataset, Plan, Poisoned, Trigger};
 use polariscope::engine::{Attacker, Library, Worker, inspect};
 use polariscope::experiment::{Code, Experiment, Problem, check};
+use polariscope::nets::formats::{self, PoisonedPicture};
 use polariscope::run::event::{Command, Ending, Event, JobEvent, JobId, RunRequest};
 use polariscope::run::folder::RunFolder;
 use polariscope::run::handle::Engine;
@@ -166,6 +167,43 @@ fn pictures_labels_rows_and_kinds_come_back_bit_by_bit() {
     let report = inspect(&folder).unwrap();
     assert_eq!(report.title, format!("Poisoned set: blended on {}", data.train.card.name));
     assert!(report.warnings[0].contains("poisoned on purpose"));
+}
+
+#[test]
+fn backdoorbench_finds_its_own_file_in_the_folder() {
+    let mut place = Place::new();
+    let small = "[attack]\nid = 'badnets'\n[poison]\nratio = 0.01\ntarget = 2\n";
+    let whole = spec(1, small).replace("train_rows = 300\ntest_rows = 100\n", "").replace("batch = 30", "batch = 500");
+    let run = place.run(&whole, "run");
+    let folder = place.exported(&run, "set", Extent::Poison);
+    let (about, manifest) = open_poisoned(&folder).unwrap();
+    let file = formats::read(&folder.join("attack_result.pt")).unwrap();
+    let (weights, _) = formats::safetensors::read(&RunFolder::open(&run).unwrap().weights("attacked")).unwrap();
+    assert_eq!(file.params.len(), weights.len());
+    for (name, tensor) in weights.iter() {
+        assert!(file.params.get(name).unwrap().equal(tensor), "{name}");
+    }
+    assert_eq!(file.skipped, [] as [String; 0]);
+    let result = file.backdoorbench.unwrap();
+    assert_eq!((result.model_name.as_str(), result.clean_data.as_str()), ("smallresnet", "fashionmnist"));
+    assert_eq!((result.num_classes, result.img_size), (10, Some((28, 28, 1))));
+    for (set, part, all) in [
+        (result.train.unwrap(), &manifest.train, about.train.rows),
+        (result.test.unwrap(), &manifest.test, about.test.stamped),
+    ] {
+        assert_eq!((set.original_index.len(), set.poison_indicator.len()), (all, part.labels.len()));
+        assert_eq!(set.entries.len(), part.stamped.len());
+        for entry in &set.entries {
+            let row = entry.index as i64;
+            assert!(set.poison_indicator[entry.index]);
+            assert_eq!((entry.used_label, entry.true_label), (2, part.labels[entry.index]));
+            let PoisonedPicture::File(path) = &entry.picture else { panic!("pictures are files") };
+            assert_eq!(Path::new(path), folder.join(&part.stamped[&row].0));
+        }
+    }
+    // Rows of a subset would mean other pictures there.
+    let part = place.run(&spec(1, small), "part");
+    assert!(!place.exported(&part, "part-set", Extent::Poison).join("attack_result.pt").exists());
 }
 
 #[test]

@@ -4,14 +4,16 @@
 //! the network saw; PNG loses nothing. The folder appears under its name when it is whole.
 
 use super::attacker::{Attacker, known_plan};
+use super::backdoorbench::{self, AttackResult};
 use super::failure;
 use super::library::{Library, attacker_of};
 use super::runner::Lines;
 use crate::attacks::Moment;
 use crate::catalogue;
 use crate::data::manifest::{Manifest, Part, file_of, prints};
-use crate::data::{Dataset, Memory, Plan, Poisoned, RowKind, Split, Trigger, pictures};
+use crate::data::{Card, Dataset, Memory, Plan, Poisoned, RowKind, Split, Trigger, pictures};
 use crate::experiment::{Experiment, Halt, Kind, Outcome, Problem, Property, Result, check};
+use crate::nets::formats::safetensors;
 use crate::run::atomic::{self, UNFINISHED};
 use crate::run::event::{Ending, JobEvent};
 use crate::run::folder::RunFolder;
@@ -110,6 +112,9 @@ pub fn export(job: &mut Job, request: &PoisonExport, library: &Rc<RefCell<Librar
         experiment: with_absolute_source(experiment.clone()),
     };
     atomic::write_atomic(&unfinished.path().join(PoisonedSet::MANIFEST), manifest.to_text(&card.classes).as_bytes())?;
+    if let Some(result) = attack_result(folder.as_ref(), &experiment, card, &manifest)? {
+        result.write(&unfinished.path().join(backdoorbench::FILE), &out)?;
+    }
     let text = serde_json::to_vec_pretty(&set)
         .map_err(|e| Problem::internal("Cannot describe the exported set.").because(e))?;
     atomic::write_atomic(&unfinished.path().join(PoisonedSet::FILE), &text)?;
@@ -120,6 +125,22 @@ pub fn export(job: &mut Job, request: &PoisonExport, library: &Rc<RefCell<Librar
     let _ = unfinished.keep();
     job.note(set.counts());
     Ok(())
+}
+
+/// What BackdoorBench's scripts ask for, where there is an attacked model. They count rows in the whole data set, so
+/// that a subset would mean other pictures to them.
+fn attack_result<'a>(
+    folder: Option<&RunFolder>,
+    experiment: &'a Experiment,
+    card: &'a Card,
+    manifest: &'a Manifest,
+) -> Result<Option<AttackResult<'a>>> {
+    let whole = experiment.data.train_rows == 0 && experiment.data.test_rows == 0;
+    let weights = folder.map(|folder| folder.weights("attacked")).filter(|weights| whole && weights.is_file());
+    let Some(weights) = weights else { return Ok(None) };
+    let (weights, _) = safetensors::read(&weights)?;
+    let train = Some(&manifest.train).filter(|part| !part.stamped.is_empty());
+    Ok(Some(AttackResult { network: &experiment.network.id, weights, card, train, test: &manifest.test }))
 }
 
 /// Whatever lies in a folder stays as it is.

@@ -8,6 +8,7 @@
 //! cross_test_dataset/<true label>/<row>.png  disturbed test pictures that must not work, where the attack has them
 //! clean_train_dataset/<true label>/<row>.png training pictures without the trigger: the twins of the stamped ones, or all
 //! clean_test_dataset/<true label>/<row>.png  all test pictures without the trigger, where everything was exported
+//! attack_result.pt                           model and bookkeeping for BackdoorBench, of finished runs on whole data sets
 //! ```
 //!
 //! The tree is that of BackdoorBench's results. Rows count from 0 in the training or test set of the experiment, after

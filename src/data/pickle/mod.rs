@@ -14,6 +14,7 @@ pub mod layout;
 mod machine;
 pub mod numpy;
 mod value;
+pub mod write;
 
 pub use value::{Global, Opaque, Value, shortened};
 

@@ -1,5 +1,6 @@
 //! Numpy's arrays and numbers inside of pickles.
 
+use super::write::{call, global, text, tuple};
 use super::{Value, layout};
 use crate::experiment::{Problem, Result};
 use std::sync::Arc;
@@ -49,6 +50,34 @@ impl Dtype {
             _ => return None,
         })
     }
+}
+
+/// A one-dimensional array of whole numbers, as numpy pickles it.
+pub fn of_i64(numbers: &[i64]) -> Value {
+    one_dimensional("i8", numbers.len(), numbers.iter().flat_map(|number| number.to_le_bytes()).collect())
+}
+
+/// A one-dimensional array of numbers, as numpy pickles it.
+pub fn of_f64(numbers: &[f64]) -> Value {
+    one_dimensional("f8", numbers.len(), numbers.iter().flat_map(|number| number.to_le_bytes()).collect())
+}
+
+/// The module has another name since numpy 2, which still knows this one.
+fn one_dimensional(code: &str, len: usize, bytes: Arc<[u8]>) -> Value {
+    let mut dtype = call("numpy", "dtype", vec![text(code), Value::Bool(false), Value::Bool(true)]);
+    let unset = || Value::Int(-1);
+    dtype.state =
+        Some(tuple([Value::Int(3), text("<"), Value::None, Value::None, Value::None, unset(), unset(), Value::Int(0)]));
+    let empty = vec![global("numpy", "ndarray"), tuple([Value::Int(0)]), Value::Bytes(b"b".as_slice().into())];
+    let mut array = call("numpy.core.multiarray", "_reconstruct", empty);
+    array.state = Some(tuple([
+        Value::Int(1),
+        tuple([Value::Int(len as i64)]),
+        Value::Opaque(Arc::new(dtype)),
+        Value::Bool(false),
+        Value::Bytes(bytes),
+    ]));
+    Value::Opaque(Arc::new(array))
 }
 
 /// One number.

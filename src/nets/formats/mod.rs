@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `sniff` | which container it is, or what else it is |
 //! | `safetensors` | our own format for weights, read and written |
-//! | `pytorch` | `torch.save` files of all ages, BackdoorBench results |
+//! | `pytorch` | `torch.save` files of all ages, BackdoorBench results; current ones are written too |
 //! | `recognise` | which network the weights were made for |
 //!
 //! Pickles are read by `data::pickle`, which data sources use too.
@@ -15,6 +15,7 @@ pub mod safetensors;
 mod sniff;
 
 pub use pytorch::backdoorbench::{BackdoorBenchResult, PoisonedEntry, PoisonedPicture, PoisonedSet};
+pub use pytorch::write::TorchFile;
 pub use recognise::{Recognised, recognise};
 pub use sniff::{Container, sniff};
 

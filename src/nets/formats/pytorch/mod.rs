@@ -4,6 +4,7 @@ pub mod backdoorbench;
 mod legacy;
 mod state_dict;
 mod tensors;
+pub mod write;
 mod zip;
 
 use super::{Checkpoint, Container};
