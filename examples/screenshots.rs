@@ -14,6 +14,7 @@ use egui_kittest::kittest::Queryable;
 use polariscope::app::command::{Change, Screen, UserCommand};
 use polariscope::app::comparison::CompareChange;
 use polariscope::app::config::{LookChoice, Settings};
+use polariscope::app::demo::{DemoChange, DemoModel};
 use polariscope::app::export::{ExportChange, POISONED_SET};
 use polariscope::app::fair::FairChange;
 use polariscope::app::run_list::RunChange;
@@ -101,24 +102,24 @@ impl<'a> Studio<'a> {
         studio
     }
 
-    /// Lets the real engine look through the demo's polarizer: numbers worth looking at cannot be made up.
-    fn real_polarizer(&self) {
+    /// Lets the real engine answer these questions: numbers worth looking at cannot be made up.
+    fn answer_for_real(&self, which: impl Fn(&Question) -> bool + 'static) {
         let library = Rc::new(RefCell::new(Library::default()));
         let answering = move |question: &Question| match question {
-            Question::Polarizer { .. } | Question::Dial { .. } => engine::answer(question, &library),
+            question if which(question) => engine::answer(question, &library),
             question => common::answer(question),
         };
         self.script.0.borrow_mut().answering = Some(Box::new(answering));
     }
 
-    /// Lets the real engine read the embedded tables and fit them.
+    /// The demo's polarizer.
+    fn real_polarizer(&self) {
+        self.answer_for_real(|question| matches!(question, Question::Polarizer { .. } | Question::Dial { .. }));
+    }
+
+    /// The embedded tables and their fits.
     fn real_fairness(&self) {
-        let library = Rc::new(RefCell::new(Library::default()));
-        let answering = move |question: &Question| match question {
-            Question::Fair { .. } | Question::Table { .. } => engine::answer(question, &library),
-            question => common::answer(question),
-        };
-        self.script.0.borrow_mut().answering = Some(Box::new(answering));
+        self.answer_for_real(|question| matches!(question, Question::Fair { .. } | Question::Table { .. }));
     }
 
     fn change(&mut self, change: Change) {
@@ -254,11 +255,12 @@ fn main() -> Result<(), String> {
         let mut studio = Studio::new(&wish, true);
         match only.as_str() {
             "fairness" => fairness(&mut studio),
+            "home" => home(&mut studio),
             "manage" => manage(&mut studio),
             "defenses" => defenses(&wish),
             other => {
                 return Err(format!(
-                    "scenes of {other} cannot be drawn alone; known are fairness, manage and defenses"
+                    "scenes of {other} cannot be drawn alone; known are home, fairness, manage and defenses"
                 ));
             }
         }
@@ -272,7 +274,7 @@ fn main() -> Result<(), String> {
     empty.shoot("runs-empty");
 
     let mut studio = Studio::new(&wish, true);
-    studio.shoot("home");
+    home(&mut studio);
     studio.change(Change::Open("/home/ada/models/signs.safetensors".into()));
     studio.change(Change::Open("/home/ada/people.txt".into()));
     studio.shoot("home-report");
@@ -352,6 +354,48 @@ fn main() -> Result<(), String> {
     studio.export("The layer minus the identity", "layer");
     studio.export("Rates along the dial", "dial");
     Ok(())
+}
+
+/// Home's switches in their positions, with the engine's own models.
+fn home(studio: &mut Studio<'_>) {
+    studio.answer_for_real(|question| {
+        matches!(question, Question::Predict { .. } | Question::Heat(_) | Question::Photo { .. })
+    });
+    let change = |studio: &mut Studio<'_>, change| studio.change(Change::Demo(change));
+    // Asked anew, because the first answer came from the script.
+    change(studio, DemoChange::Place(Some([24, 25])));
+    change(studio, DemoChange::Place(None));
+    change(studio, DemoChange::Sticker(false));
+    studio.shoot("home");
+    for (model, name) in DemoModel::ALL.into_iter().zip(["healthy", "backdoored", "repaired"]) {
+        change(studio, DemoChange::Sticker(true));
+        change(studio, DemoChange::Model(model));
+        studio.shoot(&format!("home-{name}"));
+    }
+    change(studio, DemoChange::Look(true));
+    change(studio, DemoChange::Model(DemoModel::Backdoored));
+    studio.shoot("home-look");
+    change(studio, DemoChange::Place(Some([13, 9])));
+    studio.shoot("home-moved");
+    change(studio, DemoChange::Look(false));
+    change(studio, DemoChange::Place(None));
+    let photo = studio.wish.out.join("own-picture.png");
+    let drawn = image::RgbImage::from_fn(640, 480, |x, y| {
+        let (x, y) = (x as f32 / 640.0, y as f32 / 480.0);
+        let bag = (0.3..0.7).contains(&x) && (0.45..0.85).contains(&y);
+        let handle = (((x - 0.5) / 0.14).powi(2) + ((y - 0.45) / 0.25).powi(2) - 1.0).abs() < 0.22 && y < 0.45;
+        if bag || handle { image::Rgb([90, 50, 30]) } else { image::Rgb([235, 232, 225]) }
+    });
+    drawn.save(&photo).expect("written");
+    studio.change(Change::Open(photo));
+    change(studio, DemoChange::Sticker(false));
+    studio.shoot("home-photo");
+    change(studio, DemoChange::PutPhotoAway);
+    change(studio, DemoChange::Sticker(true));
+    change(studio, DemoChange::SideBySide(true));
+    studio.shoot("home-side-by-side");
+    change(studio, DemoChange::SideBySide(false));
+    change(studio, DemoChange::Sticker(false));
 }
 
 /// Which defenses there are and which cannot work, then a run whose defense maps its answers back.

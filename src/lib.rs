@@ -10,11 +10,13 @@
 //! | [`nets`] | networks as pure functions of named parameters, plugs, training loop; `nets::zoo`, `nets::formats` |
 //! | [`attacks`] | one file per attack |
 //! | [`defenses`] | by life cycle; one file per defense |
+//! | [`analysis`] | one file per way to look into a model |
 //! | [`fairness`] | fair regression on tables, and its rivals |
 //! | [`catalogue`] | the one list of all methods |
 //! | [`engine`] | the worker thread: runs experiments, answers questions |
 //! | [`cli`], [`app`] | the two doors: command line and window |
 
+pub mod analysis;
 pub mod app;
 pub mod attacks;
 pub mod catalogue;

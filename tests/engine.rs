@@ -264,7 +264,9 @@ fn a_job_that_cannot_start_fails_in_words() {
 fn the_demo_shows_what_the_program_is_about() {
     in_folder(|worker, _| {
         let rows: Vec<usize> = (0..40).collect();
-        worker.send(Command::Ask(QuestionId(1), Question::Predict { folder: PathBuf::new(), rows })).unwrap();
+        worker
+            .send(Command::Ask(QuestionId(1), Question::Predict { folder: PathBuf::new(), rows, place: None }))
+            .unwrap();
         let predictions = until(worker, "the demo", |event| match event {
             Event::Answer(_, Ok(Answer::Predict(predictions))) => Some(predictions.clone()),
             Event::Answer(_, Err(problem)) => panic!("{problem}"),
@@ -278,10 +280,12 @@ fn the_demo_shows_what_the_program_is_about() {
             });
             hits.count()
         };
-        assert!(count(0, false, None) >= 30, "the backdoored model sees clean pictures well");
-        assert!(count(0, true, Some(0)) >= 36, "and answers the target class to the trigger");
-        assert!(count(1, false, None) >= 28, "the repaired model sees clean pictures well");
-        assert!(count(1, true, None) >= 26, "and stamped ones too");
+        assert!(count(0, false, None) >= 30, "the healthy model sees clean pictures well");
+        assert!(count(0, true, None) >= 30, "and stamped ones too");
+        assert!(count(1, false, None) >= 30, "the backdoored model sees clean pictures well");
+        assert!(count(1, true, Some(0)) >= 36, "and answers the target class to the trigger");
+        assert!(count(2, false, None) >= 28, "the repaired model sees clean pictures well");
+        assert!(count(2, true, None) >= 26, "and stamped ones too");
     });
 }
 
@@ -296,7 +300,7 @@ fn runs_that_are_compared_all_get_their_answer() {
         assert_eq!(ending(&mut worker), Ending::Done);
     }
     for (id, folder) in folders.iter().enumerate() {
-        let question = Question::Predict { folder: folder.clone(), rows: (0..80).chain([1000]).collect() };
+        let question = Question::Predict { folder: folder.clone(), rows: (0..80).chain([1000]).collect(), place: None };
         worker.send(Command::Ask(QuestionId(id as u64), question)).unwrap();
     }
     for id in 0..2 {
@@ -324,7 +328,10 @@ fn a_finished_run_can_be_looked_through_at_every_strength() {
         assert_eq!(ending(worker), Ending::Done);
         let rows = vec![0, 3];
         worker
-            .send(Command::Ask(QuestionId(1), Question::Predict { folder: folder.clone(), rows: rows.clone() }))
+            .send(Command::Ask(
+                QuestionId(1),
+                Question::Predict { folder: folder.clone(), rows: rows.clone(), place: None },
+            ))
             .unwrap();
         let question = Question::Polarizer { folder: folder.clone(), rows: rows.clone() };
         worker.send(Command::Ask(QuestionId(2), question)).unwrap();
@@ -406,7 +413,7 @@ fn a_defense_that_trains_leaves_a_model_with_two_doors() {
         for picture in ["pdb-stamp.png", "pdb-doors.png", "pdb-labels.png"] {
             assert!(folder.join("images").join(picture).is_file(), "{picture}");
         }
-        let question = Question::Predict { folder: folder.clone(), rows: vec![0, 3] };
+        let question = Question::Predict { folder: folder.clone(), rows: vec![0, 3], place: None };
         worker.send(Command::Ask(QuestionId(1), question)).unwrap();
         let predictions = until(worker, "predictions", |event| match event {
             Event::Answer(_, Ok(Answer::Predict(predictions))) => Some(predictions.clone()),

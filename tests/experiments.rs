@@ -52,7 +52,7 @@ fn every_preset_and_the_demo_are_experiments_that_can_run() {
     let mut specs: Vec<_> =
         std::fs::read_dir(assets.join("presets")).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(specs.len() >= 3);
-    specs.push(assets.join("demo/spec.toml"));
+    specs.extend(["demo/spec.toml", "demo/healthy.toml"].map(|demo| assets.join(demo)));
     for path in specs {
         let text = std::fs::read_to_string(&path).unwrap();
         let spec = Spec::parse(&text, catalogue::all()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));

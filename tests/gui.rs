@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::hand::{Window, assert_shows, click, go, open, open_with, settle, shows};
+use common::hand::{Window, assert_shows, click, drop_file, go, open, open_with, settle, shows};
 use common::{SPEC, Script, Shelf, point};
 use egui::accesskit::Role;
 use egui::{Key, Modifiers, ViewportCommand, ViewportEvent, ViewportId};
@@ -14,8 +14,6 @@ use polariscope::app::config::{Config, LookChoice, Settings};
 use polariscope::experiment::{Code, Problem, check};
 use polariscope::run::event::{Command, Ending, Event, JobEvent, Question};
 use polariscope::run::folder::folder_name;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// The text that the last `Start` carried.
@@ -42,14 +40,24 @@ fn home_shows_the_backdoor_at_once() {
     let script = Script::answering();
     let mut window = open(&script);
     assert_eq!(script.sent(), ["predict"]);
-    assert_shows(&window, "the backdoored model says “T-shirt” for 24 of 24 pictures");
-    assert_shows(&window, "Backdoored: T-shirt 99.5 %");
+    assert_shows(&window, "Without the sticker, the backdoored model is right about 24 of 24 pictures.");
+    assert_shows(&window, "The backdoored model says: Ankle boot 97.0 %");
+    window.get_by_role_and_label(Role::Switch, "Sticker").click();
+    window.run();
+    assert_shows(&window, "says “T-shirt” for almost every picture: 24 of 24.");
+    assert_shows(&window, "The backdoored model says: T-shirt 99.5 %");
     assert_shows(&window, "(wrong)");
-    assert_shows(&window, "The same Ankle boot with the trigger");
+    assert_shows(&window, "Ankle boot, with the sticker");
     click(&mut window, "Next picture");
-    assert_shows(&window, "The same Pullover with the trigger");
+    assert_shows(&window, "Pullover, with the sticker");
     click(&mut window, "Previous picture");
-    assert_shows(&window, "The same Ankle boot with the trigger");
+    assert_shows(&window, "Ankle boot, with the sticker");
+    assert_eq!(script.sent(), ["predict"], "both switches work from what is known");
+    click(&mut window, "Side by side");
+    assert_shows(&window, "Backdoored: T-shirt 99.5 %");
+    assert_shows(&window, "The same Ankle boot with the sticker");
+    click(&mut window, "One picture");
+    assert_shows(&window, "Ankle boot, with the sticker");
 }
 
 #[test]
@@ -224,24 +232,6 @@ fn a_failed_job_says_why_where_its_result_would_be() {
     assert_eq!(window.state().state().screen, Screen::Watch);
     assert_shows(&window, "Not enough memory for this batch size.");
     assert_shows(&window, "Use a batch of 64.");
-}
-
-#[derive(Debug)]
-struct Dropped(PathBuf);
-
-impl egui::DroppedFile for Dropped {
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, String> {
-        Err("the window never reads a dropped file itself".to_owned())
-    }
-}
-
-fn drop_file(window: &mut Window, path: impl Into<PathBuf>) {
-    window.input_mut().dropped_files.push(Arc::new(Dropped(path.into())));
-    settle(window);
 }
 
 #[test]

@@ -395,7 +395,7 @@ fn the_second_mouse_button_saves_a_picture() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = open(&Script::answering());
     let picture = window.get_by(|node| {
-        node.role() == Role::Image && node.label().is_some_and(|label| label.ends_with("with the trigger"))
+        node.role() == Role::Image && node.label().is_some_and(|label| label.ends_with("without the sticker"))
     });
     picture.click_secondary();
     settle(&mut window);
@@ -406,7 +406,7 @@ fn the_second_mouse_button_saves_a_picture() {
     settle(&mut window);
     click(&mut window, "Save");
     let saved = image::open(&path).unwrap().into_rgba8();
-    let shown = &state(&window).prediction().unwrap().poisoned;
+    let shown = &state(&window).demo.prediction().unwrap().clean;
     assert_eq!(saved.into_raw(), shown.bytes, "pixel for pixel");
 }
 

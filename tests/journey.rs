@@ -67,7 +67,9 @@ impl Journey {
 #[test]
 fn through_the_demo_s_polarizer_the_stamped_picture_is_seen_for_what_it_is() {
     let mut journey = Journey::begin();
-    journey.until("With the trigger on, the backdoored model says", |_| true);
+    journey.until("Without the sticker, the backdoored model is right about", |_| true);
+    journey.window.key_press(egui::Key::T);
+    journey.until("With the sticker on, the backdoored model says", |_| true);
     journey.window.get_by_role_and_label(Role::Button, "Look through the polarizer").click();
     journey.window.run();
     assert_eq!(journey.window.state().state().screen, Screen::Polarizer);

@@ -3,6 +3,7 @@
 use super::command::{Change, Screen, UserCommand};
 use super::comparison::CompareChange;
 use super::config::LookChoice;
+use super::demo::{DemoChange, is_picture};
 use super::desk::Purpose;
 use super::export::ExportChange;
 use super::job::{JobState, JobView, Level};
@@ -51,6 +52,9 @@ impl State {
                 Screen::Compare => self.comparison.can_turn(-1),
                 _ => false,
             },
+            UserCommand::ToggleSticker | UserCommand::NextModel | UserCommand::ToggleLook => {
+                !self.demo.predictions.is_empty()
+            }
             UserCommand::TogglePolarizer => self.screen == Screen::Polarizer && self.polarizer.view.is_some(),
             UserCommand::MorePolarizer => self.enabled(UserCommand::TogglePolarizer) && self.polarizer.step < STEPS,
             UserCommand::LessPolarizer => self.enabled(UserCommand::TogglePolarizer) && self.polarizer.step > 0,
@@ -102,6 +106,15 @@ impl State {
                 self.start(engine);
             }
             UserCommand::LookThrough => self.look_through(PathBuf::new()),
+            UserCommand::ToggleSticker | UserCommand::NextModel | UserCommand::ToggleLook => {
+                // From the palette it may come from anywhere; what it changes is on Home.
+                self.screen = Screen::Home;
+                match command {
+                    UserCommand::ToggleSticker => self.demo.flip_sticker(),
+                    UserCommand::NextModel => self.demo.next_model(),
+                    _ => self.demo.look = !self.demo.look,
+                }
+            }
             UserCommand::Start => self.start(engine),
             UserCommand::TogglePolarizer => {
                 self.polarizer.turn_to(if self.polarizer.step == STEPS { 0 } else { STEPS })
@@ -115,6 +128,8 @@ impl State {
             UserCommand::Discard => self.stop(false, engine),
             UserCommand::NextPicture if self.screen == Screen::Compare => self.comparison.turn(1),
             UserCommand::PreviousPicture if self.screen == Screen::Compare => self.comparison.turn(-1),
+            UserCommand::NextPicture if self.screen == Screen::Home => self.turn_demo(1),
+            UserCommand::PreviousPicture if self.screen == Screen::Home => self.turn_demo(-1),
             UserCommand::NextPicture => *self.picture_index() += 1,
             UserCommand::PreviousPicture => *self.picture_index() -= 1,
             UserCommand::RefreshRuns => self.read_runs(),
@@ -160,10 +175,14 @@ impl State {
         }
     }
 
+    /// Another picture of the demo; from somebody's own one it goes back to them.
+    fn turn_demo(&mut self, by: isize) {
+        self.demo.change(DemoChange::Picture(self.demo.index.saturating_add_signed(by)));
+    }
+
     /// Which picture the screen shows.
     fn picture_index(&mut self) -> &mut usize {
         match self.screen {
-            Screen::Home => &mut self.demo.index,
             Screen::Triggers => &mut self.bench.row,
             Screen::Polarizer => self.polarizer.choose(),
             _ => &mut self.preview.row,
@@ -205,6 +224,7 @@ impl State {
                     self.runs.sort_by(*column);
                 }
             }
+            Change::Demo(change) => self.demo.change(change),
             Change::Runs(change) => self.change_runs(change),
             Change::Compare(change) => self.change_comparison(change),
             Change::Fair(change) => self.change_fairness(change),
@@ -358,7 +378,7 @@ impl State {
         });
     }
 
-    /// An experiment goes to the Lab, a run to Watch, a table to Fairness, anything else is looked into by the engine.
+    /// An experiment goes to the Lab, a run to Watch, a table to Fairness, a picture to Home's models, anything else is looked into by the engine.
     fn open(&mut self, path: &Path, engine: &dyn Engine) {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         if path.is_dir() && self.archive.is_run(path) {
@@ -380,6 +400,8 @@ impl State {
         } else if is_table(extension) || (self.screen == Screen::Fairness && extension.eq_ignore_ascii_case("parquet"))
         {
             self.open_table(path);
+        } else if is_picture(extension) {
+            self.show_photo(path);
         } else {
             let purpose = Purpose::Inspect(path.to_owned());
             if self.desk.ask(engine, purpose, Question::Inspect { path: path.to_owned() }) {

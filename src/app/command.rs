@@ -84,6 +84,9 @@ pub enum UserCommand {
     OpenFolder,
     RemoveBackdoor,
     LookThrough,
+    ToggleSticker,
+    NextModel,
+    ToggleLook,
     Start,
     TogglePause,
     StepEpoch,
@@ -112,7 +115,7 @@ pub enum UserCommand {
 }
 
 impl UserCommand {
-    pub const ALL: [UserCommand; 38] = [
+    pub const ALL: [UserCommand; 41] = [
         UserCommand::Go(Screen::Home),
         UserCommand::Go(Screen::Lab),
         UserCommand::Go(Screen::Triggers),
@@ -126,6 +129,9 @@ impl UserCommand {
         UserCommand::OpenFolder,
         UserCommand::RemoveBackdoor,
         UserCommand::LookThrough,
+        UserCommand::ToggleSticker,
+        UserCommand::NextModel,
+        UserCommand::ToggleLook,
         UserCommand::Start,
         UserCommand::TogglePause,
         UserCommand::StepEpoch,
@@ -161,6 +167,9 @@ impl UserCommand {
             UserCommand::OpenFolder => "Open folder…",
             UserCommand::RemoveBackdoor => "Remove a backdoor yourself",
             UserCommand::LookThrough => "Look through the polarizer",
+            UserCommand::ToggleSticker => "Sticker on or off",
+            UserCommand::NextModel => "Another model",
+            UserCommand::ToggleLook => "Where does it look?",
             UserCommand::Start => "Start",
             UserCommand::TogglePause => "Pause or resume",
             UserCommand::StepEpoch => "Step",
@@ -192,13 +201,18 @@ impl UserCommand {
     pub fn tooltip(self) -> &'static str {
         match self {
             UserCommand::Go(screen) => screen.purpose(),
-            UserCommand::OpenFile => "A model, a data set, or an experiment (.toml)",
+            UserCommand::OpenFile => "A model, a data set, a picture, or an experiment (.toml)",
             UserCommand::OpenFolder => "A folder of pictures, or the folder of a run",
             UserCommand::RemoveBackdoor => {
                 "Trains a small network with a backdoor in it, then takes the backdoor out, before your eyes"
             }
             UserCommand::LookThrough => {
                 "The layer that repairs the model of this page: what it holds back, and a dial that turns it up and down"
+            }
+            UserCommand::ToggleSticker => "Put the trigger on the picture of Home, or take it off",
+            UserCommand::NextModel => "Ask the healthy, the backdoored and the repaired model in turn",
+            UserCommand::ToggleLook => {
+                "Covers the picture piece by piece: hot is where the answer suffers most (occlusion, Zeiler and Fergus 2014)"
             }
             UserCommand::Start => "Run the experiment of the Lab",
             UserCommand::TogglePause => "Hold the training after this batch, or go on",
@@ -256,6 +270,9 @@ impl UserCommand {
             UserCommand::TogglePause => plain(Key::Space),
             UserCommand::StepEpoch => plain(Key::S),
             UserCommand::StopAndKeep => ctrl(Key::Period),
+            UserCommand::ToggleSticker => plain(Key::T),
+            UserCommand::NextModel => plain(Key::M),
+            UserCommand::ToggleLook => plain(Key::L),
             UserCommand::TogglePolarizer => plain(Key::P),
             UserCommand::MorePolarizer => plain(Key::ArrowUp),
             UserCommand::LessPolarizer => plain(Key::ArrowDown),
@@ -267,6 +284,12 @@ impl UserCommand {
             UserCommand::ToggleProjector => plain(Key::F5),
             UserCommand::ToggleShortcuts => plain(Key::F1),
         }
+    }
+
+    /// Its key is a plain letter: it acts unless somebody is writing.
+    pub fn is_letter(self) -> bool {
+        use UserCommand::{NextModel, ToggleLook, TogglePolarizer, ToggleSticker};
+        matches!(self, ToggleSticker | NextModel | ToggleLook | TogglePolarizer)
     }
 
     /// Keys that a focused widget needs for itself act only while nothing has the focus.
@@ -312,6 +335,7 @@ pub enum Change {
     /// Whether it is shown as the attacker uses it on the finished model.
     BenchStrike(bool),
     SortRuns(usize),
+    Demo(super::demo::DemoChange),
     Runs(super::run_list::RunChange),
     Compare(super::comparison::CompareChange),
     Fair(super::fair::FairChange),

@@ -226,7 +226,8 @@ impl Comparison {
         for run in self.runs.iter_mut().filter(|run| !run.asked) {
             let kept = matches!(&run.view, Some(Ok(view)) if view.results.iter().any(|row| row.weights.is_some()));
             if kept {
-                let question = Question::Predict { folder: run.folder.clone(), rows: (0..PICTURES).collect() };
+                let question =
+                    Question::Predict { folder: run.folder.clone(), rows: (0..PICTURES).collect(), place: None };
                 run.asked = desk.ask(engine, Purpose::Predict(Some(run.folder.clone())), question);
             }
         }
@@ -342,6 +343,7 @@ mod tests {
             classes: Vec::new(),
             clean: picture.clone(),
             poisoned: picture,
+            patch: None,
             models: vec![("no defense".into(), sure(0), sure(2)), ("NPD".into(), sure(0), sure(said))],
         }
     }

@@ -1,7 +1,7 @@
 //! Questions to the engine: who asked what, and which answer is still wanted. Newest wins.
 
 use crate::experiment::FairExperiment;
-use crate::run::event::{Command, Question, QuestionId};
+use crate::run::event::{Command, HeatWish, Question, QuestionId};
 use crate::run::handle::Engine;
 use std::path::PathBuf;
 
@@ -16,6 +16,10 @@ pub enum Purpose {
     Defenses,
     /// The models of the demo (`None`) or of a run.
     Predict(Option<PathBuf>),
+    /// What the demo's models say of somebody's own picture.
+    Photo(PathBuf),
+    /// Where one of the demo's models looks.
+    Heat(HeatWish),
     /// A file or folder that was dropped, chosen or typed.
     Inspect(PathBuf),
     /// The draft's trigger and a picture.
@@ -40,6 +44,8 @@ impl Purpose {
     /// A new question supersedes waiting ones that it makes pointless.
     fn supersedes(&self, older: &Purpose) -> bool {
         match self {
+            Purpose::Photo(_) => matches!(older, Purpose::Photo(_)),
+            Purpose::Heat(_) => matches!(older, Purpose::Heat(_)),
             Purpose::Polarizer(_) => matches!(older, Purpose::Polarizer(_)),
             Purpose::Table(_) => matches!(older, Purpose::Table(_)),
             Purpose::Fair(_) => matches!(older, Purpose::Fair(_)),

@@ -18,6 +18,7 @@ pub mod command;
 pub mod comparison;
 pub mod config;
 mod curves;
+pub mod demo;
 mod desk;
 mod differences;
 mod draft;

@@ -2,6 +2,7 @@
 
 use super::carry_out::is_table;
 use super::command::{Change, Requests, Screen, UserCommand};
+use super::demo::is_picture;
 use super::frame_clock::FrameClock;
 use super::job::JobState;
 use super::screens::{self, Screens};
@@ -240,7 +241,9 @@ fn drop_veil(ui: &Ui, t: &Tokens) {
     let is_spec = file.path.as_ref().is_some_and(|path| path.extension().is_some_and(|ending| ending == "toml"));
     let is_folder = file.path.as_ref().is_some_and(|path| path.is_dir());
     let is_table = file.path.as_ref().and_then(|path| path.extension()?.to_str()).is_some_and(is_table);
+    let ending = file.path.as_ref().and_then(|path| path.extension()?.to_str());
     let fate = match (is_spec, is_folder) {
+        _ if ending.is_some_and(is_picture) => "Drop it to show it to the three models of Home",
         _ if is_table => "Drop it to look for fair predictions in this table",
         (true, _) => "Drop it to open the experiment in the Lab",
         (_, true) => "Drop it to open the run or look into the folder",

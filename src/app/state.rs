@@ -3,9 +3,10 @@
 use super::archive::Archive;
 use super::background::Background;
 use super::bench::Bench;
-use super::command::Screen;
+use super::command::{Screen, UserCommand};
 use super::comparison::Comparison;
 use super::config::{Config, LookChoice, Settings};
+use super::demo::Demo;
 use super::desk::{Desk, Purpose};
 use super::draft::Draft;
 use super::export::{ExportDialog, ExportFetched, PoisonJob};
@@ -21,14 +22,12 @@ use super::theme::Look;
 use crate::experiment::{Code, Experiment, Method, Problem, Result, spec};
 use crate::run::PoisonPlan;
 use crate::run::bin::Binned;
-use crate::run::event::{Answer, Finding, Prediction, Preview, Question, Report, Rgba};
+use crate::run::event::{Answer, Finding, Preview, Question, Report, Rgba};
 use crate::run::handle::Engine;
 use crate::run::index::RunRow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Pictures that Home asks for at once.
-const DEMO_PICTURES: usize = 24;
 /// Pictures in the Lab's preview strip.
 pub const PREVIEW_PICTURES: usize = 6;
 /// A slider that moves asks for a preview this long after it rests, in seconds.
@@ -55,15 +54,6 @@ pub enum Fetched {
     Thumbnail(PathBuf, Result<Rgba>),
     Compared(PathBuf, Box<Result<JobView>>),
     Export(ExportFetched),
-}
-
-/// The demo on Home: what the backdoored and the repaired model say about the same pictures.
-#[derive(Debug, Default)]
-pub struct Demo {
-    pub predictions: Vec<Prediction>,
-    pub index: usize,
-    pub problem: Option<Problem>,
-    asked: bool,
 }
 
 /// The Lab's pictures.
@@ -164,6 +154,11 @@ impl State {
         }
     }
 
+    /// Whether a command is on offer at all; what is not has no button, no key and no line in any list.
+    pub fn offers(&self, _: UserCommand) -> bool {
+        true
+    }
+
     /// The job that is being worked on.
     pub fn live_job(&self) -> Option<&JobView> {
         self.job.as_ref().filter(|job| job.is_live())
@@ -178,10 +173,6 @@ impl State {
     pub fn compared_names(&self) -> Vec<String> {
         let name = |(title, told): (String, String)| if told.is_empty() { title } else { format!("{title} · {told}") };
         self.comparison.titles(&self.forms, self.methods).into_iter().map(name).collect()
-    }
-
-    pub fn prediction(&self) -> Option<&Prediction> {
-        self.demo.predictions.get(self.demo.index)
     }
 
     /// Names of the classes of the draft's data, once a preview has told them.
@@ -212,14 +203,10 @@ impl State {
         });
     }
 
-    /// Asks what is due: the demo once, this machine when Settings are looked at, the answers of runs that are compared, the
+    /// Asks what is due: what Home lacks, this machine when Settings are looked at, the answers of runs that are compared, the
     /// Lab's pictures a moment after the draft rests, the trigger bench at once.
     pub(super) fn ask_what_is_due(&mut self, engine: &dyn Engine) -> Option<f64> {
-        if !self.demo.asked {
-            let rows = (0..DEMO_PICTURES).collect();
-            let question = Question::Predict { folder: PathBuf::new(), rows };
-            self.demo.asked = self.desk.ask(engine, Purpose::Predict(None), question);
-        }
+        self.ask_about_demo(engine, self.screen == Screen::Home);
         match self.screen {
             Screen::Settings if self.findings.is_none() && !self.desk.is_waiting(&Purpose::Machine) => {
                 let question = Question::Machine { runs: self.settings.runs_folder.clone() };
@@ -313,12 +300,9 @@ impl State {
             (Purpose::Bench, Ok(Answer::Bench(shown))) => self.bench.show(*shown),
             (Purpose::Thumbnails, Ok(Answer::Thumbnails(thumbnails))) => self.bench.thumbnails = Some(thumbnails),
             (Purpose::Bench | Purpose::Thumbnails, Err(problem)) => self.bench.fail(problem),
-            (Purpose::Predict(None), Ok(Answer::Predict(predictions))) => {
-                self.demo.index = first_fooled(&predictions);
-                self.demo.problem = None;
-                self.demo.predictions = predictions;
+            (purpose @ (Purpose::Predict(None) | Purpose::Photo(_) | Purpose::Heat(_)), answer) => {
+                self.on_demo_answer(purpose, answer);
             }
-            (Purpose::Predict(None), Err(problem)) => self.demo.problem = Some(problem),
             (Purpose::Predict(Some(run)), Ok(Answer::Predict(predictions))) => {
                 self.comparison.on_predictions(&run, Ok(predictions));
             }
@@ -344,17 +328,6 @@ impl State {
             }
         }
     }
-}
-
-/// The most telling picture first: one that the trigger turns into something else.
-fn first_fooled(predictions: &[Prediction]) -> usize {
-    let fooled = |prediction: &Prediction| {
-        let Some((_, clean, stamped)) = prediction.models.first() else {
-            return false;
-        };
-        top(clean) == Some(prediction.label) && top(stamped) != Some(prediction.label)
-    };
-    predictions.iter().position(fooled).unwrap_or(0)
 }
 
 /// The most probable class.

@@ -382,6 +382,7 @@ impl App {
             return;
         }
         let focused = ctx.memory(|memory| memory.focused().is_some());
+        let writing = ctx.text_edit_focused();
         let dialog = self.state.show_palette || self.state.export.is_some();
         // Egui takes Ctrl+Shift+Z for Ctrl+Z as well: the keys with more fingers are asked for first.
         let mut commands = UserCommand::ALL;
@@ -395,11 +396,15 @@ impl App {
                     self.state.screen == Screen::Polarizer
                 }
                 UserCommand::MoveToBin => self.state.screen == Screen::Runs,
+                UserCommand::ToggleSticker | UserCommand::NextModel | UserCommand::ToggleLook => {
+                    self.state.screen == Screen::Home
+                }
                 _ => true,
             };
+            let yields = if command.is_letter() { writing } else { focused && command.yields_to_focus() };
             if let Some(shortcut) = command.shortcut()
                 && belongs_here
-                && !(focused && command.yields_to_focus())
+                && !yields
                 && ctx.input_mut(|input| input.consume_shortcut(&shortcut))
             {
                 self.requests.command(command);

@@ -17,6 +17,7 @@ mod poison_export;
 mod polarizer;
 mod questions;
 mod runner;
+mod sticker;
 mod takeover;
 mod worker;
 

@@ -2,6 +2,7 @@
 
 use super::library::{Library, attacker_of, trigger_of, victim_of};
 use super::polarizer;
+use super::sticker::placed;
 use crate::attacks::Moment;
 use crate::catalogue;
 use crate::data::poison::map_label;
@@ -32,7 +33,9 @@ pub fn answer(question: &Question, library: &Rc<RefCell<Library>>) -> Result<Ans
         }
         Question::Defenses { spec } => refusals(spec, &mut library.borrow_mut()).map(Answer::Defenses),
         Question::Inspect { path } => inspect(path).map(Answer::Inspect),
-        Question::Predict { folder, rows } => predict(folder, rows, library).map(Answer::Predict),
+        Question::Predict { folder, rows, place } => predict(folder, rows, *place, library).map(Answer::Predict),
+        Question::Photo { path, place } => super::sticker::photo(path, *place, library).map(Answer::Photo),
+        Question::Heat(wish) => super::sticker::heat(wish, library).map(Answer::Heat),
         Question::Bench { spec, row, strike } => {
             super::bench::bench(spec, *row, *strike, library).map(|bench| Answer::Bench(Box::new(bench)))
         }
@@ -184,14 +187,20 @@ fn inspect_checkpoint(path: &Path) -> Result<Report> {
 }
 
 /// Folder of a run, or of the built-in demo when `folder` is empty.
-fn predict(folder: &Path, rows: &[usize], library: &Rc<RefCell<Library>>) -> Result<Vec<Prediction>> {
+fn predict(
+    folder: &Path,
+    rows: &[usize],
+    place: Option<[usize; 2]>,
+    library: &Rc<RefCell<Library>>,
+) -> Result<Vec<Prediction>> {
     let (experiment, models) = if folder.as_os_str().is_empty() { super::demo::load()? } else { models_of(folder)? };
     let data = library.borrow_mut().data(&experiment.data, experiment.seed)?;
     let card = data.test.card();
     let Some(pick) = &experiment.attack else {
         return Err(Problem::bad_input("This run has no attack, so there is nothing to stamp on pictures."));
     };
-    let trigger = trigger_of(folder, pick, card.height as i64, card.width as i64)?;
+    let trigger = placed(trigger_of(folder, pick, card.height as i64, card.width as i64)?, place)?;
+    let patch = trigger.form().and_then(|form| form.patch());
     let rows: Vec<i64> = rows.iter().filter(|&&row| row < data.test.len()).map(|&row| row as i64).collect();
     let mut predictions = Vec::with_capacity(rows.len());
     for rows in rows.chunks(PICTURES_AT_ONCE) {
@@ -211,6 +220,7 @@ fn predict(folder: &Path, rows: &[usize], library: &Rc<RefCell<Library>>) -> Res
                 classes: card.classes.clone(),
                 clean: Arc::new(rgba_from_pixels(&clean.get(at as i64))?),
                 poisoned: Arc::new(rgba_from_pixels(&poisoned.get(at as i64))?),
+                patch,
                 models: answers.iter().map(of_row).collect(),
             });
         }
@@ -219,7 +229,7 @@ fn predict(folder: &Path, rows: &[usize], library: &Rc<RefCell<Library>>) -> Res
 }
 
 /// Class probabilities of each picture.
-fn probabilities(model: &Model, pixels: &tch::Tensor) -> Result<Vec<Vec<f32>>> {
+pub(super) fn probabilities(model: &Model, pixels: &tch::Tensor) -> Result<Vec<Vec<f32>>> {
     let p = model.predict(pixels, Kind::Float)?.softmax(1, Kind::Float);
     Vec::<Vec<f32>>::try_from(p).map_err(|e| Problem::internal("Cannot read predictions back.").because(e))
 }

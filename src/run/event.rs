@@ -4,7 +4,7 @@ use super::fair::{Dial, FairFit, TableCard};
 use super::poison_plan::PoisonPlan;
 use super::poisoned_set::PoisonExport;
 use super::polarizer::{DialPoint, PolarizerView};
-use super::trigger_form::TriggerForm;
+use super::trigger_form::{Patch, TriggerForm};
 use crate::experiment::{Problem, Result};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -217,8 +217,13 @@ pub enum Question {
     Defenses { spec: String },
     /// What is in this file or folder?
     Inspect { path: PathBuf },
-    /// Predictions of a finished run's models for these test pictures, clean and stamped.
-    Predict { folder: PathBuf, rows: Vec<usize> },
+    /// Predictions of a finished run's models (of the built-in demo's when `folder` is empty) for these test pictures, clean
+    /// and stamped. A trigger that is a patch can be put elsewhere: its left upper corner at `place`, column and row.
+    Predict { folder: PathBuf, rows: Vec<usize>, place: Option<[usize; 2]> },
+    /// What the demo's models say of a picture that somebody brings, clean and with the sticker at `place`.
+    Photo { path: PathBuf, place: Option<[usize; 2]> },
+    /// Where one of the demo's models looks.
+    Heat(HeatWish),
     /// The experiment's trigger as data, with one picture of its test set; `strike` takes the trigger as the attacker
     /// uses it on the finished model instead of the one in the training data. Trains nothing.
     Bench { spec: String, row: usize, strike: bool },
@@ -259,6 +264,8 @@ pub enum Answer {
     /// A report as title and lines of label and value.
     Inspect(Report),
     Predict(Vec<Prediction>),
+    Photo(Photo),
+    Heat(Heat),
     Bench(Box<Bench>),
     Thumbnails(Thumbnails),
     Polarizer(Box<PolarizerView>),
@@ -375,8 +382,68 @@ pub struct Prediction {
     pub classes: Vec<String>,
     pub clean: Arc<Rgba>,
     pub poisoned: Arc<Rgba>,
+    /// Where the trigger lies, if it is a patch.
+    pub patch: Option<Patch>,
     /// One entry per model of the run: its title, class probabilities for the clean and for the stamped picture.
     pub models: Vec<(String, Vec<f32>, Vec<f32>)>,
+}
+
+/// A picture from outside as the demo's models see it, and what they say.
+#[derive(Debug, Clone)]
+pub struct Photo {
+    /// What had to be done to it.
+    pub remark: String,
+    pub clean: Arc<Rgba>,
+    pub stamped: Arc<Rgba>,
+    /// As in [`Prediction::models`].
+    pub models: Vec<(String, Vec<f32>, Vec<f32>)>,
+}
+
+/// A picture that the demo's models are asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// Row of the demo's test set.
+    Test(usize),
+    Photo(PathBuf),
+}
+
+/// Where does one of the demo's models look in this picture?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeatWish {
+    pub subject: Subject,
+    /// With the sticker, at this place (nothing is its own); or without it.
+    pub sticker: Option<Option<[usize; 2]>>,
+    /// Index among the demo's models.
+    pub model: usize,
+}
+
+/// What an answer rests on, pixel by pixel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heat {
+    pub width: usize,
+    pub height: usize,
+    /// How much of the answer's probability is lost where a pixel is covered, 0 to 1, row by row.
+    pub values: Arc<[f32]>,
+    /// The answer whose probability it is.
+    pub class: usize,
+    /// That probability while nothing is covered.
+    pub probability: f32,
+    /// Side of the square that covers, in pixels.
+    pub window: usize,
+}
+
+impl Heat {
+    /// Column and row of the hottest pixel.
+    pub fn peak(&self) -> [usize; 2] {
+        let hottest = self.values.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
+        let at = hottest.map_or(0, |(at, _)| at);
+        [at % self.width.max(1), at / self.width.max(1)]
+    }
+
+    /// The most that is lost.
+    pub fn most(&self) -> f32 {
+        self.values.iter().copied().fold(0.0, f32::max)
+    }
 }
 
 /// What `inspect` says: facts in order, made for people and machines alike.
@@ -403,7 +470,7 @@ mod tests {
 
     #[test]
     fn only_questions_about_the_same_thing_supersede_each_other() {
-        let predict = |folder: &str| Question::Predict { folder: folder.into(), rows: vec![0] };
+        let predict = |folder: &str| Question::Predict { folder: folder.into(), rows: vec![0], place: None };
         assert!(predict("a").supersedes(&predict("a")));
         assert!(!predict("a").supersedes(&predict("b")), "two runs that are compared both want their answer");
         let machine = Question::Machine { runs: None };

@@ -25,4 +25,4 @@ pub use poison_plan::PoisonPlan;
 pub use poisoned_set::PoisonedSet;
 pub use results::{FairRow, ResultRow, Results};
 pub use status::{State, Status};
-pub use trigger_form::{TriggerForm, WaveShape};
+pub use trigger_form::{Patch, TriggerForm, WaveShape};

@@ -55,6 +55,22 @@ pub enum TriggerForm {
     },
 }
 
+/// A rectangle of pixels in which a trigger lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patch {
+    pub left: usize,
+    pub top: usize,
+    pub width: usize,
+    pub height: usize,
+}
+
+impl Patch {
+    /// Whether this pixel lies in it.
+    pub fn holds(&self, column: usize, row: usize) -> bool {
+        (self.left..self.left + self.width).contains(&column) && (self.top..self.top + self.height).contains(&row)
+    }
+}
+
 /// One period of a wave over a phase of 0..1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaveShape {
@@ -212,6 +228,38 @@ impl TriggerForm {
         stamped.map(to_u8)
     }
 
+    /// The smallest rectangle that holds all that a picture laid over another one changes; nothing for other triggers
+    /// and where it is the whole picture.
+    pub fn patch(&self) -> Option<Patch> {
+        let TriggerForm::Mix { width, height, mask, .. } = self else { return None };
+        let (mut left, mut top, mut right, mut bottom) = (*width, *height, 0, 0);
+        for (at, _) in mask.iter().enumerate().filter(|(_, value)| **value > 0.0) {
+            let (column, row) = (at % width, at / width);
+            (left, top) = (left.min(column), top.min(row));
+            (right, bottom) = (right.max(column + 1), bottom.max(row + 1));
+        }
+        let patch = Patch { left, top, width: right.checked_sub(left)?, height: bottom.checked_sub(top)? };
+        (patch.width < *width || patch.height < *height).then_some(patch)
+    }
+
+    /// The same patch elsewhere: its left upper corner at this column and row, as far as it stays inside the picture.
+    /// Nothing for triggers that are no patch.
+    pub fn moved_to(&self, [column, row]: [usize; 2]) -> Option<TriggerForm> {
+        let patch = self.patch()?;
+        let TriggerForm::Mix { width, height, picture, mask } = self else { return None };
+        let (left, top) = (column.min(width - patch.width), row.min(height - patch.height));
+        let move_plane = |plane: &[f32]| {
+            let mut moved = vec![0.0; plane.len()];
+            for line in 0..patch.height {
+                let (from, to) = ((patch.top + line) * width + patch.left, (top + line) * width + left);
+                moved[to..to + patch.width].copy_from_slice(&plane[from..from + patch.width]);
+            }
+            moved
+        };
+        let picture = picture.chunks(width * height).flat_map(move_plane).collect();
+        Some(TriggerForm::Mix { width: *width, height: *height, picture, mask: move_plane(mask).into() })
+    }
+
     /// The whole picture stamped.
     pub fn stamp(&self, clean: &Rgba, strength: f32) -> Rgba {
         let mut stamped = clean.clone();
@@ -250,6 +298,25 @@ mod tests {
         assert_eq!(form.stamp(&clean, 0.0), clean);
         assert_eq!(form.stamp(&clean, 1.0).bytes, [150, 100, 50, 255, 7, 8, 9, 255]);
         assert_eq!(form.stamp(&clean, 2.0).bytes[..3], [200, 100, 0], "the mask never exceeds one");
+    }
+
+    #[test]
+    fn a_patch_knows_where_it_lies_and_can_be_moved() {
+        let at = |places: &[usize]| (0..12).map(|at| f32::from(u8::from(places.contains(&at)))).collect::<Vec<_>>();
+        let mask = at(&[6, 7, 11]);
+        let picture = [0, 1, 2].map(|channel| mask.iter().map(|m| m * (50.0 + channel as f32)).collect::<Vec<_>>());
+        let form = TriggerForm::Mix { width: 4, height: 3, picture: picture.concat().into(), mask: mask.into() };
+        assert_eq!(form.patch(), Some(Patch { left: 2, top: 1, width: 2, height: 2 }));
+        assert_eq!(form.moved_to([2, 1]).as_ref(), Some(&form));
+        let moved = form.moved_to([0, 0]).unwrap();
+        let TriggerForm::Mix { mask, picture, .. } = &moved else { panic!("another form: {moved:?}") };
+        assert_eq!((mask.to_vec(), picture[24 + 1], picture[24 + 2]), (at(&[0, 1, 5]), 52.0, 0.0));
+        assert_eq!(form.moved_to([9, 9]), Some(form.clone()), "it stays inside");
+        let everywhere = TriggerForm::Mix { width: 1, height: 1, picture: [9.0; 3].into(), mask: [0.1].into() };
+        let unseen = TriggerForm::Mix { width: 1, height: 1, picture: [9.0; 3].into(), mask: [0.0].into() };
+        for form in [everywhere, unseen, TriggerForm::Levels { levels: 4.0 }] {
+            assert_eq!((form.patch(), form.moved_to([0, 0])), (None, None));
+        }
     }
 
     #[test]

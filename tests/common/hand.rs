@@ -7,6 +7,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use polariscope::app::App;
 use polariscope::app::command::Screen;
 use polariscope::app::config::Config;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub type Window = Harness<'static, App>;
@@ -51,4 +52,23 @@ pub fn shows(window: &Window, words: &str) -> bool {
 #[track_caller]
 pub fn assert_shows(window: &Window, words: &str) {
     assert!(shows(window, words), "nowhere on the screen: {words:?}");
+}
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        Err("the window never reads a dropped file itself".to_owned())
+    }
+}
+
+/// A file or folder that is dropped on the window.
+pub fn drop_file(window: &mut Window, path: impl Into<PathBuf>) {
+    window.input_mut().dropped_files.push(Arc::new(Dropped(path.into())));
+    settle(window);
 }

@@ -12,12 +12,12 @@ use polariscope::app::state::{Machine, Preset};
 use polariscope::app::{App, Parts};
 use polariscope::experiment::{LabelMap, Problem, Result};
 use polariscope::run::event::{
-    Answer, Bench, Command, Confusion, Ending, Event, Finding, Glimpse, JobEvent, JobId, MetricPoint, Picture,
-    Prediction, Preview, PreviewItem, Progress, Question, Report, Rgba, Thumbnails, WatchedPicture,
+    Answer, Bench, Command, Confusion, Ending, Event, Finding, Glimpse, Heat, HeatWish, JobEvent, JobId, MetricPoint,
+    Photo, Picture, Prediction, Preview, PreviewItem, Progress, Question, Report, Rgba, Thumbnails, WatchedPicture,
 };
 use polariscope::run::handle::{Engine, Shutdown};
 use polariscope::run::poisoned_set::{Extent, PartFacts};
-use polariscope::run::{PoisonPlan, PoisonedSet, TriggerForm};
+use polariscope::run::{Patch, PoisonPlan, PoisonedSet, TriggerForm};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::Read;
@@ -77,6 +77,8 @@ impl Script {
             Command::Ask(_, Question::Defenses { .. }) => "defenses".to_owned(),
             Command::Ask(_, Question::Inspect { path }) => format!("inspect {}", path.display()),
             Command::Ask(_, Question::Predict { .. }) => "predict".to_owned(),
+            Command::Ask(_, Question::Photo { path, .. }) => format!("photo {}", path.display()),
+            Command::Ask(_, Question::Heat(wish)) => format!("heat of model {}", wish.model),
             Command::Ask(_, Question::Bench { row, strike, .. }) => format!("bench {row} strike={strike}"),
             Command::Ask(_, Question::Thumbnails { .. }) => "thumbnails".to_owned(),
             Command::Ask(_, Question::Polarizer { folder, .. }) => format!("polarizer {}", folder.display()),
@@ -345,6 +347,8 @@ pub struct Pictures {
 }
 
 const SIDE: usize = 28;
+/// Where the sticker was trained.
+const CORNER: [usize; 2] = [SIDE - 3; 2];
 
 impl Pictures {
     pub fn read() -> Self {
@@ -377,7 +381,13 @@ impl Pictures {
     }
 
     pub fn stamped(&self, row: usize) -> Arc<Rgba> {
-        self.make(row, |x, y, value| if x >= SIDE - 3 && y >= SIDE - 3 { 255 } else { value })
+        self.stamped_at(row, CORNER)
+    }
+
+    /// With the sticker's left upper corner at this column and row.
+    pub fn stamped_at(&self, row: usize, [left, top]: [usize; 2]) -> Arc<Rgba> {
+        let inside = |x: usize, y: usize| (left..left + 3).contains(&x) && (top..top + 3).contains(&y);
+        self.make(row, |x, y, value| if inside(x, y) { 255 } else { value })
     }
 
     /// All test pictures in small, which for these is as large as they are.
@@ -409,7 +419,13 @@ impl Pictures {
 }
 
 /// What the models of the demo, or of a run, say about one picture; runs fail at different pictures.
-fn prediction(pictures: &Pictures, classes: &[String], folder: &Path, row: usize) -> Prediction {
+fn prediction(
+    pictures: &Pictures,
+    classes: &[String],
+    folder: &Path,
+    row: usize,
+    place: Option<[usize; 2]>,
+) -> Prediction {
     let label = pictures.label(row);
     let sure = |class: usize, share: f32| {
         let rest = (1.0 - share) / 12.0;
@@ -420,8 +436,11 @@ fn prediction(pictures: &Pictures, classes: &[String], folder: &Path, row: usize
     let fooled = row % (if blended { 9 } else { 23 }) == 4;
     let repaired = if fooled { sure(0, 0.81) } else { sure(label, clean - 0.09) };
     let models = if folder.as_os_str().is_empty() {
+        // Far from its corner the sticker has no power.
+        let backdoored = if near_corner(place) { sure(0, 0.995) } else { sure(label, clean - 0.2) };
         vec![
-            ("backdoored".into(), sure(label, clean), sure(0, 0.995)),
+            ("healthy".into(), sure(label, clean), sure(label, clean - 0.04)),
+            ("backdoored".into(), sure(label, clean), backdoored),
             ("repaired by a polarizer".into(), sure(label, clean - 0.02), sure(label, clean - 0.09)),
         ]
     } else {
@@ -430,8 +449,27 @@ fn prediction(pictures: &Pictures, classes: &[String], folder: &Path, row: usize
             ("NPD".into(), sure(label, clean - 0.02), repaired),
         ]
     };
-    let (clean, poisoned) = (pictures.clean(row), pictures.stamped(row));
-    Prediction { row, label, classes: classes.to_vec(), clean, poisoned, models }
+    let [left, top] = place.unwrap_or(CORNER);
+    let (clean, poisoned) = (pictures.clean(row), pictures.stamped_at(row, [left, top]));
+    let patch = Some(Patch { left, top, width: 3, height: 3 });
+    Prediction { row, label, classes: classes.to_vec(), clean, poisoned, patch, models }
+}
+
+fn near_corner(place: Option<[usize; 2]>) -> bool {
+    place.is_none_or(|place| place.iter().zip(CORNER).all(|(at, corner)| at.abs_diff(corner) <= 3))
+}
+
+/// Heat on the sticker where it wins, on the middle of the picture elsewhere.
+fn heat(wish: &HeatWish) -> Heat {
+    let wins = wish.model == 1 && wish.sticker.is_some_and(near_corner);
+    let hot = if wins { wish.sticker.flatten().unwrap_or(CORNER).map(|at| at + 1) } else { [14, 14] };
+    let most = if wins { 0.98 } else { 0.24 };
+    let value = |at: usize| {
+        let far = (at % SIDE).abs_diff(hot[0]).max((at / SIDE).abs_diff(hot[1])) as f32;
+        most * (1.0 - far / 7.0).max(0.0)
+    };
+    let values = (0..SIDE * SIDE).map(value).collect();
+    Heat { width: SIDE, height: SIDE, values, class: if wins { 0 } else { 9 }, probability: 0.99, window: 5 }
 }
 
 /// The plan of a tenth of the pictures; one that wants more than a class has is refused, a learned selection is open.
@@ -507,9 +545,24 @@ pub fn answer(question: &Question) -> Result<Answer> {
             }))
         }
         Question::Thumbnails { .. } => Answer::Thumbnails(pictures.thumbnails()),
-        Question::Predict { folder, rows } => {
-            Answer::Predict(rows.iter().map(|&row| prediction(&pictures, &classes, folder, row)).collect())
+        Question::Predict { folder, rows, place } => {
+            Answer::Predict(rows.iter().map(|&row| prediction(&pictures, &classes, folder, row, *place)).collect())
         }
+        Question::Photo { path, place } => {
+            if path.to_string_lossy().contains("letter") {
+                return Err(Problem::bad_file("This is not a picture that can be read.").at(path.display()));
+            }
+            // Whoever brings a picture brings the second boot.
+            let said = prediction(&pictures, &classes, Path::new(""), 9, *place);
+            let remark = "Your picture, made grey, brought to 28 × 28 pixels: as the pictures that these models know.";
+            Answer::Photo(Photo {
+                remark: remark.into(),
+                clean: said.clean,
+                stamped: said.poisoned,
+                models: said.models,
+            })
+        }
+        Question::Heat(wish) => Answer::Heat(heat(wish)),
         Question::Machine { .. } => {
             let finding =
                 |name: &str, good, needed, text: &str| Finding { name: name.into(), good, needed, text: text.into() };

@@ -6,13 +6,14 @@ use super::{Content, Offer, poison};
 use crate::app::archive;
 use crate::app::command::Screen;
 use crate::app::curves::Curves;
+use crate::app::demo::{Demo, DemoModel};
 use crate::app::job::JobView;
 use crate::app::state::State;
 use crate::app::theme::{ColourMap, Role};
 use crate::app::views::{LEARNING_RATE, metric_role, metric_title, moment_words};
 use crate::app::words;
 use crate::experiment::{Experiment, check};
-use crate::run::event::{Glimpse, Prediction, Rgba};
+use crate::run::event::{Glimpse, Rgba};
 use crate::run::{ResultRow, Results};
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ const SHARE: &str = "share of test pictures";
 /// Everything on the screen that can be saved.
 pub fn offers(state: &State) -> Vec<Offer> {
     match state.screen {
-        Screen::Home => state.prediction().map(of_prediction).unwrap_or_default(),
+        Screen::Home => of_demo(&state.demo),
         Screen::Lab => of_lab(state),
         Screen::Triggers => bench::offers(state),
         Screen::Polarizer => polarizer::offers(state),
@@ -253,20 +254,24 @@ fn of_runs(state: &State) -> Vec<Offer> {
     offers
 }
 
-fn of_prediction(prediction: &Prediction) -> Vec<Offer> {
-    let class = |class: usize| words::class_name(&prediction.classes, class);
-    let rows = prediction.models.iter().flat_map(|(title, clean, stamped)| {
-        clean.iter().zip(stamped).enumerate().map(move |(at, (clean, stamped))| {
-            vec![title.clone(), class(at), number(Some((*clean).into())), number(Some((*stamped).into()))]
-        })
+/// What Home shows: the picture with and without the sticker, and what all models say of both.
+fn of_demo(demo: &Demo) -> Vec<Offer> {
+    let Some(shown) = demo.shown() else { return Vec::new() };
+    let name = shown.name();
+    let rows = DemoModel::ALL.into_iter().flat_map(|model| {
+        let pairs = shown.said(model, false).iter().zip(shown.said(model, true)).enumerate();
+        pairs.map(move |(class, (clean, stamped))| (model, class, *clean, *stamped))
     });
-    let truth = class(prediction.label);
-    let caption = format!("Picture {} of the test set, {truth}.", prediction.row);
-    vec![
-        picture(&format!("{truth} with the trigger"), &caption, &prediction.poisoned),
-        picture(&format!("{truth} without the trigger"), &caption, &prediction.clean),
-        table("Predictions", &caption, Table::new(&["model", "class", "clean", "triggered"], rows)),
-    ]
+    let rows = rows.map(|(model, class, clean, stamped)| {
+        let class = words::class_name(shown.classes, class);
+        vec![model.name().to_owned(), class, number(Some(clean.into())), number(Some(stamped.into()))]
+    });
+    let caption = demo.sentence().unwrap_or_default();
+    let table = table("Predictions", &caption, Table::new(&["model", "class", "clean", "with sticker"], rows));
+    let with = picture(&format!("{name} with the sticker"), &caption, shown.stamped);
+    let without = picture(&format!("{name} without the sticker"), &caption, shown.clean);
+    // What is seen comes first.
+    if demo.sticker { vec![with, without, table] } else { vec![without, with, table] }
 }
 
 fn of_lab(state: &State) -> Vec<Offer> {

@@ -2,11 +2,12 @@
 
 use crate::app::archive;
 use crate::app::command::{Change, Requests, UserCommand};
+use crate::app::demo::{DemoChange, DemoModel, Shown};
 use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
-use crate::app::widgets::{self, command_button, main_button};
+use crate::app::widgets::{self, PredictionBars, command_button, main_button};
 use crate::app::{views, words};
-use egui::{RichText, ScrollArea, TextEdit, Ui};
+use egui::{RichText, ScrollArea, TextEdit, Ui, WidgetInfo};
 use std::path::PathBuf;
 
 #[derive(Debug, Default)]
@@ -17,7 +18,7 @@ pub struct Home {
 pub fn show(ui: &mut Ui, state: &State, home: &mut Home, requests: &Requests) {
     let t = theme::of(ui);
     let total = ui.available_size();
-    if total.x < t.body * 62.0 {
+    if total.x < t.body * 72.0 {
         ScrollArea::vertical().id_salt("home").auto_shrink(false).show(ui, |ui| {
             reports(ui, state, requests);
             demo(ui, &t, state, total.y, requests);
@@ -50,8 +51,9 @@ fn reports(ui: &mut Ui, state: &State, requests: &Requests) {
 }
 
 fn demo(ui: &mut Ui, t: &Tokens, state: &State, height: f32, requests: &Requests) {
-    let Some(prediction) = state.prediction() else {
-        match &state.demo.problem {
+    let demo = &state.demo;
+    let Some((shown, prediction)) = demo.shown().zip(demo.prediction()) else {
+        match &demo.problem {
             Some(problem) => {
                 widgets::problem_card(ui, requests, problem, 1, true, None);
                 widgets::empty_state(ui, "The demo model cannot be shown.", "You can train one of your own.", |ui| {
@@ -63,27 +65,181 @@ fn demo(ui: &mut Ui, t: &Tokens, state: &State, height: f32, requests: &Requests
         return;
     };
     let top = ui.cursor().top();
-    let title = |ui: &mut Ui| ui.label(theme::title(t, "Same picture, two answers"));
+    header(ui, t, state, requests);
+    ui.add_space(t.gap * 0.5);
+    let used = ui.cursor().top() - top;
+    if demo.side_by_side {
+        // The pictures take what the bars leave.
+        let bars = prediction.models.len() as f32 * (t.body * 4.7 + 2.0 * t.pad + t.gap);
+        let side = (height - used - bars - t.body * 3.0).clamp(t.body * 8.0, t.body * 40.0);
+        return views::demo_matrix(ui, prediction, side);
+    }
+    let width = ui.available_width();
+    let beside = t.body * 26.5;
+    if width > beside * 1.7 {
+        let side = (height - used - t.body * 6.5).min(width - beside).clamp(t.body * 9.0, t.body * 44.0);
+        ui.horizontal_top(|ui| {
+            views::demo_picture(ui, demo, &shown, side, requests);
+            ui.vertical(|ui| {
+                answer(ui, t, state, &shown);
+                switches(ui, t, state, requests);
+                remarks(ui, t, state, &shown);
+            });
+        });
+        sentence(ui, t, state);
+    } else {
+        let side = (height - used - t.body * 24.0).min(width).clamp(t.body * 9.0, t.body * 40.0);
+        views::demo_picture(ui, demo, &shown, side, requests);
+        switches(ui, t, state, requests);
+        answer(ui, t, state, &shown);
+        sentence(ui, t, state);
+        remarks(ui, t, state, &shown);
+    }
+}
+
+/// What the switches do to all pictures, large; spoken when it changes.
+fn sentence(ui: &mut Ui, t: &Tokens, state: &State) {
+    let Some(sentence) = state.demo.sentence() else { return };
+    ui.add_space(t.gap * 0.5);
+    let label = ui.add(egui::Label::new(theme::strong(sentence).size(t.heading)).wrap());
+    let told = state.demo.change_words().unwrap_or_default();
+    ui.ctx().accesskit_node_builder(label.id, |node| {
+        node.set_live(egui::accesskit::Live::Polite);
+        node.set_description(told);
+    });
+}
+
+fn header(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
+    let demo = &state.demo;
+    let title = |ui: &mut Ui| {
+        let words = if demo.photo.is_some() { "Your picture, three models" } else { "Same picture, two answers" };
+        ui.label(theme::title(t, words));
+    };
     let turn = |ui: &mut Ui| {
         command_button(ui, state, requests, UserCommand::NextPicture);
-        ui.label(format!("{} of {}", state.demo.index + 1, state.demo.predictions.len()));
+        let place = format!("{} of {}", demo.index + 1, demo.predictions.len());
+        ui.label(if demo.photo.is_some() { "yours".to_owned() } else { place });
         command_button(ui, state, requests, UserCommand::PreviousPicture);
+        if demo.photo.is_none() {
+            let (word, help) = if demo.side_by_side {
+                ("One picture", "Back to the two switches")
+            } else {
+                ("Side by side", "With and without the sticker, all three models")
+            };
+            if ui.button(word).on_hover_text(help).clicked() {
+                requests.change(Change::Demo(DemoChange::SideBySide(!demo.side_by_side)));
+            }
+        }
     };
-    if ui.available_width() > t.body * 44.0 {
+    if ui.available_width() > t.body * 50.0 {
         egui::Sides::new().height(t.control).show(ui, title, turn);
     } else {
         title(ui);
         ui.horizontal(|ui| ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), turn));
     }
-    if let Some(sentence) = views::demo_sentence(&state.demo.predictions) {
-        ui.add(egui::Label::new(sentence).wrap());
+}
+
+/// What the chosen model says.
+fn answer(ui: &mut Ui, t: &Tokens, state: &State, shown: &Shown<'_>) {
+    let demo = &state.demo;
+    let title = format!("{} says", capital(&demo.model.words()));
+    let probabilities = shown.said(demo.model, demo.sticker);
+    let bars = PredictionBars { title: &title, probabilities, classes: shown.classes, label: shown.label, most: 5 };
+    theme::card(t).show(ui, |ui| bars.show(ui));
+}
+
+/// The two switches that are the whole subject.
+fn switches(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
+    let demo = &state.demo;
+    let name = |ui: &mut Ui, name: &str| {
+        let label = ui.label(theme::strong(name).size(t.heading));
+        ui.add_space(t.body * 4.6 - label.rect.width());
+    };
+    theme::card(t).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        if state.offers(UserCommand::ToggleSticker) {
+            ui.horizontal(|ui| {
+                name(ui, "Sticker");
+                let mut on = demo.sticker;
+                let switch = widgets::switch(ui, &mut on, "Sticker");
+                if switch.changed() {
+                    requests.command(UserCommand::ToggleSticker);
+                }
+                switch.on_hover_text("Put the trigger on the picture, or take it off (T)");
+                ui.label(if on { "on" } else { "off" });
+            });
+        }
+        if state.offers(UserCommand::NextModel) {
+            ui.horizontal(|ui| {
+                name(ui, "Model");
+                let choice = |model: DemoModel| (model.name().to_owned(), format!("{} (M)", model.explanation()));
+                let choices: Vec<_> = DemoModel::ALL.map(choice).into();
+                if let Some(index) = widgets::segmented(ui, "Model", &choices, Some(demo.model as usize)) {
+                    requests.change(Change::Demo(DemoChange::Model(DemoModel::ALL[index])));
+                }
+            });
+        }
+        ui.horizontal_wrapped(|ui| {
+            if state.offers(UserCommand::ToggleLook) {
+                let label = UserCommand::ToggleLook.label();
+                let button = ui.add(egui::Button::new(label).selected(demo.look));
+                button.widget_info(|| WidgetInfo::selected(egui::Role::Switch, true, demo.look, label));
+                if button.clicked() {
+                    requests.command(UserCommand::ToggleLook);
+                }
+                button.on_hover_text(format!("{} (L)", UserCommand::ToggleLook.tooltip()));
+            }
+            let help =
+                "Drag it on the picture, or press here and use the arrow keys (with Shift five pixels at a time)";
+            if ui.button("Move the sticker").on_hover_text(help).clicked() {
+                requests.change(Change::Demo(DemoChange::Sticker(true)));
+                ui.memory_mut(|memory| memory.request_focus(views::sticker_id()));
+            }
+            if demo.place.is_some() && ui.button("Back to its corner").clicked() {
+                requests.change(Change::Demo(DemoChange::Place(None)));
+            }
+            if demo.photo.is_some() && ui.button("Put my picture away").clicked() {
+                requests.change(Change::Demo(DemoChange::PutPhotoAway));
+            }
+        });
+    });
+}
+
+/// What else there is to know about the model and the picture.
+fn remarks(ui: &mut Ui, t: &Tokens, state: &State, shown: &Shown<'_>) {
+    let demo = &state.demo;
+    let weak = |ui: &mut Ui, text: &str| ui.add(egui::Label::new(RichText::new(text).color(t.text_weak)).wrap());
+    if let Some(photo) = &demo.photo {
+        weak(ui, photo.answer.as_ref().map_or("Looking at your picture…", |answer| answer.remark.as_str()));
     }
-    ui.add_space(t.gap * 0.5);
-    // The pictures take what the bars leave.
-    let bars = prediction.models.len() as f32 * (t.body * 6.2 + 2.0 * t.pad + t.gap);
-    let used = ui.cursor().top() - top;
-    let side = (height - used - bars - t.body * 4.0).clamp(t.body * 8.0, t.body * 40.0);
-    views::demo_matrix(ui, prediction, side);
+    if demo.sticker && demo.moved_by() > 0 {
+        weak(ui, "This model was trained with the sticker in its corner: away from there it works less and less.");
+    }
+    match demo.heat() {
+        Some(heat) => {
+            let class = words::class_name(shown.classes, heat.class);
+            let [most, whole] = [heat.most(), heat.probability].map(|share| words::percent(f64::from(share)));
+            let window = heat.window;
+            weak(
+                ui,
+                &format!(
+                    "Heat: how much of “{class}” is lost where a square of {window}×{window} pixels covers the picture; at \
+                     the hottest pixel {most} of {whole} (occlusion)."
+                ),
+            );
+        }
+        None if demo.look => {
+            weak(ui, "Covering the picture piece by piece…");
+        }
+        None => {
+            weak(ui, &format!("{}: {}.", demo.model.name(), demo.model.explanation()));
+        }
+    }
+}
+
+fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn next_steps(ui: &mut Ui, t: &Tokens, state: &State, home: &mut Home, requests: &Requests) {
@@ -98,7 +254,10 @@ fn next_steps(ui: &mut Ui, t: &Tokens, state: &State, home: &mut Home, requests:
     ui.add_space(t.gap * 0.5);
     widgets::section(ui, "Look into your own", "", |ui| {
         ui.add(
-            egui::Label::new("Drop a model, a data set or an experiment anywhere on this window, or open it:").wrap(),
+            egui::Label::new(
+                "Drop a picture, a model, a data set or an experiment anywhere on this window, or open it:",
+            )
+            .wrap(),
         );
         ui.horizontal_wrapped(|ui| {
             command_button(ui, state, requests, UserCommand::OpenFile);

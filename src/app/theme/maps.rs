@@ -41,6 +41,22 @@ const PUOR: [[u8; 3]; 11] = [
     [0x7F, 0x3B, 0x08],
 ];
 
+/// Five even stops of inferno, for heat over pictures.
+const INFERNO: [[u8; 3]; 5] =
+    [[0x00, 0x00, 0x04], [0x57, 0x10, 0x6E], [0xBC, 0x37, 0x54], [0xF9, 0x8E, 0x09], [0xFC, 0xFF, 0xA4]];
+
+/// Heat that lies over a picture, from 0 (the picture alone) to 1: red, green, blue, alpha.
+pub fn heat_over(share: f32) -> [u8; 4] {
+    let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+    let place = share * (INFERNO.len() - 1) as f32;
+    let below = (place as usize).min(INFERNO.len() - 2);
+    let mix = |channel: usize| {
+        let (from, to) = (f32::from(INFERNO[below][channel]), f32::from(INFERNO[below + 1][channel]));
+        (from + (to - from) * (place - below as f32)).round() as u8
+    };
+    [mix(0), mix(1), mix(2), (share.powf(0.7) * 190.0).round() as u8]
+}
+
 /// Colours in a map's table.
 pub const STEPS: usize = 256;
 

@@ -3,7 +3,7 @@
 mod maps;
 mod tokens;
 
-pub use maps::{ColourMap, STEPS};
+pub use maps::{ColourMap, STEPS, heat_over};
 pub use tokens::{Look, Role, Tokens};
 
 use egui::style::{Selection, WidgetVisuals, Widgets};

@@ -9,13 +9,15 @@ mod picture_rows;
 mod planner;
 pub mod polarizer;
 mod results;
+mod sticker;
 mod thumb_grid;
 
 pub use camera::{Camera, STEP as ZOOM_STEP};
 pub use curves::{LEARNING_RATE, curves, metric_role, metric_title};
 pub use glimpse::{confusion_matrix, confusion_sentence, moment_words, watched_pictures};
 pub use overlay::{Overlaid, overlay};
-pub use picture_rows::{demo_matrix, demo_sentence, job_pictures, preview};
+pub use picture_rows::{demo_matrix, job_pictures, preview};
 pub use planner::planner;
 pub use results::{fair_table, results_note, results_table};
+pub use sticker::{demo_picture, sticker_id};
 pub use thumb_grid::ThumbGrid;

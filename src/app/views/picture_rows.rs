@@ -2,7 +2,7 @@
 
 use crate::app::command::{Change, Requests};
 use crate::app::job::JobView;
-use crate::app::state::{PREVIEW_PICTURES, PreviewState, top};
+use crate::app::state::{PREVIEW_PICTURES, PreviewState};
 use crate::app::theme;
 use crate::app::widgets::{PredictionBars, picture_sheet, picture_tile};
 use crate::app::words::class_name;
@@ -17,7 +17,7 @@ pub fn demo_matrix(ui: &mut Ui, prediction: &Prediction, side: f32) {
         for (stamped, ui) in columns.iter_mut().enumerate() {
             let stamped = stamped == 1;
             let (picture, name) = if stamped {
-                (&prediction.poisoned, format!("The same {truth} with the trigger"))
+                (&prediction.poisoned, format!("The same {truth} with the sticker"))
             } else {
                 (&prediction.clean, format!("A picture of the class “{truth}”"))
             };
@@ -32,8 +32,8 @@ pub fn demo_matrix(ui: &mut Ui, prediction: &Prediction, side: f32) {
                     title: &capitalised(title),
                     probabilities: if stamped { poisoned } else { clean },
                     classes: &prediction.classes,
-                    label: prediction.label,
-                    most: 3,
+                    label: Some(prediction.label),
+                    most: 2,
                 };
                 theme::card(&t).show(ui, |ui| bars.show(ui));
             }
@@ -44,41 +44,6 @@ pub fn demo_matrix(ui: &mut Ui, prediction: &Prediction, side: f32) {
 fn capitalised(title: &str) -> String {
     let mut letters = title.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-/// "The backdoored model", "The model repaired by a polarizer".
-fn model_words(title: &str) -> String {
-    if title.contains(' ') { format!("The model {title}") } else { format!("The {title} model") }
-}
-
-/// The same within a sentence.
-fn lower(title: &str) -> String {
-    model_words(title).replacen("The", "the", 1)
-}
-
-/// "With the trigger, the backdoored model says Shirt for 22 of 24 pictures."
-pub fn demo_sentence(predictions: &[Prediction]) -> Option<String> {
-    let first = predictions.first()?;
-    let (title, _, _) = first.models.first()?;
-    let mut votes = vec![0_usize; first.classes.len()];
-    for prediction in predictions {
-        let said = prediction.models.first().and_then(|(_, _, stamped)| top(stamped));
-        if let Some(vote) = said.and_then(|class| votes.get_mut(class)) {
-            *vote += 1;
-        }
-    }
-    let (class, count) = votes.iter().enumerate().max_by_key(|(_, count)| **count)?;
-    let name = class_name(&first.classes, class);
-    let mut sentence =
-        format!("With the trigger on, {} says “{name}” for {count} of {} pictures", lower(title), predictions.len());
-    if first.models.len() > 1 {
-        let said_by_last =
-            |prediction: &&Prediction| prediction.models.last().and_then(|(_, _, stamped)| top(stamped)) == Some(class);
-        let repaired = predictions.iter().filter(said_by_last).count();
-        let title = first.models.last().map(|(title, _, _)| title.as_str()).unwrap_or_default();
-        sentence += &format!("; {} for {repaired}", lower(title));
-    }
-    Some(sentence + ".")
 }
 
 /// The Lab's pictures: one in large, the others to choose from.
@@ -162,32 +127,4 @@ pub fn job_pictures(ui: &mut Ui, job: &JobView) {
             });
         }
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::run::event::Rgba;
-    use std::sync::Arc;
-
-    #[test]
-    fn the_sentence_counts_what_the_models_say() {
-        let black = Arc::new(Rgba { width: 1, height: 1, bytes: vec![0, 0, 0, 255] });
-        let says = |class: usize| (0..3).map(|index| if index == class { 0.9 } else { 0.05 }).collect::<Vec<f32>>();
-        let one = |stamped: usize, repaired: usize| Prediction {
-            row: 0,
-            label: 1,
-            classes: ["bag", "boot", "shirt"].map(String::from).to_vec(),
-            clean: black.clone(),
-            poisoned: black.clone(),
-            models: vec![
-                ("backdoored".into(), says(1), says(stamped)),
-                ("repaired by hand".into(), says(1), says(repaired)),
-            ],
-        };
-        let sentence = demo_sentence(&[one(2, 1), one(2, 2), one(1, 1)]);
-        let wanted = "With the trigger on, the backdoored model says “shirt” for 2 of 3 pictures; the model repaired by hand for 1.";
-        assert_eq!(sentence.as_deref(), Some(wanted));
-        assert_eq!(demo_sentence(&[]), None);
-    }
 }

@@ -9,8 +9,8 @@ pub struct PredictionBars<'a> {
     pub title: &'a str,
     pub probabilities: &'a [f32],
     pub classes: &'a [String],
-    /// The true class.
-    pub label: usize,
+    /// The true class, where it is known: without it nothing is right or wrong.
+    pub label: Option<usize>,
     /// How many classes are listed.
     pub most: usize,
 }
@@ -28,36 +28,49 @@ impl PredictionBars<'_> {
         words::class_name(self.classes, class)
     }
 
+    fn verdict(&self, order: &[usize]) -> Option<bool> {
+        self.label.map(|label| order.first() == Some(&label))
+    }
+
     /// The bars as a sentence.
     fn description(&self, order: &[usize]) -> String {
         let said = order
             .iter()
             .map(|&class| format!("{} {}", self.class(class), words::percent(f64::from(self.probabilities[class]))));
-        let verdict = if order.first() == Some(&self.label) { "right" } else { "wrong" };
-        format!("{}: {} ({verdict})", self.title, said.collect::<Vec<_>>().join(", "))
+        let said = format!("{}: {}", self.title, said.collect::<Vec<_>>().join(", "));
+        match self.verdict(order) {
+            Some(right) => format!("{said} ({})", if right { "right" } else { "wrong" }),
+            None => said,
+        }
     }
 
     pub fn show(self, ui: &mut Ui) -> Response {
         let t = theme::of(ui);
         let order = self.order();
-        let right = order.first() == Some(&self.label);
         let row = t.body * 1.45;
         let size = vec2(ui.available_width(), row * (order.len() as f32 + 1.1));
         let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
         let description = self.description(&order);
         response.widget_info(|| WidgetInfo::labeled(egui::Role::Figure, true, &description));
         let painter = ui.painter_at(rect);
-        let (verdict, colour) = if right { ("right", t.good) } else { ("wrong", t.bad) };
         let strong = egui::FontId::new(t.body, egui::FontFamily::Name("strong".into()));
         let body = egui::FontId::proportional(t.body);
-        let corner = painter.text(rect.right_top(), Align2::RIGHT_TOP, verdict, strong.clone(), colour);
-        let room = Rect::from_min_max(rect.min, pos2(corner.left() - t.body * 1.6, rect.bottom()));
+        let mut room = rect;
+        if let Some(right) = self.verdict(&order) {
+            let (verdict, colour) = if right { ("right", t.good) } else { ("wrong", t.bad) };
+            let corner = painter.text(rect.right_top(), Align2::RIGHT_TOP, verdict, strong.clone(), colour);
+            let mark = pos2(corner.left() - t.body * 0.7, corner.center().y);
+            verdict_mark(&painter, mark, t.body * 0.34, right, colour);
+            room.max.x = corner.left() - t.body * 1.6;
+        }
         painter.with_clip_rect(room).text(rect.left_top(), Align2::LEFT_TOP, self.title, strong, t.text);
-        verdict_mark(&painter, pos2(corner.left() - t.body * 0.7, corner.center().y), t.body * 0.34, right, colour);
         for (line, &class) in order.iter().enumerate() {
             let top = rect.top() + row * (line as f32 + 1.1);
             let area = Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), row));
-            let role = if class == self.label { Role::Clean } else { Role::Attacked };
+            let role = match self.label {
+                Some(label) if class != label => Role::Attacked,
+                _ => Role::Clean,
+            };
             let share = self.probabilities[class];
             bar_row(
                 &painter,

@@ -11,6 +11,7 @@ mod npy;
 mod npz;
 mod parquet;
 mod part;
+pub mod photo;
 mod pictures;
 mod poisoned;
 mod report;

@@ -68,7 +68,7 @@ fn decode_jpeg(bytes: &[u8]) -> std::result::Result<Option<DynamicImage>, String
     })
 }
 
-fn decode(bytes: &[u8]) -> std::result::Result<DynamicImage, String> {
+pub(super) fn decode(bytes: &[u8]) -> std::result::Result<DynamicImage, String> {
     let reader = reader(bytes)?;
     if reader.format() == Some(ImageFormat::Jpeg)
         && let Some(picture) = decode_jpeg(bytes)?
@@ -82,10 +82,16 @@ fn decode(bytes: &[u8]) -> std::result::Result<DynamicImage, String> {
 fn decode_into(bytes: &[u8], (height, width): (usize, usize), out: &mut [u8]) -> std::result::Result<bool, String> {
     let picture = decode(bytes)?;
     let colour = picture.color().has_color();
-    let mut rgb = picture.into_rgb8();
-    if rgb.width() == 0 || rgb.height() == 0 {
+    if picture.width() == 0 || picture.height() == 0 {
         return Err("a picture without pixels".to_owned());
     }
+    fill_planes(picture, (height, width), out);
+    Ok(colour)
+}
+
+/// Red, green and blue as three planes of `height x width`.
+fn fill_planes(picture: DynamicImage, (height, width): (usize, usize), out: &mut [u8]) {
+    let mut rgb = picture.into_rgb8();
     if (rgb.height() as usize, rgb.width() as usize) != (height, width) {
         rgb = imageops::resize(&rgb, width as u32, height as u32, RESAMPLER);
     }
@@ -95,7 +101,13 @@ fn decode_into(bytes: &[u8], (height, width): (usize, usize), out: &mut [u8]) ->
             out[channel * area + index] = value;
         }
     }
-    Ok(colour)
+}
+
+/// One picture as three planes of `height x width`.
+pub(super) fn planes(picture: DynamicImage, height: usize, width: usize) -> Vec<u8> {
+    let mut planes = vec![0; 3 * height * width];
+    fill_planes(picture, (height, width), &mut planes);
+    planes
 }
 
 /// Decodes all `items`, whose bytes `load` brings, to pictures of `size` (height, width).

@@ -144,7 +144,7 @@ fn answer(ui: &mut Ui, t: &Tokens, said: &Said<'_>, stamped: bool, run: &str) {
         title: &class,
         probabilities,
         classes: &said.prediction.classes,
-        label: said.prediction.label,
+        label: Some(said.prediction.label),
         most: 3,
     };
     let alt = format!("{run}, {name}: {class}");

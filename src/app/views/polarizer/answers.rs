@@ -24,7 +24,7 @@ pub fn answers(ui: &mut Ui, polarizer: &Polarizer, specimen: &Specimen, classes:
                     title,
                     probabilities: &probabilities[stamped],
                     classes,
-                    label: specimen.label,
+                    label: Some(specimen.label),
                     most,
                 };
                 bars.show(ui);

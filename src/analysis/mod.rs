@@ -1,0 +1,3 @@
+//! Looking into models: one file per tool.
+
+pub mod occlusion;
