@@ -66,7 +66,10 @@ fn the_sticker_moves_by_keys_and_by_hand_and_loses_its_power() {
     let grip = window.get_by_role_and_label(Role::Button, "Sticker, column 20, row 25").rect().center();
     window.drag_at(grip);
     window.run();
-    window.drop_at(grip + egui::vec2(-120.0, -200.0));
+    let goal = grip + egui::vec2(-120.0, -200.0);
+    window.hover_at(goal);
+    window.run();
+    window.drop_at(goal);
     settle(&mut window);
     let [left, top] = place(&window).unwrap();
     assert!(left < 15 && top < 15, "{left} {top}");
