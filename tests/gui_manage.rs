@@ -388,6 +388,13 @@ fn what_is_on_the_screen_is_exported_with_the_same_numbers() {
     assert_eq!(csv.lines().count(), 1 + 2 * 12, "eight epochs of attack and four of repair, twice");
     let png = save(&mut window, "Picture without the trigger", "PNG", "picture.png");
     assert_eq!(image::load_from_memory(&png).unwrap().width(), 28 * 4);
+    // Eight channels of 7 x 7 in four rows, a pixel between them; the trigger's channel is lit where it is stamped.
+    go(&mut window, Screen::Polarizer);
+    let png = save(&mut window, "Feature maps", "PNG", "maps.png");
+    let maps = image::load_from_memory(&png).unwrap().into_luma8();
+    assert_eq!((maps.width(), maps.height()), ((8 * 8 + 1) * 4, (4 * 8 + 1) * 4));
+    let lit = |row: u32| maps.get_pixel((5 * 8 + 7) * 4, (row * 8 + 7) * 4)[0];
+    assert!(lit(2) == 255 && lit(0) < 255, "{} {}", lit(0), lit(2));
 }
 
 #[test]

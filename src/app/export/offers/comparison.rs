@@ -1,6 +1,6 @@
 //! What Compare has to save.
 
-use super::{SHARE, caption_of_job, figure, metric_of, picture, table};
+use super::{RARE, RATES, SHARE, caption_of_job, figure, metric_of, picture, table};
 use crate::app::comparison::Column;
 use crate::app::export::Offer;
 use crate::app::export::figure::{Bars, Curve, Figure, Marks, Unit};
@@ -25,10 +25,9 @@ pub fn offers<'s>(state: &'s State) -> Vec<Offer> {
     let captions = named.iter().map(|(name, _, view)| format!("{name}: {}", caption_of_job(state, view)));
     let caption = captions.collect::<Vec<_>>().join(" ");
     let value = |column: &Column, metric: &str| comparison.result(column).and_then(|row| metric_of(row, metric));
-    // Only models that map their answers back have a residual attack rate.
     let measured =
-        |metric: &&str| *metric != "rar" || named.iter().any(|(_, column, _)| value(column, metric).is_some());
-    let metrics: Vec<&str> = ["acc", "asr", "ra", "rar", "der"].into_iter().filter(measured).collect();
+        |metric: &&str| !RARE.contains(metric) || named.iter().any(|(_, column, _)| value(column, metric).is_some());
+    let metrics: Vec<&str> = RATES.into_iter().chain(RARE).chain(["der"]).filter(measured).collect();
     let bars = named.iter().map(|(name, column, _)| Bars {
         name: name.clone(),
         role: column.role(),
@@ -81,7 +80,7 @@ fn table_of_differences(state: &State, named: &[(String, &Column, &JobView)], ca
 
 /// One figure per metric, the curves of all runs in it.
 fn overlaid(state: &State, named: &[(String, &Column, &JobView)], caption: &str) -> Vec<Offer> {
-    let metrics = [("acc", Unit::Percent), ("asr", Unit::Percent), ("ra", Unit::Percent), ("loss", Unit::Plain)];
+    let rates = RATES.into_iter().chain(RARE).map(|metric| (metric, Unit::Percent));
     let names = state.compared_names();
     let offer = |(metric, unit): (&str, Unit)| {
         // Two models of one run share its curves.
@@ -109,5 +108,5 @@ fn overlaid(state: &State, named: &[(String, &Column, &JobView)], caption: &str)
         };
         (!curves.is_empty()).then(|| figure(&title, caption, drawn))
     };
-    metrics.into_iter().filter_map(offer).collect()
+    rates.chain([("loss", Unit::Plain)]).filter_map(offer).collect()
 }

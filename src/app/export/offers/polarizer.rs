@@ -7,8 +7,10 @@ use crate::app::export::table::{Table, number};
 use crate::app::polarizer::{STEPS, percent};
 use crate::app::state::State;
 use crate::app::theme::ColourMap;
+use crate::app::views::polarizer::map_sheet;
 use crate::app::views::{metric_role, metric_title};
 use crate::run::polarizer::{DialPoint, PolarizerView};
+use std::sync::Arc;
 
 /// The rates along the dial, the layer as a map, the light in its channels, and the chosen picture.
 pub fn offers(state: &State) -> Vec<Offer> {
@@ -27,6 +29,16 @@ pub fn offers(state: &State) -> Vec<Offer> {
         table("Light per channel", &caption, light(view, polarizer.strength() as f32)),
     ];
     if let Some(specimen) = polarizer.specimen() {
+        let maps = Arc::new(map_sheet(view, specimen, polarizer.strength() as f32));
+        let channels: Vec<_> = view.shown.iter().map(usize::to_string).collect();
+        let rows = format!(
+            "{caption} Feature maps of channels {}; from above clean before the layer and at {} %, stamped before and at \
+             {} %. Grey is usual in clean pictures.",
+            channels.join(", "),
+            percent(polarizer.step),
+            percent(polarizer.step)
+        );
+        offers.push(picture("Feature maps", &rows, &maps));
         offers.push(picture("Picture with the trigger", &caption, &specimen.stamped));
         offers.push(picture("Picture without the trigger", &caption, &specimen.clean));
     }

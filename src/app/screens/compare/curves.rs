@@ -8,7 +8,8 @@ use crate::app::views::{Overlaid, overlay};
 use crate::app::widgets;
 use egui::{RichText, Ui};
 
-const METRICS: [&str; 4] = ["acc", "asr", "ra", "loss"];
+/// Drawn where a run has them.
+const METRICS: [&str; 6] = ["acc", "asr", "ra", "cross", "rar", "loss"];
 
 pub fn show(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
     let comparison = &state.comparison;

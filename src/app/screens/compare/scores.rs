@@ -10,9 +10,11 @@ use crate::app::{widgets, words};
 use crate::experiment::metric;
 use egui::{CornerRadius, RichText, Sense, Ui, WidgetInfo, vec2};
 
-const METRICS: [&str; 5] = ["acc", "asr", "ra", RAR, "der"];
+const METRICS: [&str; 6] = ["acc", "asr", "ra", "cross", RAR, "der"];
 /// Only models that map their answers back have it.
 const RAR: &str = "rar";
+/// Measured for few attacks, or for few defenses only.
+const RARE: [&str; 2] = ["cross", RAR];
 
 pub fn show(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns, requests: &Requests) {
     theme::card(t).show(ui, |ui| {
@@ -21,12 +23,12 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns, requests: 
             widgets::export_button(ui, requests, "Results side by side");
         });
         let results = || state.comparison.columns().iter().filter_map(|column| state.comparison.result(column));
-        let mapped_back = results().any(|row| row.scores.rar.is_some());
-        for metric in METRICS.into_iter().filter(|metric| mapped_back || *metric != RAR) {
+        let measured = |metric: &str| results().any(|row| metric_of(row, metric).is_some());
+        for metric in METRICS.into_iter().filter(|metric| !RARE.contains(metric) || measured(metric)) {
             row(ui, t, state, columns, metric);
         }
         counts(ui, t, state, columns);
-        if mapped_back {
+        if measured(RAR) {
             ui.add(egui::Label::new(RichText::new(metric::MAPPED_BACK).size(t.small).color(t.text_weak)).wrap());
         }
     });

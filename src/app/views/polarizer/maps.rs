@@ -55,6 +55,28 @@ fn tile(maps: &Maps, [height, width]: [usize; 2], place: usize, strength: f32, u
     Rgba { width, height, bytes: bytes.collect() }
 }
 
+/// The maps of a picture as one, a pixel of white between them: a column for each shown channel; from above clean before
+/// the layer and behind it at this strength, then stamped in the same way.
+pub fn map_sheet(view: &PolarizerView, specimen: &Specimen, strength: f32) -> Rgba {
+    let [height, width] = view.map_size;
+    let places: Vec<usize> = (0..view.shown.len()).filter(|&place| view.shown[place] < view.channels.len()).collect();
+    let (clean, stamped) = (&specimen.clean_maps, &specimen.stamped_maps);
+    let lines = [(clean, 0.0), (clean, strength), (stamped, 0.0), (stamped, strength)];
+    let whole = [places.len() * (width + 1) + 1, lines.len() * (height + 1) + 1];
+    let mut sheet = Rgba { width: whole[0], height: whole[1], bytes: vec![u8::MAX; whole[0] * whole[1] * 4] };
+    for (line, (maps, strength)) in lines.into_iter().enumerate() {
+        for (column, &place) in places.iter().enumerate() {
+            let usual = view.channels[view.shown[place]].usual(strength);
+            let tile = tile(maps, view.map_size, place, strength, usual);
+            for (row, pixels) in tile.bytes.chunks_exact(width * 4).enumerate() {
+                let at = (line * (height + 1) + 1 + row) * whole[0] + column * (width + 1) + 1;
+                sheet.bytes[at * 4..at * 4 + pixels.len()].copy_from_slice(pixels);
+            }
+        }
+    }
+    sheet
+}
+
 /// Four rows of maps, one column per channel, in at most `height` points; the hovered channel is marked here as in the
 /// matrix.
 pub fn feature_maps(

@@ -8,7 +8,7 @@ mod network;
 mod strength;
 
 pub use answers::answers;
-pub use maps::{MapTiles, feature_maps};
+pub use maps::{MapTiles, feature_maps, map_sheet};
 pub use matrix::{Light, MANY, MatrixMemory, Showing, matrix};
 pub use network::{Beam, network};
 pub use strength::{legend_height, strength_curves};
