@@ -17,6 +17,7 @@ use polariscope::app::config::{LookChoice, Settings};
 use polariscope::app::demo::{DemoChange, DemoModel};
 use polariscope::app::export::{ExportChange, POISONED_SET};
 use polariscope::app::fair::FairChange;
+use polariscope::app::replay::ReplayChange;
 use polariscope::app::run_list::RunChange;
 use polariscope::app::{App, gpu};
 use polariscope::engine::{self, Library};
@@ -247,6 +248,35 @@ fn triggers(studio: &mut Studio<'_>) {
     studio.command(UserCommand::Go(Screen::Lab));
 }
 
+/// A training that is held, a recorded run that is played, and what is read instead of seen.
+fn watch(wish: &Wish) {
+    let mut studio = Studio::new(wish, true);
+    studio.command(UserCommand::Start);
+    studio.script.start();
+    studio.script.train(0.0, 0.4);
+    studio.script.play(JobEvent::Paused);
+    studio.harness.run_steps(4);
+    studio.shoot("watch-paused");
+
+    let mut studio = Studio::new(wish, true);
+    let stick = tempfile::tempdir().expect("folder");
+    let folder = stick.path().join("recorded-resnet-5c1d03aa");
+    common::record(&folder, "ResNet, recorded in the lab");
+    studio.change(Change::Open(folder));
+    studio.command(UserCommand::TogglePause);
+    studio.change(Change::Replay(ReplayChange::Seek(26.0)));
+    studio.shoot("watch-replay");
+    studio.change(Change::Replay(ReplayChange::Seek(40.0)));
+    studio.shoot("watch-replay-end");
+    studio.command(UserCommand::ShowTable);
+    studio.shoot("watch-table");
+    studio.change(Change::Read(Some("Confusion with the trigger".into())));
+    studio.shoot("watch-table-confusion");
+    studio.change(Change::Read(None));
+    studio.command(UserCommand::Go(Screen::Runs));
+    studio.shoot("runs-guest");
+}
+
 fn main() -> Result<(), String> {
     let wish = wish()?;
     std::fs::create_dir_all(&wish.out).map_err(|error| error.to_string())?;
@@ -258,15 +288,17 @@ fn main() -> Result<(), String> {
             "home" => home(&mut studio),
             "manage" => manage(&mut studio),
             "defenses" => defenses(&wish),
+            "watch" => watch(&wish),
             other => {
                 return Err(format!(
-                    "scenes of {other} cannot be drawn alone; known are home, fairness, manage and defenses"
+                    "scenes of {other} cannot be drawn alone; known are home, fairness, manage, defenses and watch"
                 ));
             }
         }
         return Ok(());
     }
     defenses(&wish);
+    watch(&wish);
     let mut empty = Studio::new(&wish, false);
     empty.command(UserCommand::Go(Screen::Watch));
     empty.shoot("watch-empty");

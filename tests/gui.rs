@@ -76,8 +76,8 @@ fn one_button_trains_and_repairs_before_your_eyes() {
     settle(&mut window);
     assert_shows(&window, "attack (1 of 3)");
     assert_shows(&window, "about a minute");
-    assert_shows(&window, "ASR from 1.5 %");
-    assert_shows(&window, "Loss from 2.4");
+    assert_shows(&window, "ASR rises from 1.5 % at epoch 0.4");
+    assert_shows(&window, "Loss falls from 2.4");
     assert!(window.query_all_by_role(Role::Image).count() >= 9, "a sheet and eight pictures");
 
     script.train(0.5, 1.0);
@@ -456,7 +456,7 @@ fn a_continued_run_joins_its_earlier_curve() {
     script.start();
     script.play(JobEvent::Metrics(vec![point("attack", "acc", 5.0, 0.9)]));
     settle(&mut window);
-    assert_shows(&window, "ACC from 50.0 % to 90.0 % over 5.0 epochs.");
+    assert_shows(&window, "ACC rises from 50.0 % at epoch 1 to 90.0 % at epoch 5.");
 }
 
 /// Where the dial stands, in per cent.

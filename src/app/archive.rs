@@ -5,7 +5,7 @@ use crate::experiment::{Problem, Result, Scores};
 use crate::run::bin::{self, Binned};
 use crate::run::event::{Ending, Glimpse, MetricPoint, Picture, Rgba};
 use crate::run::index::{Filter, RunRow};
-use crate::run::{Found, Index, ResultRow, RunFolder, State, folder};
+use crate::run::{Found, Index, ResultRow, RunFolder, State, folder, moments};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -36,6 +36,9 @@ pub trait Archive: Send + Sync {
 
     /// All runs below a folder.
     fn list(&self, runs: &Path) -> Result<Vec<RunRow>>;
+
+    /// One run, wherever it lies.
+    fn row(&self, folder: &Path) -> Result<RunRow>;
 
     /// A run as Watch shows it.
     fn load(&self, folder: &Path) -> Result<JobView>;
@@ -87,6 +90,13 @@ impl Archive for RunsOnDisk {
         index.list(&Filter { root: Some(runs.to_owned()), ..Filter::default() })
     }
 
+    fn row(&self, path: &Path) -> Result<RunRow> {
+        let mut index = Index::in_memory()?;
+        index.record(path)?;
+        let row = index.list(&Filter::default())?.pop();
+        row.ok_or_else(|| Problem::bad_input("This folder does not hold a run.").at(path.display()))
+    }
+
     fn load(&self, path: &Path) -> Result<JobView> {
         let run = RunFolder::open(path)?;
         let experiment = run.experiment()?;
@@ -101,9 +111,13 @@ impl Archive for RunsOnDisk {
         });
         run.points()?.iter().for_each(|point| job.curves.push(point));
         job.results = self.results(path)?;
-        for confusion in run.confusions()? {
-            job.glimpses.push(Arc::new(Glimpse { confusion, pictures: Vec::new() }));
+        let mut glimpses = moments::load(path);
+        if glimpses.is_empty() {
+            // Recorded before every moment was.
+            let last = |confusion| Glimpse { confusion, pictures: Vec::new() };
+            glimpses = run.confusions()?.into_iter().map(last).collect();
         }
+        glimpses.into_iter().for_each(|glimpse| job.look(Arc::new(glimpse)));
         for saved in run.images()? {
             // A picture that cannot be read must not hide the run.
             match read_picture(&run.file("images").join(&saved.file)) {

@@ -8,15 +8,18 @@ use super::desk::Purpose;
 use super::export::ExportChange;
 use super::job::{JobState, JobView, Level};
 use super::polarizer::STEPS;
+use super::replay::ReplayChange;
 use super::state::{Fetched, State};
 use crate::experiment::{DeviceChoice, Experiment, Problem, Result, Spec, check};
 use crate::run::event::{Command, JobId, Question, RunRequest, Stride};
 use crate::run::folder::folder_name;
 use crate::run::handle::Engine;
 use crate::run::{Found, PoisonedSet, RunFolder};
+use replay::can_replay;
 use std::path::{Path, PathBuf};
 
 mod export;
+mod replay;
 mod runs;
 
 /// The preset behind "Remove a backdoor yourself": the first one, made for small machines.
@@ -31,7 +34,12 @@ impl State {
         match command {
             UserCommand::Start => live.is_none() && self.draft.problem().is_none(),
             UserCommand::RemoveBackdoor => live.is_none() && !self.presets.is_empty(),
-            UserCommand::TogglePause => matches!(live, Some(JobState::Running | JobState::Paused)),
+            UserCommand::TogglePause => {
+                matches!(live, Some(JobState::Running | JobState::Paused)) || self.replay().is_some()
+            }
+            UserCommand::Replay => {
+                self.screen == Screen::Watch && self.replay().is_none() && self.job.as_ref().is_some_and(can_replay)
+            }
             UserCommand::StepEpoch | UserCommand::StepBatch => live == Some(&JobState::Paused),
             UserCommand::StopAndKeep | UserCommand::Discard => {
                 matches!(live, Some(JobState::Running | JobState::Paused | JobState::Queued))
@@ -42,6 +50,7 @@ impl State {
                 Screen::Triggers => self.bench.shown.as_ref().is_some_and(|shown| self.bench.row + 1 < shown.rows),
                 Screen::Polarizer => self.polarizer.picture_at(1).is_some(),
                 Screen::Compare => self.comparison.can_turn(1),
+                Screen::Watch => self.replay().is_some(),
                 _ => false,
             },
             UserCommand::PreviousPicture => match self.screen {
@@ -50,6 +59,7 @@ impl State {
                 Screen::Triggers => self.bench.row > 0,
                 Screen::Polarizer => self.polarizer.picture_at(-1).is_some(),
                 Screen::Compare => self.comparison.can_turn(-1),
+                Screen::Watch => self.replay().is_some(),
                 _ => false,
             },
             UserCommand::ToggleSticker | UserCommand::NextModel | UserCommand::ToggleLook => {
@@ -78,6 +88,7 @@ impl State {
             | UserCommand::RefreshRuns
             | UserCommand::FindRun
             | UserCommand::Export
+            | UserCommand::ShowTable
             | UserCommand::ToggleText
             | UserCommand::ToggleProjector
             | UserCommand::ResetSettings
@@ -121,11 +132,15 @@ impl State {
             }
             UserCommand::MorePolarizer => self.polarizer.turn_to(self.polarizer.step + 1),
             UserCommand::LessPolarizer => self.polarizer.turn_to(self.polarizer.step.saturating_sub(1)),
+            UserCommand::TogglePause if self.replay().is_some() => self.change_replay(ReplayChange::Toggle),
             UserCommand::TogglePause => self.toggle_pause(engine),
+            UserCommand::Replay => self.change_replay(ReplayChange::Begin),
             UserCommand::StepEpoch => self.step(Stride::Epoch, engine),
             UserCommand::StepBatch => self.step(Stride::Batch, engine),
             UserCommand::StopAndKeep => self.stop(true, engine),
             UserCommand::Discard => self.stop(false, engine),
+            UserCommand::NextPicture if self.screen == Screen::Watch => self.turn_replay(1.0),
+            UserCommand::PreviousPicture if self.screen == Screen::Watch => self.turn_replay(-1.0),
             UserCommand::NextPicture if self.screen == Screen::Compare => self.comparison.turn(1),
             UserCommand::PreviousPicture if self.screen == Screen::Compare => self.comparison.turn(-1),
             UserCommand::NextPicture if self.screen == Screen::Home => self.turn_demo(1),
@@ -154,6 +169,7 @@ impl State {
                 self.runs.confirm_empty = true;
             }
             UserCommand::Export => self.change_export(ExportChange::Open(None), engine),
+            UserCommand::ShowTable => self.read_plot(None),
             UserCommand::Undo if self.screen == Screen::Runs => self.bring_back(),
             UserCommand::Undo if self.screen == Screen::Settings => self.undo_reset(),
             UserCommand::Undo => self.draft.undo(),
@@ -225,10 +241,13 @@ impl State {
                 }
             }
             Change::Demo(change) => self.demo.change(change),
+            Change::Replay(change) => self.change_replay(change),
             Change::Runs(change) => self.change_runs(change),
             Change::Compare(change) => self.change_comparison(change),
             Change::Fair(change) => self.change_fairness(change),
             Change::Export(change) => self.change_export(change, engine),
+            Change::Read(Some(title)) => self.read_plot(Some(&title)),
+            Change::Read(None) => self.reading = None,
             Change::LookAround => self.findings = None,
             Change::Settings(settings) => {
                 // Whoever goes on changing settings has accepted the reset.
@@ -382,7 +401,7 @@ impl State {
     fn open(&mut self, path: &Path, engine: &dyn Engine) {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         if path.is_dir() && self.archive.is_run(path) {
-            self.open_run(path.to_owned());
+            self.open_recorded(path);
         } else if PoisonedSet::lies_at(path) {
             self.open_poisoned_set(path);
         } else if extension.eq_ignore_ascii_case("toml") {
@@ -515,7 +534,7 @@ impl State {
             Fetched::Export(fetched) => self.on_export(fetched),
             Fetched::Run(run) => match *run {
                 Ok(_) if self.live_job().is_some() => {}
-                Ok(job) => self.job = Some(job),
+                Ok(job) => self.take_run(job),
                 Err(problem) => self.notices.problem(problem),
             },
         }

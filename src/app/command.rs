@@ -91,6 +91,7 @@ pub enum UserCommand {
     TogglePause,
     StepEpoch,
     StepBatch,
+    Replay,
     StopAndKeep,
     Discard,
     TogglePolarizer,
@@ -105,6 +106,7 @@ pub enum UserCommand {
     MoveToBin,
     EmptyBin,
     Export,
+    ShowTable,
     Undo,
     Redo,
     ToggleText,
@@ -115,7 +117,7 @@ pub enum UserCommand {
 }
 
 impl UserCommand {
-    pub const ALL: [UserCommand; 41] = [
+    pub const ALL: [UserCommand; 43] = [
         UserCommand::Go(Screen::Home),
         UserCommand::Go(Screen::Lab),
         UserCommand::Go(Screen::Triggers),
@@ -136,6 +138,7 @@ impl UserCommand {
         UserCommand::TogglePause,
         UserCommand::StepEpoch,
         UserCommand::StepBatch,
+        UserCommand::Replay,
         UserCommand::StopAndKeep,
         UserCommand::Discard,
         UserCommand::TogglePolarizer,
@@ -150,6 +153,7 @@ impl UserCommand {
         UserCommand::MoveToBin,
         UserCommand::EmptyBin,
         UserCommand::Export,
+        UserCommand::ShowTable,
         UserCommand::Undo,
         UserCommand::Redo,
         UserCommand::ToggleText,
@@ -174,6 +178,7 @@ impl UserCommand {
             UserCommand::TogglePause => "Pause or resume",
             UserCommand::StepEpoch => "Step",
             UserCommand::StepBatch => "Step one batch",
+            UserCommand::Replay => "Replay",
             UserCommand::StopAndKeep => "Stop and keep",
             UserCommand::Discard => "Discard",
             UserCommand::TogglePolarizer => "Polarizer off or full",
@@ -188,6 +193,7 @@ impl UserCommand {
             UserCommand::MoveToBin => "Move to bin",
             UserCommand::EmptyBin => "Empty the bin…",
             UserCommand::Export => "Export…",
+            UserCommand::ShowTable => "Show as table",
             UserCommand::Undo => "Undo",
             UserCommand::Redo => "Redo",
             UserCommand::ToggleText => "Show the experiment as text",
@@ -215,15 +221,18 @@ impl UserCommand {
                 "Covers the picture piece by piece: hot is where the answer suffers most (occlusion, Zeiler and Fergus 2014)"
             }
             UserCommand::Start => "Run the experiment of the Lab",
-            UserCommand::TogglePause => "Hold the training after this batch, or go on",
+            UserCommand::TogglePause => "Hold the training after this batch, or the replay, or go on",
             UserCommand::StepEpoch => "Go on to the end of this epoch, then pause again",
             UserCommand::StepBatch => "Go on for one batch, then pause again",
+            UserCommand::Replay => "Play this run again from its records, faster or slower; nothing is trained",
             UserCommand::StopAndKeep => "End after this batch; measure and keep what was reached",
             UserCommand::Discard => "End after this batch and throw away what was made",
             UserCommand::TogglePolarizer => "The model without its polarizer, and with all of it",
             UserCommand::MorePolarizer => "Turn the polarizer up by 5 %",
             UserCommand::LessPolarizer => "Turn the polarizer down by 5 %",
-            UserCommand::NextPicture | UserCommand::PreviousPicture => "Look at another picture of the test set",
+            UserCommand::NextPicture | UserCommand::PreviousPicture => {
+                "Look at another picture of the test set, or another epoch of a replay"
+            }
             UserCommand::RefreshRuns => "Look into the runs folder for what is new",
             UserCommand::FindRun => "Search the runs by name, attack, defense, state, tag or note",
             UserCommand::AddToComparison => "Put this run beside others on Compare",
@@ -231,6 +240,9 @@ impl UserCommand {
             UserCommand::MoveToBin => "Take this run out of the list; undo brings it back until the bin is emptied",
             UserCommand::EmptyBin => "Delete the runs in the bin for ever; asks once",
             UserCommand::Export => "Save what this screen shows: tables as CSV, plots as PNG or SVG, pictures as PNG",
+            UserCommand::ShowTable => {
+                "The numbers behind the plots of this screen, row by row, with each plot in words"
+            }
             UserCommand::Undo => {
                 "Take back the last change of the experiment, the last run moved to the bin, or a reset"
             }
@@ -257,6 +269,7 @@ impl UserCommand {
             | UserCommand::LookThrough
             | UserCommand::Discard
             | UserCommand::StepBatch
+            | UserCommand::Replay
             | UserCommand::AddToComparison
             | UserCommand::UseAsExperiment
             | UserCommand::EmptyBin
@@ -265,6 +278,7 @@ impl UserCommand {
             UserCommand::FindRun => ctrl(Key::F),
             UserCommand::MoveToBin => plain(Key::Delete),
             UserCommand::Export => ctrl(Key::E),
+            UserCommand::ShowTable => ctrl(Key::T),
             UserCommand::TogglePalette => ctrl(Key::K),
             UserCommand::Start => ctrl(Key::Enter),
             UserCommand::TogglePause => plain(Key::Space),
@@ -337,9 +351,12 @@ pub enum Change {
     SortRuns(usize),
     Demo(super::demo::DemoChange),
     Runs(super::run_list::RunChange),
+    Replay(super::replay::ReplayChange),
     Compare(super::comparison::CompareChange),
     Fair(super::fair::FairChange),
     Export(super::export::ExportChange),
+    /// Reads the plot of this title as a table; nothing puts the table away.
+    Read(Option<String>),
     /// Asks the engine anew what is on this machine.
     LookAround,
     Settings(Box<super::config::Settings>),

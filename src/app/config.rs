@@ -63,6 +63,8 @@ pub struct WindowMemory {
     pub run: Option<PathBuf>,
     /// The runs on Compare.
     pub compared: Vec<PathBuf>,
+    /// Runs that lie outside the folder of runs and are listed with them.
+    pub guests: Vec<PathBuf>,
     /// Where the last export went.
     pub export_folder: Option<PathBuf>,
 }

@@ -86,6 +86,24 @@ impl Curves {
         self.end
     }
 
+    /// The same curves as they were at this epoch of the common axis.
+    pub fn until(&self, epoch: f64) -> Curves {
+        if epoch >= self.end {
+            return self.clone();
+        }
+        let cut = |(key, series): (&(String, usize), &Series)| {
+            let count = series.points.partition_point(|point| point[0] <= epoch);
+            let points = series.points[..count].to_vec();
+            let newest = series.newest.filter(|newest| newest[0] <= epoch).or(points.last().copied());
+            newest.is_some().then(|| (key.clone(), Series { points, newest, stride: series.stride, skipped: 0 }))
+        };
+        Curves {
+            phases: self.phases.iter().filter(|span| span.start <= epoch).cloned().collect(),
+            end: epoch.max(0.0),
+            series: self.series.iter().filter_map(cut).collect(),
+        }
+    }
+
     /// The stretches of one metric, one per phase in which it was measured; the newest point is always in.
     pub fn stretches(&self, metric: &str) -> Vec<Vec<[f64; 2]>> {
         let of_metric = self.series.iter().filter(|((name, _), _)| name == metric);
@@ -142,6 +160,22 @@ mod tests {
         assert_eq!(loss[0], [0.0, 0.0]);
         assert_eq!(loss.last(), Some(&[99_999.0, 99_999.0]));
         assert!(loss.is_sorted_by(|a, b| a[0] < b[0]));
+    }
+
+    #[test]
+    fn looking_back_shows_what_was_known_then() {
+        let mut curves = Curves::default();
+        for (phase, epochs) in [("attack", 3), ("npd", 2)] {
+            for epoch in 1..=epochs {
+                curves.push(&point(phase, "acc", f64::from(epoch), f64::from(epoch)));
+            }
+        }
+        let then = curves.until(2.5);
+        assert_eq!((then.end(), then.last("acc"), then.phases().len()), (2.5, Some(2.0), 1));
+        assert_eq!(then.stretches("acc"), [[[1.0, 1.0], [2.0, 2.0]]]);
+        assert_eq!(curves.until(4.0).stretches("acc")[1], [[4.0, 1.0]]);
+        assert_eq!(curves.until(f64::INFINITY).stretches("acc"), curves.stretches("acc"));
+        assert!(curves.until(0.5).is_empty());
     }
 
     #[test]

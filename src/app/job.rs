@@ -1,6 +1,7 @@
 //! One job as the window knows it: what its events and cells have told so far, or what its run folder tells afterwards.
 
 use super::curves::Curves;
+use super::replay::Replay;
 use super::words;
 use crate::experiment::{Experiment, Problem};
 use crate::run::ResultRow;
@@ -68,6 +69,8 @@ pub struct JobView {
     /// What the model said, moment after moment.
     pub glimpses: Vec<Arc<Glimpse>>,
     pub results: Vec<ResultRow>,
+    /// The finished run is played again.
+    pub replay: Option<Replay>,
     pub log: VecDeque<LogLine>,
     pub warnings: Vec<Problem>,
 }
@@ -91,6 +94,7 @@ impl JobView {
             pictures: Vec::new(),
             glimpses: Vec::new(),
             results: Vec::new(),
+            replay: None,
             log: VecDeque::new(),
             warnings: Vec::new(),
         }
@@ -98,6 +102,11 @@ impl JobView {
 
     pub fn is_live(&self) -> bool {
         self.id.is_some() && !matches!(self.state, JobState::Ended(_))
+    }
+
+    /// The run as Watch shows it: as it is, or as it was at the moment of its replay.
+    pub fn shown(&self) -> &JobView {
+        self.replay.as_ref().map_or(self, Replay::view)
     }
 
     pub fn note(&mut self, level: Level, text: impl Into<String>) {
@@ -127,16 +136,7 @@ impl JobView {
                 self.phase = index;
             }
             JobEvent::Metrics(points) => points.iter().for_each(|point| self.curves.push(point)),
-            JobEvent::Glimpse(glimpse) => {
-                self.glimpses.push(glimpse);
-                if self.glimpses.len() > MOMENTS {
-                    let mut index = 0;
-                    self.glimpses.retain(|_| {
-                        index += 1;
-                        index % 2 == 1
-                    });
-                }
-            }
+            JobEvent::Glimpse(glimpse) => self.look(glimpse),
             JobEvent::Artifact { path, caption } => self.note(Level::Note, format!("{caption} ({})", path.display())),
             JobEvent::Note(text) => self.note(Level::Note, text),
             JobEvent::Warning(problem) => {
@@ -162,6 +162,18 @@ impl JobView {
                 self.note(Level::Step, ending_words(&ending));
                 self.state = JobState::Ended(ending);
             }
+        }
+    }
+
+    /// Keeps what the model says at one more moment.
+    pub fn look(&mut self, glimpse: Arc<Glimpse>) {
+        self.glimpses.push(glimpse);
+        if self.glimpses.len() > MOMENTS {
+            let mut index = 0;
+            self.glimpses.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
         }
     }
 

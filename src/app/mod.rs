@@ -7,6 +7,8 @@
 //! | `command`, `carry_out` | all that a person can ask for, in one list; the one place where it is done |
 //! | `state` | everything the window knows; screens only read it |
 //! | `screens`, `views`, `widgets`, `form` | what is drawn, from large to small |
+//! | `describe` | curves in words |
+//! | `replay` | a recorded run, played again |
 //! | `gpu`, `picture` | pictures drawn by the graphics card; what can be said about a picture and its stamped twin |
 //! | `theme` | tokens: every colour and size |
 
@@ -19,6 +21,7 @@ pub mod comparison;
 pub mod config;
 mod curves;
 pub mod demo;
+mod describe;
 mod desk;
 mod differences;
 mod draft;
@@ -34,6 +37,7 @@ mod notices;
 mod palette;
 pub mod picture;
 mod polarizer;
+pub mod replay;
 pub mod run_list;
 mod screens;
 mod shell;

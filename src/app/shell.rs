@@ -45,6 +45,7 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screen
     }
     drop_veil(ui, &t);
     palette::show(ui, state, &mut screens.palette, requests);
+    export::table(ui, state, &mut screens.reading, requests);
     export::dialog(ui, state, &mut screens.export, requests);
     if state.show_shortcuts {
         shortcut_sheet(ui, &t, requests);

@@ -9,7 +9,7 @@ use super::config::{Config, LookChoice, Settings};
 use super::demo::Demo;
 use super::desk::{Desk, Purpose};
 use super::draft::Draft;
-use super::export::{ExportDialog, ExportFetched, PoisonJob};
+use super::export::{ExportDialog, ExportFetched, PoisonJob, Reading};
 use super::fair::Fairness;
 use super::form::Forms;
 use super::job::JobView;
@@ -116,9 +116,15 @@ pub struct State {
     pub polarizer: Polarizer,
     pub fairness: Fairness,
     pub runs: RunList,
+    /// Runs that lie elsewhere and were opened here; they are listed with the others.
+    pub guests: Vec<PathBuf>,
+    /// This run is played as soon as it is read.
+    pub(super) play_when_read: Option<PathBuf>,
     pub comparison: Comparison,
     /// What is about to be saved, while its dialog is open.
     pub export: Option<ExportDialog>,
+    /// The plot that is read as a table.
+    pub reading: Option<Reading>,
     /// The poisoned set that is being written.
     pub poison_export: Option<PoisonJob>,
     /// Where the last export went.
@@ -198,8 +204,14 @@ impl State {
         };
         self.runs.listing += 1;
         let listing = self.runs.listing;
+        let guests = self.guests.clone();
         self.background.start("read runs", move || {
-            Fetched::Runs(listing, archive.list(&folder).map(|rows| (rows, archive.in_bin(&folder))))
+            let all = archive.list(&folder).map(|mut rows| {
+                // A stick that was pulled out takes its runs along.
+                rows.extend(guests.iter().filter_map(|guest| archive.row(guest).ok()));
+                (rows, archive.in_bin(&folder))
+            });
+            Fetched::Runs(listing, all)
         });
     }
 

@@ -4,6 +4,7 @@ use super::command::{Change, Requests, Screen, UserCommand};
 use super::config::{Config, WindowMemory};
 use super::fair::FairMemory;
 use super::frame_clock::FrameClock;
+use super::job::JobView;
 use super::state::{Fetched, Machine, Preset, State};
 use super::{archive, background, desk, draft, form, notices, screens, shell, theme};
 use crate::experiment::Method;
@@ -21,6 +22,9 @@ const LEAVE_PATIENCE: f64 = 2.0;
 const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(1500);
 /// Settings and draft are written this long, in seconds, after the last change.
 const SAVE_DELAY: f64 = 0.5;
+
+/// A replay is drawn anew this often.
+const REPLAY_FRAME: Duration = Duration::from_millis(33);
 
 const PROGRAM: &str = "Polariscope";
 
@@ -89,8 +93,11 @@ impl App {
             polarizer: Default::default(),
             fairness,
             runs: Default::default(),
+            guests: window.guests.clone(),
+            play_when_read: None,
             comparison: Default::default(),
             export: None,
+            reading: None,
             poison_export: None,
             export_folder: window.export_folder.clone(),
             reports: Vec::new(),
@@ -284,7 +291,8 @@ impl App {
 
     /// Above the window stands what the run on Watch has come to, or what is being trained.
     fn tend_title(&mut self, ctx: &egui::Context) {
-        let told = self.state.job.as_ref().map(|job| job.headline().unwrap_or_else(|| job.title.clone()));
+        let told =
+            self.state.job.as_ref().map(JobView::shown).map(|job| job.headline().unwrap_or_else(|| job.title.clone()));
         let title = told.map_or_else(|| PROGRAM.to_owned(), |told| format!("{told} · {PROGRAM}"));
         if title != self.title {
             ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
@@ -319,6 +327,7 @@ impl App {
             screen: state.screen,
             run: finished.and_then(|job| job.folder.clone()),
             compared,
+            guests: state.guests.clone(),
             export_folder: state.export_folder.clone(),
             ..self.place.clone()
         }
@@ -383,7 +392,7 @@ impl App {
         }
         let focused = ctx.memory(|memory| memory.focused().is_some());
         let writing = ctx.text_edit_focused();
-        let dialog = self.state.show_palette || self.state.export.is_some();
+        let dialog = self.state.show_palette || self.state.export.is_some() || self.state.reading.is_some();
         // Egui takes Ctrl+Shift+Z for Ctrl+Z as well: the keys with more fingers are asked for first.
         let mut commands = UserCommand::ALL;
         commands.sort_by_key(|command| !command.shortcut().is_some_and(|keys| keys.modifiers.shift));
@@ -427,6 +436,10 @@ impl eframe::App for App {
         }
         self.carry_out_requests(ctx);
         self.state.draft.tend(self.state.now);
+        self.state.tend_reading();
+        if self.state.tend_replay() {
+            ctx.request_repaint_after(REPLAY_FRAME);
+        }
         if let Some(wait) = self.state.ask_what_is_due(self.engine.as_ref()) {
             ctx.request_repaint_after(Duration::from_secs_f64(wait));
         }

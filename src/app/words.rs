@@ -37,6 +37,16 @@ pub fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
+/// Three digits that count, without trailing noughts.
+pub fn significant(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 9) as usize;
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
 /// A difference of two shares in points, with its sign.
 pub fn points(difference: f64) -> String {
     let points = difference * 100.0;
@@ -112,6 +122,12 @@ mod tests {
         assert_eq!(elapsed(3725.0), "1 h 02 min");
         assert_eq!(elapsed(80.9), "1 min 20 s");
         assert_eq!(ago(60), "1 minute ago");
+    }
+
+    #[test]
+    fn amounts_have_three_digits_that_count() {
+        let written = [0.0, 0.1, 0.012345, 2.0, 0.3901, 1234.5, 0.00001].map(significant);
+        assert_eq!(written, ["0", "0.1", "0.0123", "2", "0.39", "1234", "0.00001"]);
     }
 
     #[test]

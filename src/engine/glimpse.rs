@@ -7,6 +7,7 @@ use crate::nets::Model;
 use crate::run::event::{Confusion, Glimpse, JobEvent, Rgba, WatchedPicture};
 use crate::run::folder::RunFolder;
 use crate::run::job::Job;
+use crate::run::moments;
 use std::cell::RefCell;
 use std::sync::Arc;
 use tch::{Kind, Tensor};
@@ -110,11 +111,14 @@ impl Watched {
     }
 }
 
-/// Sends what the model says now to whoever watches.
-pub fn send(job: &mut Job, confusion: Option<Confusion>, pictures: Vec<WatchedPicture>) {
+/// Sends what the model says now to whoever watches, and records it for whoever plays the run again.
+pub fn tell(job: &mut Job, confusion: Option<Confusion>, pictures: Vec<WatchedPicture>) -> Result<()> {
     if let Some(confusion) = confusion {
-        job.send(JobEvent::Glimpse(Arc::new(Glimpse { confusion, pictures })));
+        let glimpse = Glimpse { confusion, pictures };
+        moments::append(job.folder(), &glimpse)?;
+        job.send(JobEvent::Glimpse(Arc::new(glimpse)));
     }
+    Ok(())
 }
 
 /// Row after row of another class, in the order of the test set.

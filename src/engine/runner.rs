@@ -535,8 +535,7 @@ impl Work<'_> {
             let caption = format!("After {phase}: the trigger wins on {fooled} of {} watched pictures", pictures.len());
             job.save_image(&format!("watched-{phase}.png"), &caption, &glimpse::sheet(&pictures)?)?;
         }
-        glimpse::send(job, confusion, pictures);
-        Ok(())
+        Ok(glimpse::tell(job, confusion, pictures)?)
     }
 
     fn save(&self, job: &mut Job, model: &Model, phase: &str, path: &std::path::Path, scores: &Scores) -> Result<()> {
@@ -628,11 +627,8 @@ fn watcher<'a>(
     move |job, epoch, model| {
         let judged = judge.glance(model, kind, most, &mut || job.tick())?;
         let pictures = watched.as_ref().map_or(Ok(Vec::new()), |watched| watched.look(judge, model, kind))?;
-        glimpse::send(
-            job,
-            glimpse::confusion(&judged, &judge.test.card().classes, phase, Some(epoch as f64)),
-            pictures,
-        );
+        let confusion = glimpse::confusion(&judged, &judge.test.card().classes, phase, Some(epoch as f64));
+        glimpse::tell(job, confusion, pictures)?;
         let scores = judged.scores;
         let mut values = vec![("acc", scores.acc)];
         values.extend(scores.asr.map(|asr| ("asr", asr)));

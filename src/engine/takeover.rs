@@ -14,6 +14,7 @@ use crate::nets::Model;
 use crate::run::atomic::write_atomic;
 use crate::run::folder::{RunFolder, name_of};
 use crate::run::job::Job;
+use crate::run::moments;
 use crate::run::results::{ResultRow, Results};
 use serde_json::Value;
 use std::fs;
@@ -47,6 +48,9 @@ impl Training<'_> {
         }
         if let Some(confusion) = other.confusions()?.into_iter().find(|confusion| confusion.phase == self.phase) {
             glimpse::keep(folder, confusion)?;
+        }
+        for moment in moments::load(&other.path).iter().filter(|moment| moment.confusion.phase == self.phase) {
+            moments::append(&folder.path, moment)?;
         }
         for image in other.images()?.iter().filter(|image| image.file == format!("watched-{}.png", self.phase)) {
             if let Ok(png) = fs::read(other.file("images").join(&image.file)) {

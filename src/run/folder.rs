@@ -104,6 +104,10 @@ pub fn name_of(path: &Path) -> String {
 impl RunFolder {
     /// The poison plan.
     pub const PLAN: &str = "plan.json";
+    /// What the model said after every epoch; see [`super::moments`].
+    pub const MOMENTS: &str = "moments.jsonl";
+    /// The pictures that were watched meanwhile.
+    pub const MOMENT_SHEETS: &str = "moments";
     /// Where its poisoned set is exported to by default.
     pub const POISONED: &str = "poisoned-set";
 
@@ -318,7 +322,7 @@ impl RunFolder {
 }
 
 /// Everything that this program puts into a run folder.
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 21] = [
     "spec.toml",
     "status.json",
     "machine.json",
@@ -333,6 +337,8 @@ const KNOWN: [&str; 19] = [
     "images",
     "results.json",
     "confusion.json",
+    RunFolder::MOMENTS,
+    RunFolder::MOMENT_SHEETS,
     "fair.json",
     "curve.csv",
     "tags.json",

@@ -10,6 +10,7 @@ pub mod index;
 pub mod job;
 pub mod journal;
 pub mod lock;
+pub mod moments;
 pub mod poison_plan;
 pub mod poisoned_set;
 pub mod polarizer;

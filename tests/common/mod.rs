@@ -29,8 +29,10 @@ use std::time::Duration;
 pub mod fair;
 pub mod hand;
 mod polarizer;
+mod recorded;
 mod shelf;
 
+pub use recorded::record;
 pub use shelf::{Shelf, damaged_run, fair_run, mapped_back, results, runs};
 
 type Answering = Box<dyn Fn(&Question) -> Result<Answer>>;

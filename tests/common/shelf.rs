@@ -1,6 +1,6 @@
 //! A shelf of runs that are only in memory.
 
-use polariscope::app::archive::Archive;
+use polariscope::app::archive::{Archive, RunsOnDisk};
 use polariscope::app::job::{JobState, JobView};
 use polariscope::experiment::fair::FAIR_REGRESSION;
 use polariscope::experiment::{Code, Problem, Result, Scores, check};
@@ -32,7 +32,14 @@ impl Archive for Shelf {
         Ok(self.rows.lock().expect("shelf").clone())
     }
 
+    fn row(&self, folder: &Path) -> Result<RunRow> {
+        RunsOnDisk.row(folder)
+    }
+
     fn load(&self, folder: &Path) -> Result<JobView> {
+        if folder.join("metrics.jsonl").is_file() {
+            return RunsOnDisk.load(folder);
+        }
         let row = self.rows.lock().expect("shelf").iter().find(|row| row.path == folder).cloned();
         let Some(row) = row.filter(|row| !row.results.is_empty()) else {
             let mut job = JobView::new(None, "Corner patch, repaired by a polarizer");

@@ -1,6 +1,7 @@
 //! Opening the export dialog, following its choices, writing the file.
 
-use crate::app::export::{self, Content, ExportChange, ExportDialog, ExportFetched, Offer, PoisonOffer};
+use crate::app::export::{self, Content, ExportChange, ExportDialog, ExportFetched, Offer, PoisonOffer, Reading};
+use crate::app::replay::Replay;
 use crate::app::state::{Fetched, State};
 use crate::experiment::Problem;
 use crate::run::handle::Engine;
@@ -33,6 +34,26 @@ impl State {
             ExportChange::Choose(_) | ExportChange::Format(_) | ExportChange::Scale(_) | ExportChange::Caption(_) => {
                 self.adjust_export(&change);
             }
+        }
+    }
+
+    /// Shows a plot of the screen as a table, its first one when no title is given.
+    pub(super) fn read_plot(&mut self, title: Option<&str>) {
+        match Reading::of(&export::offers(self), title, self.now) {
+            Some(reading) => self.reading = Some(reading),
+            None => self.notices.info("There is no plot on this screen yet.", self.now),
+        }
+    }
+
+    /// A table of something that goes on is made anew every second.
+    pub(in crate::app) fn tend_reading(&mut self) {
+        let moves = self.live_job().is_some() || self.replay().is_some_and(Replay::is_playing);
+        let Some(reading) = self.reading.as_ref().filter(|reading| moves && self.now - reading.made >= 1.0) else {
+            return;
+        };
+        let title = reading.title.clone();
+        if let Some(newer) = Reading::of(&export::offers(self), Some(&title), self.now) {
+            self.reading = Some(newer);
         }
     }
 

@@ -47,8 +47,13 @@ pub struct Cells {
 }
 
 impl Cells {
+    /// The name of a column (side 0) or a row (side 1), or its number.
+    pub fn name(&self, side: usize, at: usize) -> String {
+        self.names[side].get(at).cloned().unwrap_or_else(|| at.to_string())
+    }
+
     fn rows(&self) -> impl Iterator<Item = Vec<String>> {
-        let name = |side: usize, at: usize| self.names[side].get(at).cloned().unwrap_or_else(|| at.to_string());
+        let name = |side: usize, at: usize| self.name(side, at);
         self.values.iter().enumerate().take(self.width * self.height).map(move |(index, value)| {
             let (row, column) = (index / self.width, index % self.width);
             vec![name(1, row), name(0, column), number(Some((*value).into()))]

@@ -10,6 +10,7 @@ mod layout;
 mod offers;
 mod poison;
 mod raster;
+mod reading;
 mod save;
 mod svg;
 mod table;
@@ -17,6 +18,7 @@ mod table;
 pub use dialog::{ExportView, show as dialog};
 pub use offers::{metric_of, offers};
 pub use poison::{POISONED_SET, PoisonJob, PoisonOffer};
+pub use reading::{Reading, ReadingView, show as table};
 
 use crate::experiment::{Problem, Result};
 use crate::run::event::Rgba;

@@ -35,7 +35,7 @@ pub fn offers(state: &State) -> Vec<Offer> {
         Screen::Lab => of_lab(state),
         Screen::Triggers => bench::offers(state),
         Screen::Polarizer => polarizer::offers(state),
-        Screen::Watch => state.job.as_ref().map(|job| of_job(state, job)).unwrap_or_default(),
+        Screen::Watch => state.job.as_ref().map(|job| of_job(state, job.shown())).unwrap_or_default(),
         Screen::Compare => comparison::offers(state),
         Screen::Fairness => fairness::offers(state),
         Screen::Runs => of_runs(state),

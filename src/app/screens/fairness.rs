@@ -306,6 +306,7 @@ fn points(ui: &mut Ui, state: &State, shown: &Shown<'_>, requests: &Requests) {
             ask(FairChange::Part(*part));
         }
         export_button(ui, requests, "Trade-off");
+        widgets::table_button(ui, requests, "Trade-off");
     });
     if shown.course.fit.directions() > 1 {
         let ways = [
@@ -333,6 +334,9 @@ fn tabs(ui: &mut Ui, t: &Tokens, page: &mut Page, shown: &Shown<'_>, height: f32
             tab => tab.words().0,
         };
         export_button(ui, requests, &title);
+        if page.tab == Tab::Calibration {
+            widgets::table_button(ui, requests, &title);
+        }
     });
     if page.tab == Tab::Calibration && shown.course.attributes.len() > 1 {
         let names: Vec<_> = shown.course.attributes.iter().map(|of| (of.name.clone(), String::new())).collect();

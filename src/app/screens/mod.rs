@@ -13,7 +13,7 @@ mod watch;
 pub use runs::filter_id as run_filter_id;
 
 use super::command::{Requests, Screen};
-use super::export::ExportView;
+use super::export::{ExportView, ReadingView};
 use super::frame_clock::FrameClock;
 use super::palette::Palette;
 use super::state::State;
@@ -33,6 +33,7 @@ pub struct Screens {
     triggers: triggers::Triggers,
     pub palette: Palette,
     pub export: ExportView,
+    pub reading: ReadingView,
 }
 
 pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screens, requests: &Requests) {

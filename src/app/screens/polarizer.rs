@@ -150,7 +150,7 @@ fn wide(
                 ui.allocate_ui_with_layout(size, egui::Layout::top_down(egui::Align::LEFT), |ui| {
                     card_of_height(ui, t, height, |ui| match index {
                         0 => strength_column(ui, t, polarizer, requests),
-                        1 => layer_column(ui, t, polarizer, view, page, hovered),
+                        1 => layer_column(ui, t, polarizer, view, page, hovered, requests),
                         _ => picture_column(ui, t, polarizer, view, page, hovered),
                     });
                 });
@@ -199,7 +199,7 @@ fn narrow(
         ui.add_space(t.gap * 0.5);
         theme::card(t).show(ui, |ui| {
             ui.set_width(ui.available_width());
-            layer_head(ui, t, view, page);
+            layer_head(ui, t, view, page, requests);
             let height = (ui.available_width() * 1.02).min(t.body * 50.0);
             layer(ui, polarizer, view, page, hovered, height);
         });
@@ -265,15 +265,16 @@ fn layer_column(
     view: &Arc<PolarizerView>,
     page: &mut Page,
     hovered: &mut Option<usize>,
+    requests: &Requests,
 ) {
     let bottom = ui.max_rect().bottom();
-    layer_head(ui, t, view, page);
+    layer_head(ui, t, view, page, requests);
     let left = bottom - ui.cursor().top();
     layer(ui, polarizer, view, page, hovered, left.max(t.body * 20.0));
 }
 
 /// Title, what is folded, and the choice of light.
-fn layer_head(ui: &mut Ui, t: &Tokens, view: &PolarizerView, page: &mut Page) {
+fn layer_head(ui: &mut Ui, t: &Tokens, view: &PolarizerView, page: &mut Page, requests: &Requests) {
     ui.horizontal_wrapped(|ui| {
         ui.label(theme::strong("The layer").size(t.heading)).on_hover_text(&view.layer);
         let choices = Light::ALL.map(|light| (light.name().to_owned(), light.meaning().to_owned()));
@@ -285,6 +286,7 @@ fn layer_head(ui: &mut Ui, t: &Tokens, view: &PolarizerView, page: &mut Page) {
             let whole = format!("All {} channels", view.matrix.channels);
             ui.checkbox(&mut page.all, whole).on_hover_text("Otherwise the 64 channels that it dims most");
         }
+        widgets::table_button(ui, requests, "The layer minus the identity");
     });
 }
 

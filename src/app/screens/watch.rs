@@ -2,6 +2,7 @@
 
 use crate::app::command::{Change, Requests, UserCommand};
 use crate::app::job::{JobState, JobView, Level};
+use crate::app::replay::{Replay, ReplayChange, SPEEDS};
 use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
 use crate::app::views::{self, metric_role, metric_title};
@@ -32,6 +33,8 @@ pub struct Watch {
     stamped: bool,
     /// An earlier moment is looked at; nothing follows the training.
     moment: Option<usize>,
+    /// A replay decides which moment is shown.
+    replayed: bool,
 }
 
 pub fn show(ui: &mut Ui, state: &State, watch: &mut Watch, requests: &Requests) {
@@ -52,7 +55,12 @@ pub fn show(ui: &mut Ui, state: &State, watch: &mut Watch, requests: &Requests) 
         });
         return;
     };
+    let job = job.shown();
+    watch.replayed = state.replay().is_some();
     header(ui, &t, state, job, requests);
+    if let Some(replay) = state.replay() {
+        transport(ui, &t, replay, requests);
+    }
     if let JobState::Ended(Ending::Failed(problem)) = &job.state {
         widgets::problem_card(ui, requests, problem, 1, false, None);
     }
@@ -67,7 +75,7 @@ pub fn show(ui: &mut Ui, state: &State, watch: &mut Watch, requests: &Requests) 
                 |ui| left(ui, &t, job, total.y, requests),
             );
             ui.allocate_ui_with_layout(egui::vec2(side, total.y), egui::Layout::top_down(egui::Align::LEFT), |ui| {
-                right(ui, &t, job, watch, total.y)
+                right(ui, &t, job, watch, total.y, requests)
             });
         });
     } else {
@@ -78,7 +86,8 @@ pub fn show(ui: &mut Ui, state: &State, watch: &mut Watch, requests: &Requests) 
         if watch.side == Side::Curves {
             left(ui, &t, job, height, requests);
         } else {
-            theme::card(&t).show(ui, |ui| of_height(ui, height - 2.0 * t.pad - 4.0, |ui| beside(ui, &t, job, watch)));
+            let height = height - 2.0 * t.pad - 4.0;
+            theme::card(&t).show(ui, |ui| of_height(ui, height, |ui| beside(ui, &t, job, watch, requests)));
         }
     }
 }
@@ -119,6 +128,8 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requ
                 command_button(ui, state, requests, UserCommand::StopAndKeep);
                 command_button(ui, state, requests, UserCommand::StepEpoch);
                 pause_button(ui, state, job, requests);
+            } else if state.replay().is_some() {
+                // What can be done to the run waits until its replay is left.
             } else if let Some(folder) = &job.folder {
                 ui.menu_button("More", |ui| {
                     if command_button(ui, state, requests, UserCommand::UseAsExperiment).clicked() {
@@ -129,6 +140,7 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requ
                         ui.close();
                     }
                 });
+                command_button(ui, state, requests, UserCommand::Replay);
                 command_button(ui, state, requests, UserCommand::AddToComparison);
                 let again = "The same experiment once more; another seed tells luck from skill";
                 if ui.button("Again with a new seed").on_hover_text(again).clicked() {
@@ -150,6 +162,48 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requ
             ui.label(words);
         });
     }
+}
+
+/// That this is a replay, where it stands, and how fast it goes.
+fn transport(ui: &mut Ui, t: &Tokens, replay: &Replay, requests: &Requests) {
+    let ask = |change| requests.change(Change::Replay(change));
+    let (mut at, whole) = replay.clock();
+    ui.horizontal(|ui| {
+        let badge =
+            egui::Frame::new().fill(t.warn_ground).stroke((1.0, t.warn)).inner_margin(egui::Margin::symmetric(10, 4));
+        badge.show(ui, |ui| ui.label(theme::strong("Replay").color(t.warn)));
+        let word = if replay.is_playing() { "Pause" } else { "Play" };
+        let button = egui::Button::new(theme::strong(word)).min_size(egui::vec2(t.control * 2.2, t.control));
+        if ui.add(button).on_hover_text("Hold the replay, or go on (Space)").clicked() {
+            ask(ReplayChange::Toggle);
+        }
+        let clock = format!("{} of {}", words::elapsed(at), words::elapsed(whole));
+        let right = |ui: &mut Ui| {
+            if ui.button("End replay").on_hover_text("Show the finished run").clicked() {
+                ask(ReplayChange::Leave);
+            }
+            let words = |speed: f64| format!("×{speed}");
+            let combo = egui::ComboBox::from_id_salt("speed").width(t.control * 2.4);
+            let combo = combo.selected_text(words(replay.speed()));
+            let combo = combo.show_ui(ui, |ui| {
+                for speed in SPEEDS {
+                    if ui.selectable_label(speed == replay.speed(), words(speed)).clicked() {
+                        ask(ReplayChange::Speed(speed));
+                    }
+                }
+            });
+            combo.response.on_hover_text("How many times faster than it was recorded").accessible_name("Speed");
+            ui.label(RichText::new(clock).color(t.text_weak));
+            ui.label(replay.moment());
+            ui.spacing_mut().slider_width = (ui.available_width() - t.gap).max(t.body * 6.0);
+            let slider = ui.add(egui::Slider::new(&mut at, 0.0..=whole).show_value(false));
+            slider.widget_info(|| egui::WidgetInfo::slider(true, at, format!("Replay, {}", replay.moment())));
+            if slider.on_hover_text("To another moment; the arrow keys go from epoch to epoch").changed() {
+                ask(ReplayChange::Seek(at));
+            }
+        };
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), right);
+    });
 }
 
 /// The same command under the word that fits.
@@ -193,13 +247,13 @@ fn left(ui: &mut Ui, t: &Tokens, job: &JobView, height: f32, requests: &Requests
             if job.curves.is_empty() && !job.is_live() {
                 widgets::empty_state(ui, "No curves", "This run ended before its first measurement.", |_| {});
             } else {
-                views::curves(ui, &job.curves, inner.max(t.body * 17.0));
+                views::curves(ui, &job.curves, inner.max(t.body * 17.0), requests);
             }
         });
     });
 }
 
-fn right(ui: &mut Ui, t: &Tokens, job: &JobView, watch: &mut Watch, height: f32) {
+fn right(ui: &mut Ui, t: &Tokens, job: &JobView, watch: &mut Watch, height: f32, requests: &Requests) {
     ui.vertical(|ui| {
         let top = ui.cursor().top();
         // The newest values; once there is a table it says more.
@@ -224,7 +278,7 @@ fn right(ui: &mut Ui, t: &Tokens, job: &JobView, watch: &mut Watch, height: f32)
         theme::card(t).show(ui, |ui| {
             of_height(ui, left.max(t.body * 18.0), |ui| {
                 choose_side(ui, watch, false);
-                beside(ui, t, job, watch);
+                beside(ui, t, job, watch, requests);
             });
         });
     });
@@ -247,7 +301,7 @@ fn choose_side(ui: &mut Ui, watch: &mut Watch, with_curves: bool) {
 }
 
 /// What the model says, or what the run has saved.
-fn beside(ui: &mut Ui, t: &Tokens, job: &JobView, watch: &mut Watch) {
+fn beside(ui: &mut Ui, t: &Tokens, job: &JobView, watch: &mut Watch, requests: &Requests) {
     match watch.side {
         Side::Saved => return views::job_pictures(ui, job),
         Side::Log => return log_lines(ui, t, job),
@@ -258,10 +312,11 @@ fn beside(ui: &mut Ui, t: &Tokens, job: &JobView, watch: &mut Watch) {
         ui.add(egui::Label::new(RichText::new(text).color(t.text_weak)).wrap());
         return;
     };
-    let moment = watch.moment.unwrap_or(latest).min(latest);
+    let moment = watch.moment.filter(|_| !watch.replayed).unwrap_or(latest).min(latest);
+    let scrubs = latest > 0 && !watch.replayed;
     let glimpse = &job.glimpses[moment];
     let top = ui.cursor().top();
-    let scrubber = if latest > 0 { t.control + t.gap * 2.0 } else { 0.0 };
+    let scrubber = if scrubs { t.control + t.gap * 2.0 } else { 0.0 };
     let height = ui.available_height() - scrubber;
     of_height(ui, height, |ui| match watch.side {
         Side::Curves | Side::Pictures => {
@@ -271,20 +326,22 @@ fn beside(ui: &mut Ui, t: &Tokens, job: &JobView, watch: &mut Watch) {
                 .show(ui, |ui| views::watched_pictures(ui, glimpse));
         }
         _ => {
-            if !glimpse.confusion.stamped.is_empty() {
-                ui.horizontal(|ui| {
+            let stamped = watch.stamped && !glimpse.confusion.stamped.is_empty();
+            ui.horizontal(|ui| {
+                if !glimpse.confusion.stamped.is_empty() {
                     widgets::switch(ui, &mut watch.stamped, "with the trigger");
                     ui.label("with the trigger");
-                });
-            }
-            let stamped = watch.stamped && !glimpse.confusion.stamped.is_empty();
+                }
+                let view = if stamped { "Confusion with the trigger" } else { "Confusion of classes" };
+                widgets::table_button(ui, requests, view);
+            });
             let sentence = views::confusion_sentence(&glimpse.confusion, stamped);
             ui.add(egui::Label::new(sentence).wrap());
             let left = height - (ui.cursor().top() - top);
             views::confusion_matrix(ui, &glimpse.confusion, stamped, left);
         }
     });
-    if latest > 0 {
+    if scrubs {
         scrub(ui, t, watch, moment, latest, &views::moment_words(&glimpse.confusion));
     }
 }

@@ -1,8 +1,10 @@
 //! Live curves: how good the model is, how often the trigger wins, and the loss; one time axis for all.
 
+use crate::app::command::Requests;
 use crate::app::curves::{Curves, PhaseSpan};
+use crate::app::describe;
 use crate::app::theme::{self, Role, Tokens};
-use crate::app::widgets::line_sample;
+use crate::app::widgets::{line_sample, table_button};
 use crate::app::words;
 use crate::experiment::metric;
 use egui::{RichText, Ui, vec2};
@@ -46,30 +48,32 @@ pub fn metric_title(id: &str) -> (&'static str, String) {
 }
 
 /// Draws all plots into `height` points.
-pub fn curves(ui: &mut Ui, curves: &Curves, height: f32) {
+pub fn curves(ui: &mut Ui, curves: &Curves, height: f32, requests: &Requests) {
     let t = theme::of(ui);
     // Two headings, the word below the axis, and the gaps between them.
     // The rate is left out where it would only cramp the others.
     let with_rate = curves.last(LEARNING_RATE).is_some() && height > t.body * 32.0;
     let plots = if with_rate { 3.0 } else { 2.0 };
-    let words = plots * (t.body * 1.6 + 2.0 * t.gap) + t.small * 1.6;
+    let words = plots * (t.control + 2.0 * t.gap) + t.small * 1.6;
     let rates_height = ((height - words) * if with_rate { 0.54 } else { 0.64 }).max(90.0);
     let others = (height - words - rates_height) / (plots - 1.0);
-    let description = rates_description(curves);
+    let rates: Vec<&str> = RATES.into_iter().chain(BARE).collect();
+    let rates = description(curves, &rates, words::percent, describe::STILL_RATE);
     // Every further entry in the legend leaves less room.
     let extra = RARE.iter().chain(&BARE[..1]).filter(|metric| curves.last(metric).is_some()).count();
     let question = match extra {
-        0 => "How good is it? How often does the trigger win?",
-        1 => "How good? How often fooled?",
+        0 if ui.available_width() > t.body * 56.0 => "How good is it? How often does the trigger win?",
+        0 | 1 => "How good? How often fooled?",
         _ => "Rates",
     };
-    heading(ui, question, &description, curves, &RATES);
+    heading(ui, question, &rates, "Rates over time", curves, &RATES, requests);
     rates_plot(ui, &t, curves, rates_height);
-    heading(ui, "Loss", &loss_description(curves), curves, &["loss"]);
+    let loss = description(curves, &["loss"], words::significant, 0.0);
+    heading(ui, "Loss", &loss, "Loss over time", curves, &["loss"], requests);
     amount_plot(ui, &t, curves, "loss", others.max(70.0));
     if with_rate {
-        let now = curves.last(LEARNING_RATE).unwrap_or_default();
-        heading(ui, "Learning rate", &format!("Now {now:.5}."), curves, &[LEARNING_RATE]);
+        let rate = description(curves, &[LEARNING_RATE], words::significant, 0.0);
+        heading(ui, "Learning rate", &rate, "Learning rate over time", curves, &[LEARNING_RATE], requests);
         amount_plot(ui, &t, curves, LEARNING_RATE, others.max(60.0));
     }
     let bare = BARE.iter().any(|metric| curves.last(metric).is_some());
@@ -82,8 +86,17 @@ pub fn curves(ui: &mut Ui, curves: &Curves, height: f32) {
     });
 }
 
-/// A heading that carries the plot's description for those who cannot see it, and at its right the legend.
-fn heading(ui: &mut Ui, text: &str, description: &str, curves: &Curves, metrics: &[&str]) {
+/// A heading that carries the plot's description for those who cannot see it, and at its right the legend and the same
+/// points as a table; `view` is the plot's title where it is read or saved.
+fn heading(
+    ui: &mut Ui,
+    text: &str,
+    description: &str,
+    view: &str,
+    curves: &Curves,
+    metrics: &[&str],
+    requests: &Requests,
+) {
     let t = theme::of(ui);
     let title = |ui: &mut Ui| {
         let response = ui.label(theme::strong(text));
@@ -91,6 +104,7 @@ fn heading(ui: &mut Ui, text: &str, description: &str, curves: &Curves, metrics:
         response.on_hover_text(description);
     };
     let legend = |ui: &mut Ui| {
+        table_button(ui, requests, view);
         for metric in metrics.iter().rev() {
             if RARE.contains(metric) && curves.last(metric).is_none() {
                 continue;
@@ -98,14 +112,14 @@ fn heading(ui: &mut Ui, text: &str, description: &str, curves: &Curves, metrics:
             legend_entry(ui, &t, metric, curves.last(metric));
         }
     };
-    egui::Sides::new().height(t.body * 1.6).shrink_left().truncate().show(ui, title, legend);
+    egui::Sides::new().height(t.control).shrink_left().truncate().show(ui, title, legend);
 }
 
 /// Line, mark, name and newest value of one curve.
 fn legend_entry(ui: &mut Ui, t: &Tokens, metric: &str, last: Option<f64>) {
     let (name, meaning) = metric_title(metric);
     let value = match last {
-        Some(value) if !RATES.contains(&metric) => significant(value),
+        Some(value) if !RATES.contains(&metric) => words::significant(value),
         Some(value) => words::percent(value),
         None => String::new(),
     };
@@ -116,29 +130,14 @@ fn legend_entry(ui: &mut Ui, t: &Tokens, metric: &str, last: Option<f64>) {
     line_sample(ui.painter(), t, rect, role);
 }
 
-fn rates_description(curves: &Curves) -> String {
-    let said: Vec<_> = RATES
-        .iter()
-        .chain(&BARE)
-        .filter_map(|metric| {
-            let first = *curves.stretches(metric).first()?.first()?;
-            let last = curves.last(metric)?;
-            let name = metric_title(metric).0;
-            Some(format!("{name} from {} to {}", words::percent(first[1]), words::percent(last)))
-        })
-        .collect();
-    if said.is_empty() {
-        return "No values yet.".to_owned();
-    }
-    format!("{} over {:.1} epochs.", said.join(", "), curves.end())
-}
-
-fn loss_description(curves: &Curves) -> String {
-    let first = curves.stretches("loss").first().and_then(|points| points.first().copied());
-    match (first, curves.last("loss")) {
-        (Some(first), Some(last)) => format!("Loss from {:.3} to {last:.3}.", first[1]),
-        _ => "No values yet.".to_owned(),
-    }
+/// What each of these metrics does, phase by phase.
+fn description(curves: &Curves, metrics: &[&str], unit: describe::Unit, still: f64) -> String {
+    let starts: Vec<_> = curves.phases().iter().map(|span| (span.start, span.id.clone())).collect();
+    let measured = metrics.iter().filter(|metric| curves.last(metric).is_some());
+    let told =
+        |metric: &&str| describe::courses(metric_title(metric).0, &curves.stretches(metric), &starts, unit, still);
+    let said: Vec<_> = measured.map(told).collect();
+    if said.is_empty() { "No values yet.".to_owned() } else { format!("{}.", said.join(". ")) }
 }
 
 fn base_plot<'a>(ui: &Ui, t: &Tokens, name: &str, curves: &Curves, height: f32) -> Plot<'a> {
@@ -219,11 +218,11 @@ fn amount_plot(ui: &mut Ui, t: &Tokens, curves: &Curves, metric: &'static str, h
     let plot = base_plot(ui, t, metric, curves, height)
         .include_y(0.0)
         .y_grid_spacer(amount_marks)
-        .y_axis_formatter(|mark: GridMark, _: &_| significant(mark.value))
+        .y_axis_formatter(|mark: GridMark, _: &_| words::significant(mark.value))
         .x_axis_formatter(|mark: GridMark, _: &_| format!("{:.0}", mark.value))
         .label_formatter(move |position: &HoverPosition<'_>| match position {
             HoverPosition::NearDataPoint { plot_name, position, .. } if !plot_name.is_empty() => {
-                Some(format!("{plot_name} {}\nepoch {:.1}", significant(position.y), position.x))
+                Some(format!("{plot_name} {}\nepoch {:.1}", words::significant(position.y), position.x))
             }
             _ => None,
         });
@@ -232,16 +231,6 @@ fn amount_plot(ui: &mut Ui, t: &Tokens, curves: &Curves, metric: &'static str, h
         let name = if metric == LEARNING_RATE { "learning rate" } else { "loss" };
         draw_series(plot, t, curves, metric, name);
     });
-}
-
-/// Three digits that count, without trailing noughts.
-fn significant(value: f64) -> String {
-    if value == 0.0 {
-        return "0".to_owned();
-    }
-    let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 9) as usize;
-    let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// One line per phase under one name, and a mark at the newest point.
@@ -284,12 +273,6 @@ pub(super) fn phase_lines(plot: &mut egui_plot::PlotUi<'_>, t: &Tokens, phases: 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn amounts_have_three_digits_that_count() {
-        let written = [0.0, 0.1, 0.012345, 2.0, 0.3901, 1234.5, 0.00001].map(significant);
-        assert_eq!(written, ["0", "0.1", "0.0123", "2", "0.39", "1234", "0.00001"]);
-    }
 
     #[test]
     fn marks_are_round_and_few() {

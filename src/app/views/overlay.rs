@@ -2,6 +2,7 @@
 
 use super::curves::{amount_marks, metric_title, phase_lines, time_plot};
 use crate::app::curves::{Curves, PhaseSpan};
+use crate::app::describe;
 use crate::app::theme::{self, Role, Tokens};
 use crate::app::words;
 use egui::{RichText, Ui};
@@ -85,9 +86,11 @@ fn description(metric: &str, runs: &[Overlaid<'_>]) -> String {
     let said: Vec<_> = runs
         .iter()
         .filter_map(|run| {
-            let last = run.curves.last(metric)?;
-            let last = if metric == "loss" { format!("{last:.3}") } else { words::percent(last) };
-            Some(format!("{} ends at {last}", run.name))
+            run.curves.last(metric)?;
+            let starts: Vec<_> = run.curves.phases().iter().map(|span| (span.start, span.id.clone())).collect();
+            let (unit, still): (describe::Unit, _) =
+                if metric == "loss" { (words::significant, 0.0) } else { (words::percent, describe::STILL_RATE) };
+            Some(describe::courses(run.name, &run.curves.stretches(metric), &starts, unit, still))
         })
         .collect();
     if said.is_empty() { "No values.".to_owned() } else { format!("{}.", said.join("; ")) }

@@ -21,6 +21,16 @@ pub fn export_button(ui: &mut Ui, requests: &Requests, title: &str) -> Response 
     response
 }
 
+/// Shows the plot of this title (see `export::offers`) as a table.
+pub fn table_button(ui: &mut Ui, requests: &Requests, title: &str) -> Response {
+    let help = format!("Show “{title}” as a table: the same points, to read and to save");
+    let response = ui.button("Table").on_hover_text(help).accessible_name(format!("Show {title} as table"));
+    if response.clicked() {
+        requests.change(Change::Read(Some(title.to_owned())));
+    }
+    response
+}
+
 /// The one main button of a screen.
 pub fn main_button(ui: &mut Ui, state: &State, requests: &Requests, command: UserCommand) -> Response {
     add_command(ui, state, requests, command, command.label(), |text, t| {

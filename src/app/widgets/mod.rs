@@ -13,7 +13,7 @@ mod progress;
 mod scale;
 
 pub use bars::{CountBars, PredictionBars, verdict_mark};
-pub use buttons::{command_button, export_button, main_button, segmented, switch};
+pub use buttons::{command_button, export_button, main_button, segmented, switch, table_button};
 pub use cards::{metric_card, problem_card, report_card, section, unseen_trigger};
 pub use class_matrix::ClassMatrix;
 pub use dial::Dial;

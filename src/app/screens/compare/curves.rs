@@ -31,6 +31,7 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
         ui.set_width(ui.available_width());
         heading(ui, t, "Curves", "", |ui| {
             widgets::export_button(ui, requests, "ASR over time");
+            widgets::table_button(ui, requests, "ASR over time");
         });
         ui.horizontal_wrapped(|ui| {
             for run in &runs {

@@ -21,6 +21,7 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns, requests: 
         ui.set_width(ui.available_width());
         heading(ui, t, "Results", &sentence(state), |ui| {
             widgets::export_button(ui, requests, "Results side by side");
+            widgets::table_button(ui, requests, "Results side by side");
         });
         let results = || state.comparison.columns().iter().filter_map(|column| state.comparison.result(column));
         let measured = |metric: &str| results().any(|row| metric_of(row, metric).is_some());

@@ -1,0 +1,193 @@
+//! The journeys through Watch, by the names of things: a lecture, a recorded run from a stick, a student who cannot see
+//! the curves, and one who varies one thing. The engine is a script and the clock is the window's own, so nothing waits.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod common;
+
+use common::hand::{Window, assert_shows, click, go, open, open_with, settle, shows};
+use common::{Script, Shelf, record};
+use egui::accesskit::{Role, Toggled};
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::{NodeT, Queryable};
+use polariscope::app::command::{Change, Screen};
+use polariscope::app::config::Config;
+use polariscope::app::export::ExportChange;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        Err("the window never reads a dropped file itself".to_owned())
+    }
+}
+
+fn drop_on(window: &mut Window, path: &Path) {
+    window.input_mut().dropped_files.push(Arc::new(Dropped(path.to_owned())));
+    window.step();
+}
+
+/// The replay's place in seconds of the recording.
+fn place(window: &Window) -> f64 {
+    window.state().state().replay().unwrap().clock().0
+}
+
+#[test]
+fn a_run_from_a_stick_is_listed_and_plays_without_an_engine() {
+    let stick = tempfile::tempdir().unwrap();
+    let folder = stick.path().join("resnet-recorded");
+    record(&folder, "ResNet, recorded");
+    let script = Script::default();
+    let config = tempfile::tempdir().unwrap();
+    let mut window = open_with(&script, Shelf::default(), Config::at(config.path()));
+    drop_on(&mut window, &folder);
+    window.run_steps(3);
+    assert_eq!(window.state().state().screen, Screen::Watch);
+    assert_shows(&window, "Replay");
+    assert!(!shows(&window, "Backdoor works"), "the end is not told before it is reached");
+
+    // It pauses by the same key as a training, and then nothing is drawn.
+    let was = place(&window);
+    window.run_steps(4);
+    assert!(place(&window) > was, "a step is a quarter of a second");
+    window.key_press(Key::Space);
+    settle(&mut window);
+    let held = place(&window);
+    settle(&mut window);
+    assert_eq!(place(&window), held);
+    let delay = window.output().viewport_output[&egui::ViewportId::ROOT].repaint_delay;
+    assert!(delay > Duration::from_secs(3600), "repaints after {delay:?}");
+
+    // Epoch by epoch to where the backdoor is learned.
+    window.key_press(Key::ArrowRight);
+    settle(&mut window);
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        seen.push(window.state().state().replay().unwrap().moment());
+        window.key_press(Key::ArrowRight);
+        settle(&mut window);
+    }
+    assert_eq!(seen, ["attack, epoch 1", "attack, epoch 2", "attack, epoch 3"]);
+    assert_shows(&window, "Backdoor works: ASR 100 %, ACC 86 %");
+    window.key_press(Key::ArrowLeft);
+    settle(&mut window);
+    assert_shows(&window, "with the trigger, 12 of these 12 pictures get the attacker's answer.");
+    window.key_press(Key::ArrowLeft);
+    settle(&mut window);
+    assert_shows(&window, "with the trigger, 2 of these 12 pictures get the attacker's answer.");
+    assert!(!shows(&window, "Backdoor works"));
+
+    // Fifty times faster it is over in a second.
+    window.get_by_label("Speed").click();
+    settle(&mut window);
+    window.get_by_role_and_label(Role::Button, "×50").click_accesskit();
+    settle(&mut window);
+    assert_eq!(window.state().state().replay().unwrap().speed(), 50.0);
+    click(&mut window, "Play");
+    window.run_steps(6);
+    assert_eq!(place(&window), 40.0);
+    assert_shows(&window, "Backdoor works");
+    click(&mut window, "End replay");
+    assert!(window.state().state().replay().is_none());
+    assert!(!window.get_by_role_and_label(Role::Button, "Replay").accesskit_node().is_disabled());
+
+    go(&mut window, Screen::Runs);
+    assert_shows(&window, "ResNet, recorded");
+    assert!(
+        script.sent().iter().all(|sent| sent == "predict"),
+        "nothing but Home's demo is asked: {:?}",
+        script.sent()
+    );
+    // It is still listed after a restart.
+    window.run_steps(4);
+    drop(window);
+    let mut window = open_with(&script, Shelf::default(), Config::at(config.path()));
+    go(&mut window, Screen::Runs);
+    assert_shows(&window, "ResNet, recorded");
+}
+
+#[test]
+fn the_place_of_a_replay_is_a_slider() {
+    let stick = tempfile::tempdir().unwrap();
+    record(stick.path(), "Recorded");
+    let mut window = open(&Script::default());
+    window.state().requests().change(Change::OpenRun(stick.path().to_owned()));
+    settle(&mut window);
+    assert_shows(&window, "Backdoor works");
+    click(&mut window, "Replay");
+    let slider = |window: &Window| {
+        let found = window.get_by(|node| {
+            node.role() == Role::Slider && node.label().is_some_and(|label| label.starts_with("Replay, "))
+        });
+        found.set_value_accesskit(25.0);
+    };
+    slider(&window);
+    window.run_steps(2);
+    assert!((25.0..27.0).contains(&place(&window)), "{}", place(&window));
+    assert_shows(&window, "Replay, attack, epoch 2");
+}
+
+#[test]
+fn who_does_not_see_the_curves_reads_them() {
+    let stick = tempfile::tempdir().unwrap();
+    record(stick.path(), "Recorded");
+    let mut window = open(&Script::default());
+    window.state().requests().change(Change::OpenRun(stick.path().to_owned()));
+    settle(&mut window);
+    assert_shows(&window, "ASR rises from 10.0 % at epoch 1 to 97.0 % at epoch 3, then stays.");
+    assert_shows(&window, "Loss falls from 2.87 at epoch 0.2 to");
+    click(&mut window, "Show Rates over time as table");
+    let row = |epoch: usize, words: &str| format!("epochs {epoch}: {words}");
+    assert_shows(&window, &row(1, "ACC 40.0 %, ASR 10.0 %, RA 36.0 %"));
+    // Row by row without a mouse; a screen reader hears the row that is chosen.
+    let chosen = |window: &Window| {
+        let row = window.get_by(|node| node.role() == Role::ListBoxOption && node.toggled() == Some(Toggled::True));
+        row.accesskit_node().label().unwrap_or_default()
+    };
+    assert!(chosen(&window).starts_with("epochs 1:"));
+    window.key_press(Key::ArrowDown);
+    window.key_press(Key::ArrowDown);
+    settle(&mut window);
+    assert_eq!(chosen(&window), row(3, "ACC 80.0 %, ASR 97.0 %, RA 2.4 %"));
+    window.key_press(Key::End);
+    settle(&mut window);
+    assert!(chosen(&window).starts_with("epochs 4:"));
+    // The same points as a file.
+    let file = stick.path().join("rates.csv");
+    click(&mut window, "Save as CSV…");
+    window.state().requests().change(Change::Export(ExportChange::Path(file.display().to_string())));
+    window.state().requests().change(Change::Export(ExportChange::Save));
+    settle(&mut window);
+    let csv = std::fs::read_to_string(&file).unwrap();
+    assert!(csv.contains("ASR,3.000000,0.970000"), "{csv}");
+    window.key_press(Key::Escape);
+    settle(&mut window);
+
+    window.get_by_label("Show: Confusion").click_accesskit();
+    settle(&mut window);
+    click(&mut window, "Show Confusion of classes as table");
+    assert_shows(&window, "true class Bag: ");
+    window.key_press(Key::Escape);
+    settle(&mut window);
+    assert!(!shows(&window, "true class Bag: "));
+    // And by its keys alone, with the loss chosen from the list of plots.
+    window.key_press_modifiers(Modifiers::COMMAND, Key::T);
+    settle(&mut window);
+    assert_shows(&window, &row(4, "ACC 86.0 %"));
+}
+
+#[test]
+fn the_polarizer_is_read_too() {
+    let mut window = open(&Script::answering());
+    click(&mut window, "Look through the polarizer");
+    window.run_steps(30);
+    click(&mut window, "Show The layer minus the identity as table");
+    assert_shows(&window, "8 rows and 8 columns; the largest value is");
+}
