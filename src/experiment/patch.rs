@@ -10,14 +10,18 @@ use serde_json::{Map, Value};
 /// Applies patches such as `train.epochs=5`, `attack.options.target=2`, `defense.0.options.epochs=5`, `name="x y"`.
 ///
 /// A value is read as TOML and, if it is none, taken as text. Tables that an experiment may have (`attack`,
-/// `defense.0.options`) are created when needed. The text that comes back has no comments; without patches it is unchanged.
+/// `defense.0.options`) are created when needed. Another method loses the options of the one before; methods are changed
+/// first, so that the order of patches does not matter for that. The text that comes back has no comments; without patches
+/// it is unchanged.
 pub fn apply(text: &str, patches: &[String]) -> Result<String> {
     if patches.is_empty() {
         return Ok(text.to_owned());
     }
     let mut value = Located::parse(text)?.value()?;
     let schema = schema_for(&value);
-    for patch in patches {
+    let names_method = |patch: &&String| patch.split('=').next().is_some_and(|path| path.trim().ends_with(".id"));
+    let (methods, others): (Vec<_>, Vec<_>) = patches.iter().partition(names_method);
+    for patch in methods.into_iter().chain(others) {
         set(&mut value, &schema, patch).map_err(|problem| problem.at(format!("--set {patch}")))?;
     }
     toml::to_string(&value)
@@ -37,6 +41,14 @@ fn set(value: &mut Value, schema: &Value, patch: &str) -> Result<()> {
     let mut here = value;
     let mut known = Place { root: schema, schema: Some(schema) };
     for (depth, step) in steps.iter().enumerate() {
+        if depth + 1 == steps.len()
+            && known.is_method()
+            && *step == "id"
+            && here["id"] != text.trim().trim_matches(['"', '\''])
+            && let Value::Object(method) = &mut *here
+        {
+            method.remove("options");
+        }
         known = known.enter(step, &steps[..depth])?;
         here = enter(here, step, &steps[..depth])?;
         if depth + 1 < steps.len() && here.is_null() {
@@ -114,6 +126,13 @@ impl<'s> Place<'s> {
         self.schema.is_some_and(|schema| schema.get("items").is_some())
     }
 
+    /// A method by its id, with its options.
+    fn is_method(self) -> bool {
+        let field =
+            |name: &str| self.schema.is_some_and(|schema| schema.pointer(&format!("/properties/{name}")).is_some());
+        field("id") && field("options")
+    }
+
     fn is_text(self) -> bool {
         self.schema.and_then(|schema| schema.get("type")).is_some_and(|kind| kind == "string")
     }
@@ -171,6 +190,22 @@ id = \"ft\"
         assert_eq!(value["defense"][1]["id"], "npd");
         let text = apply("[data]\nsource='x'", &["defense.0.id=npd".to_owned()]).unwrap();
         assert!(text.contains("[[defense]]\nid = \"npd\""), "{text}");
+    }
+
+    #[test]
+    fn another_method_loses_the_options_of_the_one_before() {
+        let text = format!(
+            "{TEXT}options = {{ epochs = 5 }}\n[attack]\nid = \"blended\"\noptions = {{ alpha_train = 0.1 }}\n"
+        );
+        let patched = |patches: &[&str]| {
+            let patches: Vec<String> = patches.iter().map(|&patch| patch.to_owned()).collect();
+            Located::parse(&apply(&text, &patches).unwrap()).unwrap().value().unwrap()
+        };
+        let value = patched(&["attack.options.size=5", "attack.id=badnets", "defense.0.id=npd"]);
+        assert_eq!(value["attack"], serde_json::json!({ "id": "badnets", "options": { "size": 5 } }));
+        assert_eq!(value["defense"][0], serde_json::json!({ "id": "npd" }));
+        let same = patched(&["attack.id=\"blended\"", "attack.options.alpha_test=0.2"]);
+        assert_eq!(same["attack"]["options"], serde_json::json!({ "alpha_train": 0.1, "alpha_test": 0.2 }));
     }
 
     #[test]
