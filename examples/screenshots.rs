@@ -19,6 +19,8 @@ use polariscope::app::export::{ExportChange, POISONED_SET};
 use polariscope::app::fair::FairChange;
 use polariscope::app::replay::ReplayChange;
 use polariscope::app::run_list::RunChange;
+use polariscope::app::sweep::VaryChange;
+use polariscope::app::theme::Vision;
 use polariscope::app::{App, gpu};
 use polariscope::engine::{self, Library};
 use polariscope::experiment::{Code, Problem};
@@ -88,8 +90,13 @@ impl<'a> Studio<'a> {
     }
 
     fn with(wish: &'a Wish, shelf: Shelf) -> Self {
+        Self::on(wish, Arc::new(shelf))
+    }
+
+    /// A window whose shelf is looked after from outside.
+    fn on(wish: &'a Wish, shelf: Arc<Shelf>) -> Self {
         let script = Script::answering();
-        let parts = common::parts(&script, Arc::new(shelf));
+        let parts = common::parts(&script, shelf);
         let harness =
             Harness::builder().with_size(wish.size).with_max_steps(30).with_render_cursor(false).wgpu().build_eframe(
                 |cc| {
@@ -277,6 +284,81 @@ fn watch(wish: &Wish) {
     studio.shoot("runs-guest");
 }
 
+/// One value turned into a list: before, while and after its runs are made; and the window as other eyes see it.
+fn sweep(wish: &Wish) {
+    let shelf = Arc::new(Shelf::default());
+    *shelf.rows.lock().expect("shelf") = common::runs(1_000_000);
+    let mut studio = Studio::on(wish, shelf.clone());
+    let vary = |studio: &mut Studio<'_>, change| studio.change(Change::Vary(change));
+    studio.command(UserCommand::Go(Screen::Lab));
+    vary(&mut studio, VaryChange::Open("poison.ratio".into()));
+    vary(&mut studio, VaryChange::Values("0.2, 0.5, 1, 2, 5 %".into()));
+    vary(&mut studio, VaryChange::Seeds("7-9".into()));
+    studio.shoot("lab-vary");
+    vary(&mut studio, VaryChange::Values("0.2, many".into()));
+    studio.shoot("lab-vary-mistake");
+    vary(&mut studio, VaryChange::Values("0.2, 0.5, 1, 2, 5 %".into()));
+    vary(&mut studio, VaryChange::Start);
+    for at in 0..15_u32 {
+        let (job, folder) = {
+            let stage = studio.script.0.borrow();
+            let start = stage.sent.iter().rev().find_map(|command| match command {
+                Command::Start { job, request } => Some((*job, request.folder.clone())),
+                _ => None,
+            });
+            start.expect("a run was started")
+        };
+        let folder = folder.expect("a folder");
+        let wobble = f64::from(at * 37 % 11) / 60.0 - 0.08;
+        let strength = f64::from(at / 3) * 1.6 - 2.2 + 4.0 * wobble;
+        let asr = 1.0 / (1.0 + (-2.0 * strength).exp());
+        let play = |studio: &Studio<'_>, event| {
+            studio.script.0.borrow_mut().events.push_back(Event::Job(job, event));
+        };
+        play(&studio, JobEvent::Started { folder, device: "cpu".into(), threads: 2 });
+        play(&studio, JobEvent::Phase { index: 0, of: 2, name: "attack".into() });
+        for epoch in 1..=8 {
+            let at = f64::from(epoch);
+            let learned = 1.0 - (-0.6 * at).exp();
+            let won = asr / (1.0 + (5.0 - 1.6 * at).exp());
+            let points = [
+                ("acc", 0.86 * learned),
+                ("asr", won),
+                ("ra", 0.8 * learned * (1.0 - won)),
+                ("loss", 2.3 - 2.0 * learned),
+            ];
+            play(
+                &studio,
+                JobEvent::Metrics(points.map(|(metric, value)| common::point("attack", metric, at, value)).to_vec()),
+            );
+        }
+        studio.harness.run_steps(4);
+        if at == 4 {
+            studio.shoot("watch-sweep");
+        }
+        let mut row = common::results().remove(0);
+        (row.scores.asr, row.scores.acc) = (Some(asr), 0.862 + wobble / 10.0);
+        *shelf.results.lock().expect("shelf") = vec![row];
+        play(&studio, JobEvent::Finished(Ending::Done));
+        studio.harness.run_steps(4);
+    }
+    studio.shoot("watch-sweep-over");
+    vary(&mut studio, VaryChange::Compare);
+    studio.shoot("compare-sweep");
+    studio.command(UserCommand::Go(Screen::Settings));
+    studio.shoot("settings-eyes");
+    studio.change(Change::See(Vision::Deuteranopia));
+    studio.shoot("settings-deuteranopia");
+    studio.command(UserCommand::Go(Screen::Compare));
+    studio.shoot("compare-deuteranopia");
+    studio.change(Change::See(Vision::Grey));
+    studio.shoot("compare-grey");
+    studio.change(Change::See(Vision::Protanopia));
+    studio.command(UserCommand::LookThrough);
+    studio.harness.run_steps(40);
+    studio.shoot("polarizer-protanopia");
+}
+
 fn main() -> Result<(), String> {
     let wish = wish()?;
     std::fs::create_dir_all(&wish.out).map_err(|error| error.to_string())?;
@@ -289,9 +371,10 @@ fn main() -> Result<(), String> {
             "manage" => manage(&mut studio),
             "defenses" => defenses(&wish),
             "watch" => watch(&wish),
+            "sweep" => sweep(&wish),
             other => {
                 return Err(format!(
-                    "scenes of {other} cannot be drawn alone; known are home, fairness, manage, defenses and watch"
+                    "scenes of {other} cannot be drawn alone; known are home, fairness, manage, defenses, watch and sweep"
                 ));
             }
         }
@@ -299,6 +382,7 @@ fn main() -> Result<(), String> {
     }
     defenses(&wish);
     watch(&wish);
+    sweep(&wish);
     let mut empty = Studio::new(&wish, false);
     empty.command(UserCommand::Go(Screen::Watch));
     empty.shoot("watch-empty");

@@ -1,7 +1,7 @@
 //! Every method that the program knows can be written into an experiment, checked, resolved and read back.
 
 use polariscope::catalogue;
-use polariscope::experiment::sweep::Sweep;
+use polariscope::experiment::sweep::{Base, Sweep};
 use polariscope::experiment::{Kind, Spec, check};
 
 #[test]
@@ -65,7 +65,10 @@ fn every_sweep_is_made_of_experiments_that_can_run() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/sweeps");
     for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         let sweep = Sweep::read(&path).unwrap();
-        let base = std::fs::read_to_string(sweep.base_of(&path)).unwrap();
+        let base = match sweep.base_of(&path).unwrap() {
+            Base::File(base) => std::fs::read_to_string(base).unwrap(),
+            Base::Text(text) => text,
+        };
         for variant in sweep.variants().unwrap() {
             check::parse_patched(&base, &variant.set, catalogue::all())
                 .unwrap_or_else(|problem| panic!("{}, {}: {problem}", path.display(), variant.name));

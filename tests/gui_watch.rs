@@ -10,8 +10,10 @@ use egui::accesskit::{Role, Toggled};
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use polariscope::app::command::{Change, Screen};
-use polariscope::app::config::Config;
+use polariscope::app::config::{Config, LookChoice};
 use polariscope::app::export::ExportChange;
+use polariscope::app::theme::{Look, Tokens};
+use polariscope::run::event::JobEvent;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -190,4 +192,93 @@ fn the_polarizer_is_read_too() {
     window.run_steps(30);
     click(&mut window, "Show The layer minus the identity as table");
     assert_shows(&window, "8 rows and 8 columns; the largest value is");
+}
+
+#[test]
+fn a_lecture_in_front_of_eighty() {
+    let script = Script::answering();
+    let shelf = Shelf::default();
+    *shelf.results.lock().unwrap() = common::results();
+    let mut window = open_with(&script, shelf, Config::nowhere());
+    window.key_press(Key::F5);
+    window.run();
+    assert_eq!(window.state().state().settings.look, LookChoice::Projector);
+    // The sticker off and on again: the room sees both answers.
+    let sticker = |window: &Window| {
+        window.get_by_role_and_label(Role::Switch, "Sticker").accesskit_node().toggled() == Some(Toggled::True)
+    };
+    let first = sticker(&window);
+    window.key_press(Key::T);
+    settle(&mut window);
+    assert_ne!(sticker(&window), first);
+    window.key_press(Key::T);
+    settle(&mut window);
+    assert_eq!(sticker(&window), first);
+
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Num2);
+    settle(&mut window);
+    click(&mut window, "Start");
+    assert_eq!(window.state().state().screen, Screen::Watch, "Watch opens by itself");
+    script.start();
+    script.train(0.0, 0.25);
+    settle(&mut window);
+    assert_shows(&window, "about a minute");
+    let orders = |script: &Script| {
+        let sent = script.sent();
+        sent.into_iter().filter(|sent| ["pause", "step epoch", "resume"].contains(&sent.as_str())).collect::<Vec<_>>()
+    };
+    window.key_press(Key::Space);
+    settle(&mut window);
+    script.play(JobEvent::Paused);
+    settle(&mut window);
+    assert_shows(&window, "Paused");
+    // Guesses are asked for; then one epoch, and it waits again.
+    window.key_press(Key::S);
+    settle(&mut window);
+    script.play(JobEvent::Resumed);
+    script.train(0.25, 0.34);
+    script.play(JobEvent::Paused);
+    settle(&mut window);
+    assert_shows(&window, "Paused");
+    assert_shows(&window, "ASR rises from 1.5 % at epoch 0.4");
+    window.key_press(Key::Space);
+    settle(&mut window);
+    assert_eq!(orders(&script), ["pause", "step epoch", "resume"]);
+    script.play(JobEvent::Resumed);
+    script.train(0.34, 1.0);
+    script.finish();
+    settle(&mut window);
+    assert_shows(&window, "NPD removes the backdoor: ASR 100 % to 4 %, ACC 85 %");
+
+    click(&mut window, "Look through the polarizer");
+    window.run_steps(30);
+    assert_shows(&window, "At 100 % the trigger still wins in 9 of 450");
+    window.key_press(Key::P);
+    window.run();
+    assert_shows(&window, "Without the polarizer the trigger wins in 441 of 450");
+    window.key_press_modifiers(Modifiers::COMMAND, Key::E);
+    settle(&mut window);
+    assert_shows(&window, "Rates along the dial");
+}
+
+#[test]
+fn other_eyes_are_a_preview_with_a_way_back() {
+    let mut window = open(&Script::answering());
+    go(&mut window, Screen::Settings);
+    let marks = |window: &Window| {
+        let shapes = window.output().shapes.iter().map(|clipped| format!("{:?}", clipped.shape));
+        let clean = format!("{:?}", Tokens::of(Look::Light).clean);
+        shapes.filter(|shape| shape.contains(&clean)).count()
+    };
+    let usual = marks(&window);
+    assert!(usual > 0, "the program's mark is blue");
+    window.get_by_label("Colour vision: Deuteranopia").click();
+    settle(&mut window);
+    assert_shows(&window, "Seen with deuteranopia");
+    assert_eq!(marks(&window), 0, "nothing is drawn in the usual blue");
+    go(&mut window, Screen::Home);
+    click(&mut window, "End preview");
+    assert!(!shows(&window, "Seen with"));
+    go(&mut window, Screen::Settings);
+    assert_eq!(marks(&window), usual);
 }

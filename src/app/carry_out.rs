@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 mod export;
 mod replay;
 mod runs;
+mod sweep;
 
 /// The preset behind "Remove a backdoor yourself": the first one, made for small machines.
 const QUICK_PRESET: usize = 0;
@@ -242,6 +243,7 @@ impl State {
             }
             Change::Demo(change) => self.demo.change(change),
             Change::Replay(change) => self.change_replay(change),
+            Change::Vary(change) => self.change_sweep(change, engine),
             Change::Runs(change) => self.change_runs(change),
             Change::Compare(change) => self.change_comparison(change),
             Change::Fair(change) => self.change_fairness(change),
@@ -249,6 +251,7 @@ impl State {
             Change::Read(Some(title)) => self.read_plot(Some(&title)),
             Change::Read(None) => self.reading = None,
             Change::LookAround => self.findings = None,
+            Change::See(vision) => self.vision = vision,
             Change::Settings(settings) => {
                 // Whoever goes on changing settings has accepted the reset.
                 self.settings_before = None;
@@ -408,6 +411,7 @@ impl State {
             match std::fs::read_to_string(path) {
                 Ok(text) => match Spec::read(&text) {
                     Ok(Spec::Fair(experiment)) => self.open_fair(*experiment),
+                    _ if self.open_sweep(&text) => {}
                     _ => {
                         self.draft.set_text(text);
                         self.draft_moved();
@@ -532,6 +536,7 @@ impl State {
             Fetched::Thumbnail(file, picture) => self.on_thumbnail(file, picture),
             Fetched::Compared(folder, run) => self.comparison.on_read(&folder, *run),
             Fetched::Export(fetched) => self.on_export(fetched),
+            Fetched::SweepRun(folder, run) => self.on_sweep_run(&folder, *run),
             Fetched::Run(run) => match *run {
                 Ok(_) if self.live_job().is_some() => {}
                 Ok(job) => self.take_run(job),

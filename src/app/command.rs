@@ -352,6 +352,7 @@ pub enum Change {
     Demo(super::demo::DemoChange),
     Runs(super::run_list::RunChange),
     Replay(super::replay::ReplayChange),
+    Vary(super::sweep::VaryChange),
     Compare(super::comparison::CompareChange),
     Fair(super::fair::FairChange),
     Export(super::export::ExportChange),
@@ -360,6 +361,8 @@ pub enum Change {
     /// Asks the engine anew what is on this machine.
     LookAround,
     Settings(Box<super::config::Settings>),
+    /// Draws the window as other eyes see it; forgotten when it closes.
+    See(super::theme::Vision),
     Copy(String),
     CloseNow,
 }

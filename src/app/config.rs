@@ -139,6 +139,28 @@ impl Config {
         self.write("fairness.toml", &text)
     }
 
+    /// The sweep that was on Watch.
+    pub fn sweep(&self) -> Option<String> {
+        self.read("sweep.toml")
+    }
+
+    /// Nothing forgets it.
+    pub fn save_sweep(&self, text: Option<&str>) -> Result<()> {
+        match (text, &self.folder) {
+            (Some(text), _) => self.write("sweep.toml", text),
+            (None, Some(folder)) => {
+                let path = folder.join("sweep.toml");
+                match std::fs::remove_file(&path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        Err(Problem::io("forget the sweep", &path, &error))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            (None, None) => Ok(()),
+        }
+    }
+
     pub fn draft(&self) -> Option<String> {
         self.read("draft.toml")
     }

@@ -10,6 +10,7 @@
 //! | `describe` | curves in words |
 //! | `replay` | a recorded run, played again |
 //! | `gpu`, `picture` | pictures drawn by the graphics card; what can be said about a picture and its stamped twin |
+//! | `sweep` | one thing varied |
 //! | `theme` | tokens: every colour and size |
 
 pub mod archive;
@@ -45,6 +46,7 @@ mod spec_text;
 mod start;
 pub mod state;
 mod suitability;
+pub mod sweep;
 pub mod theme;
 mod views;
 mod widgets;

@@ -29,6 +29,9 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screen
         .show(ui, |ui| rail(ui, &t, state, requests));
     let ground = Frame::new().fill(t.ground).inner_margin(Margin::same(t.pad as i8));
     CentralPanel::no_frame().frame(ground).show(ui, |ui| {
+        if state.vision != theme::Vision::Usual {
+            eyes(ui, &t, state.vision, requests);
+        }
         let problems = state.notices.problems();
         for (index, notice) in problems.iter().enumerate().rev().take(MOST_CARDS) {
             let dismiss = Some(Change::DismissProblem(index));
@@ -53,6 +56,25 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screen
     if state.leaving_since.is_some() {
         leaving_notice(ui, state, requests);
     }
+}
+
+/// That the colours are not the usual ones, and the way back.
+fn eyes(ui: &mut Ui, t: &Tokens, vision: theme::Vision, requests: &Requests) {
+    let frame =
+        Frame::new().fill(t.warn_ground).stroke(Stroke::new(1.0, t.warn)).inner_margin(Margin::symmetric(12, 6));
+    frame.show(ui, |ui| {
+        let words = |ui: &mut Ui| {
+            ui.label(theme::strong(format!("Seen with {}", vision.name().to_lowercase())));
+            ui.label(format!("{}. Pictures keep their colours.", vision.meaning()));
+        };
+        let end = |ui: &mut Ui| {
+            if ui.button("End preview").on_hover_text("Back to the usual colours").clicked() {
+                requests.change(Change::See(theme::Vision::Usual));
+            }
+        };
+        egui::Sides::new().height(t.control).shrink_left().truncate().show(ui, words, end);
+    });
+    ui.add_space(t.gap * 0.5);
 }
 
 fn rail(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {

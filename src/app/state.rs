@@ -18,7 +18,8 @@ use super::picture::Study;
 use super::polarizer::Polarizer;
 use super::run_list::RunList;
 use super::suitability::Suitability;
-use super::theme::Look;
+use super::sweep::{SweepView, VaryDraft};
+use super::theme::{Look, Vision};
 use crate::experiment::{Code, Experiment, Method, Problem, Result, spec};
 use crate::run::PoisonPlan;
 use crate::run::bin::Binned;
@@ -54,6 +55,7 @@ pub enum Fetched {
     Thumbnail(PathBuf, Result<Rgba>),
     Compared(PathBuf, Box<Result<JobView>>),
     Export(ExportFetched),
+    SweepRun(PathBuf, Box<Result<JobView>>),
 }
 
 /// The Lab's pictures.
@@ -102,6 +104,8 @@ pub struct State {
     pub forms: Forms,
     pub config: Config,
     pub settings: Settings,
+    /// Whose eyes the window is drawn for.
+    pub vision: Vision,
     pub screen: Screen,
     pub draft: Draft,
     pub job: Option<JobView>,
@@ -116,6 +120,10 @@ pub struct State {
     pub polarizer: Polarizer,
     pub fairness: Fairness,
     pub runs: RunList,
+    /// The list that one value is being turned into.
+    pub vary: Option<VaryDraft>,
+    /// The sweep on Watch.
+    pub sweep: Option<SweepView>,
     /// Runs that lie elsewhere and were opened here; they are listed with the others.
     pub guests: Vec<PathBuf>,
     /// This run is played as soon as it is read.

@@ -78,6 +78,7 @@ impl App {
             forms: form::Forms::new(parts.methods),
             config: parts.config,
             settings,
+            vision: Default::default(),
             screen: window.screen,
             draft_saved: draft.revision(),
             draft,
@@ -93,6 +94,8 @@ impl App {
             polarizer: Default::default(),
             fairness,
             runs: Default::default(),
+            vary: None,
+            sweep: None,
             guests: window.guests.clone(),
             play_when_read: None,
             comparison: Default::default(),
@@ -119,6 +122,9 @@ impl App {
         ctx.set_zoom_factor(state.settings.text_size.clamp(0.5, 3.0));
         theme::apply(ctx, state.look());
         state.read_runs();
+        if let Some(sweep) = state.config.sweep() {
+            state.bring_sweep_back(&sweep);
+        }
         let requests = Requests::default();
         let saved_fairness = state.fairness.memory();
         for run in window.compared.iter().filter(|run| run.is_dir()) {
@@ -258,6 +264,7 @@ impl App {
             }
         }
         theme::apply(ctx, self.state.look());
+        theme::see_with(ctx, self.state.vision);
         ctx.set_zoom_factor(self.state.settings.text_size.clamp(0.5, 3.0));
         // What changed is drawn at once, not with the next mouse move.
         ctx.request_repaint();
@@ -392,7 +399,10 @@ impl App {
         }
         let focused = ctx.memory(|memory| memory.focused().is_some());
         let writing = ctx.text_edit_focused();
-        let dialog = self.state.show_palette || self.state.export.is_some() || self.state.reading.is_some();
+        let dialog = self.state.show_palette
+            || self.state.export.is_some()
+            || self.state.reading.is_some()
+            || self.state.vary.is_some();
         // Egui takes Ctrl+Shift+Z for Ctrl+Z as well: the keys with more fingers are asked for first.
         let mut commands = UserCommand::ALL;
         commands.sort_by_key(|command| !command.shortcut().is_some_and(|keys| keys.modifiers.shift));
@@ -436,6 +446,7 @@ impl eframe::App for App {
         }
         self.carry_out_requests(ctx);
         self.state.draft.tend(self.state.now);
+        self.state.tend_sweep(self.engine.as_ref());
         self.state.tend_reading();
         if self.state.tend_replay() {
             ctx.request_repaint_after(REPLAY_FRAME);
@@ -454,6 +465,7 @@ impl eframe::App for App {
         let start = Instant::now();
         self.state.system_is_dark = ui.ctx().system_theme() == Some(egui::Theme::Dark);
         theme::apply(ui.ctx(), self.state.look());
+        theme::see_with(ui.ctx(), self.state.vision);
         self.take_input(ui.ctx());
         let zoom = ui.ctx().zoom_factor();
         if (zoom - self.state.settings.text_size).abs() > 1e-3 {

@@ -3,12 +3,13 @@
 use super::run::{Terminal, read_spec};
 use super::{Output, exit};
 use crate::experiment::metric::MAPPED_BACK;
-use crate::experiment::sweep::{Sweep, Variant};
-use crate::experiment::{Problem, Result};
+use crate::experiment::sweep::{Base, Sweep};
+use crate::experiment::{Problem, Result, check};
 use crate::run::atomic::write_atomic;
-use crate::run::event::{Ending, RunRequest};
-use crate::run::folder::{RunFolder, folder_name_of, name_of, runs_folder};
+use crate::run::event::Ending;
+use crate::run::folder::{RunFolder, name_of, runs_folder};
 use crate::run::results::{FairRow, ResultRow, Results, percent, quoted, time_in_words};
+use crate::run::sweep::{self, Planned};
 use serde_json::json;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -32,18 +33,17 @@ pub struct Arguments {
 
 /// A run that is planned or over.
 struct Run {
-    variant: Variant,
-    spec: String,
-    folder: PathBuf,
+    planned: Planned,
     problem: Option<Problem>,
 }
 
 pub fn sweep(arguments: &Arguments) -> Result<i32> {
     let mut runs = plan(arguments)?;
     if arguments.dry_run {
-        let names: Vec<_> = runs.iter().map(|run| json!({ "name": run.variant.name, "folder": run.folder })).collect();
+        let names: Vec<_> =
+            runs.iter().map(|run| json!({ "name": run.planned.variant.name, "folder": run.planned.folder })).collect();
         let text = || {
-            let line = |run: &Run| format!("{:<48} {}", run.variant.name, run.folder.display());
+            let line = |run: &Run| format!("{:<48} {}", run.planned.variant.name, run.planned.folder.display());
             format!("{} runs\n{}", runs.len(), runs.iter().map(line).collect::<Vec<_>>().join("\n"))
         };
         arguments.output.print(&json!({ "runs": names }), text)?;
@@ -53,11 +53,9 @@ pub fn sweep(arguments: &Arguments) -> Result<i32> {
     let count = runs.len();
     let mut stopped = false;
     for (index, run) in runs.iter_mut().enumerate() {
-        eprintln!("\n({}/{count}) {}", index + 1, run.variant.name);
+        eprintln!("\n({}/{count}) {}", index + 1, run.planned.variant.name);
         // A run that is there goes on where it stopped; a finished one tells its results.
-        let resume = run.folder.join("spec.toml").is_file();
-        let request = RunRequest { spec: run.spec.clone(), folder: Some(run.folder.clone()), resume };
-        match terminal.run(request)?.1 {
+        match terminal.run(run.planned.request())?.1 {
             Ending::Done => {}
             Ending::Stopped { .. } => {
                 stopped = true;
@@ -76,23 +74,26 @@ pub fn sweep(arguments: &Arguments) -> Result<i32> {
 /// All runs with their checked specs: a mistake in any of them is told before the first one starts.
 fn plan(arguments: &Arguments) -> Result<Vec<Run>> {
     let sweep = Sweep::read(&arguments.sweep)?;
-    let base = sweep.base_of(&arguments.sweep);
+    let base = sweep.base_of(&arguments.sweep)?;
     let folder = match &arguments.out {
         Some(folder) => folder.clone(),
         None => runs_folder()?,
     };
-    let plan = |variant: Variant| -> Result<Run> {
-        let patches: Vec<String> = variant.set.iter().chain(&arguments.set).cloned().collect();
-        let spec = read_spec(&base, &patches).map_err(|problem| problem.because(variant.name.clone()))?;
-        let resolved = spec.resolve(crate::catalogue::all());
-        Ok(Run { folder: folder.join(folder_name_of(&resolved)), spec: spec.to_toml()?, variant, problem: None })
+    let methods = crate::catalogue::all();
+    let read = |set: &[String]| {
+        let patches: Vec<String> = set.iter().chain(&arguments.set).cloned().collect();
+        match &base {
+            Base::File(base) => read_spec(base, &patches),
+            Base::Text(text) => check::parse_patched(text, &patches, methods),
+        }
     };
-    sweep.variants()?.into_iter().map(plan).collect()
+    let planned = sweep::plan(&sweep, &folder, methods, read)?;
+    Ok(planned.into_iter().map(|planned| Run { planned, problem: None }).collect())
 }
 
 fn report(arguments: &Arguments, runs: &[Run], stopped: bool) -> Result<i32> {
     let results = |run: &Run| -> Results {
-        RunFolder::open(&run.folder).and_then(|folder| folder.results()).ok().flatten().unwrap_or_default()
+        RunFolder::open(&run.planned.folder).and_then(|folder| folder.results()).ok().flatten().unwrap_or_default()
     };
     let all: Vec<(&Run, Results)> = runs.iter().map(|run| (run, results(run))).collect();
     if let Some(folder) = &arguments.out {
@@ -102,7 +103,7 @@ fn report(arguments: &Arguments, runs: &[Run], stopped: bool) -> Result<i32> {
         .iter()
         .map(|(run, results)| {
             let problem = run.problem.as_ref();
-            json!({ "name": run.variant.name, "folder": run.folder, "results": results.to_json(), "problem": problem })
+            json!({ "name": run.planned.variant.name, "folder": run.planned.folder, "results": results.to_json(), "problem": problem })
         })
         .collect();
     arguments.output.print(&json!({ "runs": value, "stopped": stopped }), || text(&all))?;
@@ -130,7 +131,7 @@ fn text(all: &[(&Run, Results)]) -> String {
             let _ = writeln!(
                 text,
                 "{:<40} {title:<24} {:>7} {:>7} {:>7} {:>7} {:>14}",
-                run.variant.name,
+                run.planned.variant.name,
                 percent(Some(s.acc)),
                 percent(s.asr),
                 percent(s.ra),
@@ -139,12 +140,15 @@ fn text(all: &[(&Run, Results)]) -> String {
             );
             if s.rar.is_some() {
                 let (rar, floor) = (percent(s.rar), percent(s.rar_floor));
-                let _ =
-                    writeln!(text, "{:<40} {title:<24} RAR {rar} %, of a perfect model {floor} %", run.variant.name);
+                let _ = writeln!(
+                    text,
+                    "{:<40} {title:<24} RAR {rar} %, of a perfect model {floor} %",
+                    run.planned.variant.name
+                );
             }
         }
         if let Some(problem) = &run.problem {
-            let _ = writeln!(text, "{:<40} failed: {}", run.variant.name, problem.headline);
+            let _ = writeln!(text, "{:<40} failed: {}", run.planned.variant.name, problem.headline);
         }
     }
     if mapped_back {
@@ -164,10 +168,10 @@ fn fair_text(all: &[(&Run, Results)]) -> String {
     for (run, results) in all {
         for row in &results.fair {
             let (error, gap) = (number(row.test_rmse), number(row.test_gap));
-            let _ = writeln!(text, "{:<40} {:<36} {error:>11} {gap:>11}", run.variant.name, row.title);
+            let _ = writeln!(text, "{:<40} {:<36} {error:>11} {gap:>11}", run.planned.variant.name, row.title);
         }
         if let Some(problem) = &run.problem {
-            let _ = writeln!(text, "{:<40} failed: {}", run.variant.name, problem.headline);
+            let _ = writeln!(text, "{:<40} failed: {}", run.planned.variant.name, problem.headline);
         }
     }
     text
@@ -221,7 +225,12 @@ fn lines(all: &[(&Run, Results)], names: &str, of: impl Fn(&Results) -> Vec<Stri
     let mut text = format!("run,folder,{names}\n");
     for (run, results) in all {
         for line in of(results) {
-            let _ = writeln!(text, "{},{},{line}", quoted(&run.variant.name), quoted(&name_of(&run.folder)));
+            let _ = writeln!(
+                text,
+                "{},{},{line}",
+                quoted(&run.planned.variant.name),
+                quoted(&name_of(&run.planned.folder))
+            );
         }
     }
     text

@@ -2,7 +2,7 @@
 //! interrupted sweep goes on where it stopped.
 //!
 //! ```toml
-//! base = "cifar10-wrn-attack.toml"    # beside the sweep's file
+//! base = "cifar10-wrn-attack.toml"    # beside the sweep's file; or the experiment itself under [experiment]
 //!
 //! [vary]                              # every value with every other
 //! seed = [1, 2, 3]
@@ -13,7 +13,7 @@
 //! ```
 
 use super::problem::{Problem, Result};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -21,20 +21,32 @@ use std::path::{Path, PathBuf};
 const MOST_RUNS: usize = 10_000;
 
 /// What a sweep's file says.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sweep {
     /// The experiment that is varied; relative to the sweep's file.
-    pub base: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<PathBuf>,
     /// Settings by path, with the values that they take in turn.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub vary: BTreeMap<String, Vec<toml::Value>>,
     /// Groups of settings that belong together.
-    #[serde(default, rename = "case")]
+    #[serde(default, rename = "case", skip_serializing_if = "Vec::is_empty")]
     pub cases: Vec<Case>,
+    /// The experiment itself, where there is no `base`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<toml::Table>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// What is varied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Base {
+    File(PathBuf),
+    /// As TOML.
+    Text(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     pub name: String,
@@ -54,17 +66,37 @@ pub struct Variant {
 impl Sweep {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Problem::io("read the sweep", path, &e))?;
-        toml::from_str(&text).map_err(|error| {
-            Problem::bad_input("This is not a sweep.")
-                .at(path.display())
-                .because(error.message())
-                .remedy("A sweep names a base experiment, values under [vary] and, if wanted, cases under [[case]].")
-        })
+        Self::parse(&text).map_err(|problem| problem.at(path.display()))
     }
 
-    /// The base experiment's file.
-    pub fn base_of(&self, path: &Path) -> PathBuf {
-        path.parent().unwrap_or_else(|| Path::new("")).join(&self.base)
+    pub fn parse(text: &str) -> Result<Self> {
+        let wrong = |why: &str| {
+            Problem::bad_input("This is not a sweep.")
+                .because(why)
+                .remedy("A sweep names a base experiment, values under [vary] and, if wanted, cases under [[case]].")
+        };
+        let sweep: Self = toml::from_str(text).map_err(|error| wrong(error.message()))?;
+        match (&sweep.base, &sweep.experiment) {
+            (None, None) => Err(wrong("It has neither `base` nor [experiment].")),
+            (Some(_), Some(_)) => Err(wrong("It has both `base` and [experiment].")),
+            _ => Ok(sweep),
+        }
+    }
+
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|error| Problem::internal("This sweep cannot be written.").because(error))
+    }
+
+    /// What the sweep in the file `path` varies.
+    pub fn base_of(&self, path: &Path) -> Result<Base> {
+        match (&self.base, &self.experiment) {
+            (Some(base), _) => Ok(Base::File(path.parent().unwrap_or_else(|| Path::new("")).join(base))),
+            (None, experiment) => {
+                let text = toml::to_string(&experiment.clone().unwrap_or_default());
+                let text = text.map_err(|error| Problem::internal("This sweep cannot be written.").because(error))?;
+                Ok(Base::Text(text))
+            }
+        }
     }
 
     /// All runs, case by case; of the varied settings the last one changes fastest.
@@ -123,7 +155,7 @@ mod tests {
             ["SIG, ratio 0.01, seed 1", "SIG, ratio 0.01, seed 2", "LF, ratio 0.01, seed 1", "LF, ratio 0.01, seed 2"]
         );
         assert_eq!(variants[1].set, ["attack.id=sig", "poison.ratio=0.01", "seed=2"]);
-        assert_eq!(sweep.base_of(Path::new("a/s.toml")), Path::new("a/b.toml"));
+        assert_eq!(sweep.base_of(Path::new("a/s.toml")).unwrap(), Base::File("a/b.toml".into()));
     }
 
     #[test]
@@ -136,6 +168,18 @@ mod tests {
         let list = many.join(", ");
         let text = format!("base = 'b.toml'\n[vary]\nseed = [{list}]\n'train.epochs' = [{list}]");
         assert!(sweep(&text).variants().unwrap_err().headline.contains("more than"));
+    }
+
+    #[test]
+    fn a_sweep_may_carry_its_experiment() {
+        let text = "[vary]\nseed = [1, 2]\n[experiment]\nname = 'x'\n[experiment.data]\nsource = 'y'\n";
+        let sweep = Sweep::parse(text).unwrap();
+        let Base::Text(base) = sweep.base_of(Path::new("s.toml")).unwrap() else { panic!("{sweep:?}") };
+        assert!(base.contains("name = \"x\"") && base.contains("[data]"), "{base}");
+        assert_eq!(Sweep::parse(&sweep.to_toml().unwrap()).unwrap(), sweep);
+        for wrong in ["[vary]\nseed = [1]", "base = 'b'\n[experiment]\nname = 'x'", "base = ["] {
+            assert!(Sweep::parse(wrong).unwrap_err().headline.contains("not a sweep"), "{wrong}");
+        }
     }
 
     #[test]

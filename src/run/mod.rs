@@ -17,6 +17,7 @@ pub mod polarizer;
 pub mod process;
 pub mod results;
 pub mod status;
+pub mod sweep;
 pub mod trigger_form;
 
 pub use folder::{Found, RunFolder};

@@ -13,7 +13,12 @@ use std::sync::Arc;
 pub type Window = Harness<'static, App>;
 
 pub fn open_with(script: &Script, shelf: Shelf, config: Config) -> Window {
-    let mut parts = parts(script, Arc::new(shelf));
+    open_shared(script, Arc::new(shelf), config)
+}
+
+/// A window whose shelf is looked after from outside.
+pub fn open_shared(script: &Script, shelf: Arc<Shelf>, config: Config) -> Window {
+    let mut parts = parts(script, shelf);
     parts.config = config;
     let builder = Harness::builder().with_size((1280.0, 800.0)).with_max_steps(20);
     let mut window = builder.build_eframe(|cc| App::new(&cc.egui_ctx, parts));

@@ -21,6 +21,8 @@ pub struct Shelf {
     pub results: Mutex<Vec<ResultRow>>,
     /// Names of run folders that are finished.
     pub finished: Mutex<Vec<String>>,
+    /// Names of run folders that were begun.
+    pub begun: Mutex<Vec<String>>,
 }
 
 impl Archive for Shelf {
@@ -69,7 +71,12 @@ impl Archive for Shelf {
     fn look(&self, folder: &Path, _: &str) -> Result<Found> {
         let finished = self.finished.lock().expect("shelf");
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(if finished.contains(&name) { Found::Finished } else { Found::Fresh })
+        let begun = self.begun.lock().expect("shelf");
+        Ok(match (finished.contains(&name), begun.contains(&name)) {
+            (true, _) => Found::Finished,
+            (_, true) => Found::Begun,
+            _ => Found::Fresh,
+        })
     }
 
     fn is_run(&self, folder: &Path) -> bool {

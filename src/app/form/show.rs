@@ -14,31 +14,42 @@ const LOG_FLOOR: f64 = 1e-6;
 /// Shows a form over `values`, in which only what differs from the defaults is written; true when something changed.
 /// `classes` are the names of the data's classes, as far as they are known.
 pub fn show(ui: &mut Ui, id: &str, fields: &[Field], values: &mut Map<String, Value>, classes: &[String]) -> bool {
-    show_with(ui, id, fields, values, classes, &mut |_, _| {})
+    show_with(ui, id, fields, values, classes, &mut Plain)
 }
 
-/// Draws something more below a field, which is named by its key.
-pub type Below<'a> = dyn FnMut(&mut Ui, &str) + 'a;
+/// Something more around the fields of a form.
+pub trait Around {
+    /// Beside the name of a field.
+    fn beside(&mut self, _: &mut Ui, _: &Field) {}
 
-/// [`show`] with something more below the fields.
+    /// Below a field, which is named by its key.
+    fn below(&mut self, _: &mut Ui, _: &str) {}
+}
+
+/// Nothing more.
+pub struct Plain;
+
+impl Around for Plain {}
+
+/// [`show`] with something more around the fields.
 pub fn show_with(
     ui: &mut Ui,
     id: &str,
     fields: &[Field],
     values: &mut Map<String, Value>,
     classes: &[String],
-    below: &mut Below,
+    around: &mut dyn Around,
 ) -> bool {
     let mut changed = false;
     ui.push_id(id, |ui| {
         for field in fields.iter().filter(|field| !field.advanced) {
-            changed |= show_field(ui, field, values, classes, below);
+            changed |= show_field(ui, field, values, classes, around);
         }
         let advanced: Vec<_> = fields.iter().filter(|field| field.advanced).collect();
         if !advanced.is_empty() {
             egui::CollapsingHeader::new(format!("More ({})", advanced.len())).id_salt("more").show(ui, |ui| {
                 for field in advanced {
-                    changed |= show_field(ui, field, values, classes, below);
+                    changed |= show_field(ui, field, values, classes, around);
                 }
             });
         }
@@ -51,7 +62,7 @@ fn show_field(
     field: &Field,
     values: &mut Map<String, Value>,
     classes: &[String],
-    below: &mut Below,
+    around: &mut dyn Around,
 ) -> bool {
     let t = theme::of(ui);
     let mut value = value_of(field, values).clone();
@@ -60,13 +71,13 @@ fn show_field(
         ui.spacing_mut().item_spacing.y = 4.0;
         match &field.shape {
             Shape::Group(fields) => group(ui, field, fields, &mut value, classes),
-            Shape::Optional(inner) => optional(ui, field, inner, &mut value, classes),
-            shape => one(ui, field, shape, &mut value, classes),
+            Shape::Optional(inner) => optional(ui, field, inner, &mut value, classes, around),
+            shape => one(ui, field, shape, &mut value, classes, around),
         }
         if !field.help.is_empty() {
             ui.add(egui::Label::new(RichText::new(&field.help).size(t.small).color(t.text_weak)).wrap());
         }
-        below(ui, &field.key);
+        around.below(ui, &field.key);
         ui.add_space(t.gap * 0.6);
     });
     if value == before {
@@ -77,9 +88,10 @@ fn show_field(
 }
 
 /// The field's name, and a dot that resets it when it differs from its default.
-fn name(ui: &mut Ui, field: &Field, value: &mut Value) {
+fn name(ui: &mut Ui, field: &Field, value: &mut Value, around: &mut dyn Around) {
     let t = theme::of(ui);
     ui.label(theme::strong(&field.title));
+    around.beside(ui, field);
     let has_default = !field.default.is_null() || matches!(field.shape, Shape::Optional(_));
     if !has_default || super::same(value, &field.default) {
         return;
@@ -97,12 +109,23 @@ fn name(ui: &mut Ui, field: &Field, value: &mut Value) {
     }
 }
 
+/// A value whose field nobody knows.
+pub fn plain_words(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 /// A value as the form shows it.
-fn words_of(field: &Field, value: &Value) -> String {
+pub fn words_of(field: &Field, value: &Value) -> String {
     let unit = field.unit.as_deref().filter(|_| value.is_number()).map(|unit| format!(" {unit}")).unwrap_or_default();
     match value {
         Value::String(text) if text.is_empty() => "nothing".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => match &field.shape {
+            Shape::Choice(choices) => {
+                let known = choices.iter().find(|choice| choice.value == *value);
+                known.map_or_else(|| text.clone(), |choice| choice.title.clone())
+            }
+            _ => text.clone(),
+        },
         Value::Bool(on) => if *on { "on" } else { "off" }.to_owned(),
         Value::Null => "automatic".to_owned(),
         Value::Number(number) => {
@@ -115,7 +138,7 @@ fn words_of(field: &Field, value: &Value) -> String {
 }
 
 /// Shares (0 to 1) with the unit per cent are shown times a hundred.
-fn scale_of(field: &Field) -> f64 {
+pub fn scale_of(field: &Field) -> f64 {
     let share = matches!(field.shape, Shape::Number { max: Some(max), .. } if max <= 1.0);
     if share && field.unit.as_deref() == Some("%") { 100.0 } else { 1.0 }
 }
@@ -135,23 +158,23 @@ fn shown_number(value: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-fn one(ui: &mut Ui, field: &Field, shape: &Shape, value: &mut Value, classes: &[String]) {
+fn one(ui: &mut Ui, field: &Field, shape: &Shape, value: &mut Value, classes: &[String], around: &mut dyn Around) {
     match shape {
         Shape::Integer { min, max } => {
             let range = min.zip(*max).map(|(min, max)| (min as f64, max as f64));
-            number(ui, field, value, range, min.map(|min| min as f64), true);
+            number(ui, field, value, range, min.map(|min| min as f64), true, around);
         }
-        Shape::Number { min, max } => number(ui, field, value, min.zip(*max), *min, false),
+        Shape::Number { min, max } => number(ui, field, value, min.zip(*max), *min, false, around),
         Shape::Switch => {
             let mut on = value.as_bool().unwrap_or(false);
             ui.horizontal(|ui| {
                 widgets::switch(ui, &mut on, &field.title);
                 *value = on.into();
-                name(ui, field, value);
+                name(ui, field, value, around);
             });
         }
         Shape::Text => {
-            line(ui, field, value, |_, _| {});
+            line(ui, field, value, around, |_, _| {});
             let mut text = value.as_str().unwrap_or_default().to_owned();
             let edit = TextEdit::singleline(&mut text).desired_width(f32::INFINITY);
             if ui.add(edit).accessible_name(&field.title).changed() {
@@ -159,36 +182,50 @@ fn one(ui: &mut Ui, field: &Field, shape: &Shape, value: &mut Value, classes: &[
             }
         }
         Shape::Choice(choices) => {
-            line(ui, field, value, |_, _| {});
+            line(ui, field, value, around, |_, _| {});
             choose(ui, field, choices, value);
         }
         Shape::Class { .. } if !classes.is_empty() => {
-            line(ui, field, value, |_, _| {});
+            line(ui, field, value, around, |_, _| {});
             class(ui, field, value, classes);
         }
-        Shape::Class { most } => number(ui, field, value, Some((0.0, *most as f64)), Some(0.0), true),
-        Shape::Color => line(ui, field, value, |ui, value| color(ui, field, value)),
+        Shape::Class { most } => number(ui, field, value, Some((0.0, *most as f64)), Some(0.0), true, around),
+        Shape::Color => line(ui, field, value, around, |ui, value| color(ui, field, value)),
         Shape::Raw | Shape::Group(_) | Shape::Optional(_) => {
-            line(ui, field, value, |_, _| {});
+            line(ui, field, value, around, |_, _| {});
             raw(ui, field, value);
         }
     }
 }
 
 /// Name at the left, something at the right.
-fn line(ui: &mut Ui, field: &Field, value: &mut Value, right: impl FnOnce(&mut Ui, &mut Value)) {
+fn line(
+    ui: &mut Ui,
+    field: &Field,
+    value: &mut Value,
+    around: &mut dyn Around,
+    right: impl FnOnce(&mut Ui, &mut Value),
+) {
     ui.horizontal(|ui| {
-        name(ui, field, value);
+        name(ui, field, value, around);
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| right(ui, value));
     });
 }
 
-fn number(ui: &mut Ui, field: &Field, value: &mut Value, range: Option<(f64, f64)>, min: Option<f64>, integer: bool) {
+fn number(
+    ui: &mut Ui,
+    field: &Field,
+    value: &mut Value,
+    range: Option<(f64, f64)>,
+    min: Option<f64>,
+    integer: bool,
+    around: &mut dyn Around,
+) {
     let t = theme::of(ui);
     let scale = scale_of(field);
     let mut shown = value.as_f64().unwrap_or(0.0) * scale;
     let before = shown;
-    line(ui, field, value, |ui, value| {
+    line(ui, field, value, around, |ui, value| {
         shown = value.as_f64().unwrap_or(0.0) * scale;
         if let Some(unit) = &field.unit {
             ui.label(RichText::new(unit).color(t.text_weak));
@@ -249,7 +286,7 @@ fn number(ui: &mut Ui, field: &Field, value: &mut Value, range: Option<(f64, f64
 }
 
 /// Six significant digits: what a slider gives has no more meaning, and experiments stay readable.
-fn rounded(value: f64) -> f64 {
+pub fn rounded(value: f64) -> f64 {
     format!("{value:.5e}").parse().unwrap_or(value)
 }
 
@@ -357,7 +394,7 @@ fn group(ui: &mut Ui, field: &Field, fields: &[Field], value: &mut Value, classe
         for inner in fields {
             let mut one = Map::new();
             one.insert(inner.key.clone(), value_of(inner, &written).clone());
-            if show_field(ui, inner, &mut one, classes, &mut |_, _| {}) {
+            if show_field(ui, inner, &mut one, classes, &mut Plain) {
                 let new = value_of(inner, &one).clone();
                 written.insert(inner.key.clone(), new);
             }
@@ -368,7 +405,7 @@ fn group(ui: &mut Ui, field: &Field, fields: &[Field], value: &mut Value, classe
     }
 }
 
-fn optional(ui: &mut Ui, field: &Field, inner: &Shape, value: &mut Value, classes: &[String]) {
+fn optional(ui: &mut Ui, field: &Field, inner: &Shape, value: &mut Value, classes: &[String], around: &mut dyn Around) {
     let mut given = !value.is_null();
     ui.horizontal(|ui| {
         let label = format!("Choose {} myself", field.title.to_lowercase());
@@ -379,13 +416,14 @@ fn optional(ui: &mut Ui, field: &Field, inner: &Shape, value: &mut Value, classe
         }
         if !given {
             ui.label(theme::strong(&field.title));
+            around.beside(ui, field);
             ui.label(RichText::new("automatic").color(theme::of(ui).text_weak));
         }
     });
     if given && !value.is_null() {
         match inner {
             Shape::Group(fields) => group(ui, field, fields, value, classes),
-            shape => one(ui, field, shape, value, classes),
+            shape => one(ui, field, shape, value, classes, around),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::pieces::{Grid, Mode, Plane};
 use crate::app::picture::Stamp;
-use crate::app::theme::ColourMap;
+use crate::app::theme::{self, ColourMap};
 use crate::run::TriggerForm;
 use crate::run::trigger_form::to_u8;
 use egui::{ColorImage, Id, Image, Pos2, Rect, TextureHandle, TextureOptions, Ui, vec2};
@@ -161,8 +161,9 @@ fn atlas(grid: &Grid<'_>, [width, height]: [usize; 2]) -> Vec<u8> {
 pub(super) fn heat_map(ui: &Ui, area: Rect, values: &Arc<[f32]>, width: usize, map: ColourMap) {
     let (low, high) = map.ends();
     let signed = matches!(map, ColourMap::Signed { .. });
-    let key = key((values.as_ptr() as usize, values.len(), width, low.to_bits(), high.to_bits(), signed));
-    let colours = || values.iter().flat_map(|&value| map.colour(value).to_array()).collect();
+    let vision = theme::vision(ui.ctx());
+    let key = key((values.as_ptr() as usize, values.len(), width, low.to_bits(), high.to_bits(), (signed, vision)));
+    let colours = || values.iter().flat_map(|&value| vision.of(map.colour(value)).to_array()).collect();
     if let Some(texture) = texture(ui, key, [width, values.len() / width], values.clone(), colours) {
         Image::from_texture((texture.id(), area.size())).paint_at(ui, area);
     }

@@ -5,7 +5,7 @@ use super::fallback;
 use super::store::{LINE, Source};
 use super::{Ready, ready};
 use crate::app::picture::{Crop, Stamp};
-use crate::app::theme::ColourMap;
+use crate::app::theme::{self, ColourMap};
 use crate::run::event::{Rgba, Thumbnails};
 use crate::run::{TriggerForm, WaveShape};
 use egui::{Pos2, Rect, Ui, Vec2, pos2, vec2};
@@ -155,6 +155,7 @@ pub fn heat_map(ui: &Ui, rect: Rect, values: &Arc<[f32]>, width: usize, height: 
         ColourMap::Amount { .. } => 0,
         ColourMap::Signed { .. } => 1,
     };
+    let line = line + 2 * theme::vision(ui.ctx()) as u32;
     let numbers = Numbers::new()
         .pair(size)
         .pair(window.min.to_vec2())

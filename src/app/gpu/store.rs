@@ -2,7 +2,7 @@
 
 use super::SHADERS;
 use super::callback::{Draw, Piece};
-use crate::app::theme::{ColourMap, STEPS};
+use crate::app::theme::{ColourMap, STEPS, Vision};
 use crate::run::event::{Rgba, Thumbnails};
 use eframe::egui_wgpu::wgpu;
 use std::collections::HashMap;
@@ -153,7 +153,13 @@ impl Store {
             entries: &[uniforms, texture(1), texture(2), texture(3)],
         });
         let pipelines = SHADERS.iter().map(|(name, source)| pipeline(device, &layout, target, name, source)).collect();
-        let maps = texture_of(device, queue, [STEPS as u32, 2], wgpu::TextureFormat::Rgba8Unorm, &map_bytes());
+        let maps = texture_of(
+            device,
+            queue,
+            [STEPS as u32, 2 * Vision::ALL.len() as u32],
+            wgpu::TextureFormat::Rgba8Unorm,
+            &map_bytes(),
+        );
         Self {
             layout,
             pipelines,
@@ -312,11 +318,11 @@ fn texture_of(
     texture
 }
 
-/// The colour maps as two lines: amounts, signed values.
+/// The colour maps as pairs of lines, amounts and signed values, one pair for each way of seeing colours.
 fn map_bytes() -> Vec<u8> {
     let maps = [ColourMap::Amount { low: 0.0, high: 1.0 }, ColourMap::Signed { most: 1.0 }];
-    let colours = maps.iter().flat_map(|map| (0..STEPS).map(|step| map.rgb(step)));
-    colours.flat_map(|[red, green, blue]| [red, green, blue, 255]).collect()
+    let lines = Vision::ALL.iter().flat_map(|vision| maps.iter().map(move |map| (vision, map)));
+    lines.flat_map(|(vision, map)| (0..STEPS).flat_map(|step| vision.of_rgb(map.rgb(step)))).collect()
 }
 
 fn pipeline(

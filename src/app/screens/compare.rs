@@ -4,7 +4,9 @@ use crate::app::command::{Change, Requests, Screen, UserCommand};
 use crate::app::comparison::{CompareChange, MOST_COLUMNS};
 use crate::app::differences::conclusion;
 use crate::app::state::State;
+use crate::app::sweep::{SweepRun, VaryChange};
 use crate::app::theme::{self, Role, Tokens};
+use crate::app::views::{sweep_plot, sweep_table};
 use crate::app::widgets::{self, main_button};
 use crate::run::index::RunRow;
 use egui::{Align, ComboBox, Label, Layout, RichText, ScrollArea, Sense, Ui, vec2};
@@ -80,6 +82,7 @@ pub fn show(ui: &mut Ui, state: &State, compare: &mut Compare, requests: &Reques
             header(ui, &t, state, columns, requests);
         });
         ScrollArea::vertical().id_salt("comparison").auto_shrink(false).show(ui, |ui| {
+            sweep(ui, &t, state, requests);
             what_differs(ui, &t, state, columns, requests);
             ui.add_space(t.gap * 0.25);
             scores::show(ui, &t, state, columns, requests);
@@ -229,6 +232,43 @@ fn run_mark(ui: &mut Ui, role: Role) {
     let t = theme::of(ui);
     let (rect, _) = ui.allocate_exact_size(vec2(t.body * 1.7, t.body), Sense::hover());
     widgets::line_sample(ui.painter(), &t, rect, role);
+}
+
+/// What the varied setting does, while runs of the sweep are compared.
+fn sweep(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
+    let compared = |run: &SweepRun| state.comparison.columns().iter().any(|column| column.run == run.planned.folder);
+    let Some(sweep) = state.sweep.as_ref().filter(|sweep| sweep.runs.iter().any(compared)) else {
+        return;
+    };
+    theme::card(t).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        let sentence = sweep.sentence().unwrap_or_else(|| sweep.summary());
+        heading(ui, t, "Sweep", "", |ui| {
+            widgets::export_button(ui, requests, "Sweep");
+            widgets::table_button(ui, requests, "Sweep");
+            if ui.button("Copy sentence").on_hover_text(&sentence).clicked() {
+                requests.change(Change::Copy(sentence.clone()));
+            }
+            if sweep.is_over() && state.live_job().is_none() {
+                let help = "The same values with three more seeds; where they agree it is no luck";
+                if ui.button("Is that luck?").on_hover_text(help).clicked() {
+                    requests.change(Change::Vary(VaryChange::MoreSeeds));
+                }
+            }
+        });
+        ui.add(Label::new(&sentence).wrap());
+        let height = t.body * 14.0;
+        if ui.available_width() > t.body * 52.0 {
+            ui.columns(2, |columns| {
+                sweep_plot(&mut columns[0], sweep, height);
+                sweep_table(&mut columns[1], sweep);
+            });
+        } else {
+            sweep_plot(ui, sweep, height);
+            sweep_table(ui, sweep);
+        }
+    });
+    ui.add_space(t.gap * 0.25);
 }
 
 /// Only the settings that are not equal.

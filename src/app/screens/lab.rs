@@ -13,11 +13,13 @@ use crate::experiment::spec::Experiment;
 use crate::experiment::{Code, Kind, Method, Pick, Problem};
 use egui::{RichText, ScrollArea, TextEdit, Ui};
 use serde_json::{Map, Value};
+use vary::Varying;
 
 mod attack;
 mod defense;
 mod flow;
 mod text;
+mod vary;
 
 /// A step of the flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,7 +57,7 @@ pub fn show(ui: &mut Ui, state: &State, lab: &mut Lab, requests: &Requests) {
     ui.horizontal_top(|ui| {
         let height = total.y;
         column(ui, "form", width, height, |ui| {
-            ui.add_enabled_ui(editable, |ui| step_form(ui, &t, state, lab, &mut experiment));
+            ui.add_enabled_ui(editable, |ui| step_form(ui, &t, state, lab, &mut experiment, requests));
         });
         column(ui, "preview", width, height, |ui| {
             // A mistake in the text must be seen even where the text stands below the pictures.
@@ -74,6 +76,7 @@ pub fn show(ui: &mut Ui, state: &State, lab: &mut Lab, requests: &Requests) {
             column(ui, "text", width, height, |ui| text::show(ui, &t, state, requests));
         }
     });
+    vary::dialog(ui, state, requests);
     if experiment != *state.draft.experiment() {
         requests.change(Change::Experiment(Box::new(experiment)));
     }
@@ -167,7 +170,7 @@ fn preview(ui: &mut Ui, state: &State, requests: &Requests) {
 }
 
 /// The form of the chosen step.
-fn step_form(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: &mut Experiment) {
+fn step_form(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: &mut Experiment, requests: &Requests) {
     match lab.step {
         Step::Data => widgets::section(ui, "Data", "", |ui| {
             let mut values = as_map(&experiment.data);
@@ -181,27 +184,43 @@ fn step_form(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: 
         }),
         Step::Training => widgets::section(ui, "Training", "", |ui| {
             let mut values = as_map(&experiment.train);
-            if form::show(ui, "train", &state.forms.train, &mut values, &[])
+            let mut nothing = |_: &mut Ui, _: &str| {};
+            let mut around = varying("train", requests, &mut nothing);
+            if form::show_with(ui, "train", &state.forms.train, &mut values, &[], &mut around)
                 && let Some(train) = from_map(values, &[])
             {
                 experiment.train = train;
             }
         }),
         Step::Network => widgets::section(ui, "Network", "", |ui| {
-            method_form(ui, t, state, &[Kind::Network], &mut experiment.network);
+            let mut nothing = |_: &mut Ui, _: &str| {};
+            let mut around = varying("network.options", requests, &mut nothing);
+            method_form_with(ui, t, state, &[Kind::Network], &mut experiment.network, &mut around);
         }),
-        Step::Attack => attack::show(ui, t, state, experiment),
-        Step::Defense(index) => defense::show(ui, t, state, lab, experiment, index),
+        Step::Attack => attack::show(ui, t, state, experiment, requests),
+        Step::Defense(index) => defense::show(ui, t, state, lab, experiment, index, requests),
     }
+}
+
+/// The fields at this place of the experiment, each with a way to vary it.
+fn varying<'a>(place: &str, requests: &'a Requests, below: &'a mut dyn FnMut(&mut Ui, &str)) -> Varying<'a> {
+    Varying { place: place.to_owned(), requests, below }
 }
 
 /// Which method, what it is, and its options.
 pub(super) fn method_form(ui: &mut Ui, t: &Tokens, state: &State, kinds: &[Kind], pick: &mut Pick) {
-    method_form_with(ui, t, state, kinds, pick, &mut |_, _| {});
+    method_form_with(ui, t, state, kinds, pick, &mut form::Plain);
 }
 
-/// [`method_form`] with something more below the options.
-fn method_form_with(ui: &mut Ui, t: &Tokens, state: &State, kinds: &[Kind], pick: &mut Pick, below: &mut form::Below) {
+/// [`method_form`] with something more around the options.
+fn method_form_with(
+    ui: &mut Ui,
+    t: &Tokens,
+    state: &State,
+    kinds: &[Kind],
+    pick: &mut Pick,
+    around: &mut dyn form::Around,
+) {
     let known: Vec<_> = state.methods.iter().filter(|method| kinds.contains(&method.kind)).collect();
     let current = state.method(&pick.id);
     let shown = current.map_or(pick.id.as_str(), |method| method.name).to_owned();
@@ -225,7 +244,7 @@ fn method_form_with(ui: &mut Ui, t: &Tokens, state: &State, kinds: &[Kind], pick
     };
     explain(ui, t, method);
     ui.add_space(t.gap);
-    form::show_with(ui, method.id, state.forms.of(method.id), &mut pick.options, state.classes(), below);
+    form::show_with(ui, method.id, state.forms.of(method.id), &mut pick.options, state.classes(), around);
 }
 
 fn explain(ui: &mut Ui, t: &Tokens, method: &Method) {

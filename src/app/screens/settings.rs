@@ -4,7 +4,7 @@ use crate::app::command::{Change, Requests, UserCommand};
 use crate::app::config::LookChoice;
 use crate::app::frame_clock::FrameClock;
 use crate::app::state::State;
-use crate::app::theme::{self, Tokens};
+use crate::app::theme::{self, Tokens, Vision};
 use crate::app::widgets::{self, command_button};
 use crate::experiment::DeviceChoice;
 use crate::run::event::Finding;
@@ -46,6 +46,14 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, page: &mut SettingsP
             if let Some(index) = widgets::segmented(ui, "Look", &words, selected) {
                 settings.look = looks[index].0;
             }
+            row(ui, "Colour vision", |ui| {
+                let words = Vision::ALL.map(|vision| (vision.name().to_owned(), vision.meaning().to_owned()));
+                let selected = Vision::ALL.iter().position(|vision| *vision == state.vision);
+                if let Some(index) = widgets::segmented(ui, "Colour vision", &words, selected) {
+                    requests.change(Change::See(Vision::ALL[index]));
+                }
+                ui.label(RichText::new("a preview").color(t.text_weak));
+            });
             row(ui, "Text size", |ui| {
                 let words = TEXT_SIZES.map(|size| (format!("{:.0} %", size * 100.0), String::new()));
                 let selected = TEXT_SIZES.iter().position(|size| (size - settings.text_size).abs() < 0.01);

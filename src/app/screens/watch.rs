@@ -39,6 +39,10 @@ pub struct Watch {
 
 pub fn show(ui: &mut Ui, state: &State, watch: &mut Watch, requests: &Requests) {
     let t = theme::of(ui);
+    if let Some(sweep) = &state.sweep {
+        views::sweep_strip(ui, state, sweep, requests);
+        ui.add_space(t.gap * 0.5);
+    }
     let Some(job) = &state.job else {
         let last = state.runs.rows.iter().max_by_key(|row| row.started);
         let sentence = match last {

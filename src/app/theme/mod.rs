@@ -2,9 +2,11 @@
 
 mod maps;
 mod tokens;
+mod vision;
 
 pub use maps::{ColourMap, STEPS, heat_over};
 pub use tokens::{Look, Role, Tokens};
+pub use vision::{Vision, see_with, vision};
 
 use egui::style::{Selection, WidgetVisuals, Widgets};
 use egui::{

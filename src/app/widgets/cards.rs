@@ -22,7 +22,9 @@ pub fn metric_card(ui: &mut Ui, role: Role, name: &str, value: &str, meaning: &s
                     ui.painter().rect_filled(rect, CornerRadius::same(2), t.role(role));
                     ui.label(RichText::new(name).size(t.small).color(t.text_weak));
                 });
-                ui.label(theme::strong(value).size(t.heading * 1.25));
+                // A number and its sign stay on one line, in a narrow card too.
+                let size = (t.heading * 1.25).min(ui.available_width() / value.chars().count().max(1) as f32 * 1.7);
+                ui.add(egui::Label::new(theme::strong(value).size(size)).extend());
             });
         })
         .response;

@@ -7,7 +7,10 @@ use crate::app::export::figure::{Bars, Curve, Figure, Marks, Unit};
 use crate::app::export::table::{Table, number};
 use crate::app::job::JobView;
 use crate::app::state::State;
+use crate::app::sweep::{Rate, SweepRun, SweepView};
+use crate::app::theme::Role;
 use crate::app::views::metric_title;
+use crate::experiment::Scores;
 
 /// Results as bars and table, what differs, the curves over each other, and the chosen picture.
 pub fn offers<'s>(state: &'s State) -> Vec<Offer> {
@@ -55,6 +58,7 @@ pub fn offers<'s>(state: &'s State) -> Vec<Offer> {
     offers.push(table("Table of results", &caption, Table::new(&head, rows)));
     offers.extend(table_of_differences(state, &named, &caption));
     offers.extend(overlaid(state, &named, &caption));
+    offers.extend(state.sweep.as_ref().and_then(|sweep| swept(state, sweep)));
     if let Some(shown) = comparison.shown().get(comparison.picture()).copied() {
         for (index, (name, _, _)) in named.iter().enumerate() {
             if let Some(said) = comparison.prediction(index, shown) {
@@ -66,6 +70,32 @@ pub fn offers<'s>(state: &'s State) -> Vec<Offer> {
         }
     }
     offers
+}
+
+/// What the varied setting does: the means over the seeds of each value.
+fn swept(state: &State, sweep: &SweepView) -> Option<Offer> {
+    let compared = |run: &SweepRun| state.comparison.columns().iter().any(|column| column.run == run.planned.folder);
+    let groups = sweep.groups();
+    if groups.is_empty() || !sweep.runs.iter().any(compared) {
+        return None;
+    }
+    let acc: Rate = |scores| Some(scores.acc);
+    let rates: [(_, _, Rate); 2] = [("ACC", Role::Clean, acc), ("ASR", Role::Attacked, Scores::trigger_wins)];
+    let bars = rates.map(|(name, role, of)| Bars {
+        name: name.to_owned(),
+        role,
+        values: groups.iter().map(|group| group.rate(of).map(|[mean, ..]| mean)).collect(),
+    });
+    let drawn = Figure {
+        title: sweep.title.clone(),
+        x_label: "value".to_owned(),
+        y_label: SHARE.to_owned(),
+        unit: Unit::Percent,
+        marks: Marks::Bars { groups: groups.iter().map(|group| group.value.to_owned()).collect(), bars: bars.into() },
+        starts: Vec::new(),
+        points: Vec::new(),
+    };
+    Some(figure("Sweep", &sweep.sentence().unwrap_or_default(), drawn))
 }
 
 fn table_of_differences(state: &State, named: &[(String, &Column, &JobView)], caption: &str) -> Option<Offer> {

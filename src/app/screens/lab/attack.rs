@@ -1,7 +1,8 @@
 //! The attack step: which attack, what it does to the data, and how the poisoned pictures are chosen. What the run would
 //! be refused for stands at the field that it belongs to.
 
-use super::{as_map, first_of, from_map, method_form_with};
+use super::{as_map, first_of, from_map, method_form_with, varying};
+use crate::app::command::Requests;
 use crate::app::form;
 use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
@@ -15,7 +16,7 @@ use serde_json::Map;
 /// What is chosen when nothing is: the baseline of all selections.
 const AT_RANDOM: &str = "random";
 
-pub fn show(ui: &mut Ui, t: &Tokens, state: &State, experiment: &mut Experiment) {
+pub fn show(ui: &mut Ui, t: &Tokens, state: &State, experiment: &mut Experiment, requests: &Requests) {
     widgets::section(ui, "Attack", "", |ui| {
         let mut attacked = experiment.attack.is_some();
         ui.horizontal(|ui| {
@@ -27,21 +28,22 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, experiment: &mut Experiment)
             (attack @ Some(_), false) => *attack = None,
             (Some(attack), true) => {
                 problems_at(ui, t, state, "attack.id");
-                method_form_with(ui, t, state, &[Kind::Attack], attack, &mut |ui, key| {
-                    problems_at(ui, t, state, &format!("attack.options.{key}"));
-                });
+                let mut below = |ui: &mut Ui, key: &str| problems_at(ui, t, state, &format!("attack.options.{key}"));
+                let mut around = varying("attack.options", requests, &mut below);
+                method_form_with(ui, t, state, &[Kind::Attack], attack, &mut around);
             }
             (None, false) => weak(ui, t, "Without an attack the network is trained on clean data."),
         }
     });
     let Some(attack) = experiment.attack.as_ref().and_then(|pick| state.method(&pick.id)) else { return };
     ui.add_space(t.gap * 0.5);
-    widgets::section(ui, "Poison", "", |ui| poison(ui, t, state, attack, experiment));
+    widgets::section(ui, "Poison", "", |ui| poison(ui, t, state, attack, experiment, requests));
     ui.add_space(t.gap * 0.5);
-    widgets::section(ui, "Selection", "", |ui| selection(ui, t, state, attack, &mut experiment.selection));
+    let chosen = &mut experiment.selection;
+    widgets::section(ui, "Selection", "", |ui| selection(ui, t, state, attack, chosen, requests));
 }
 
-fn poison(ui: &mut Ui, t: &Tokens, state: &State, attack: &Method, experiment: &mut Experiment) {
+fn poison(ui: &mut Ui, t: &Tokens, state: &State, attack: &Method, experiment: &mut Experiment, requests: &Requests) {
     let mut values = as_map(&experiment.poison);
     let automatic = experiment.poison.label_map.is_none();
     let mut below = |ui: &mut Ui, key: &str| {
@@ -54,7 +56,8 @@ fn poison(ui: &mut Ui, t: &Tokens, state: &State, attack: &Method, experiment: &
         }
         problems_at(ui, t, state, &format!("poison.{key}"));
     };
-    if form::show_with(ui, "poison", &state.forms.poison, &mut values, state.classes(), &mut below)
+    let mut around = varying("poison", requests, &mut below);
+    if form::show_with(ui, "poison", &state.forms.poison, &mut values, state.classes(), &mut around)
         && let Some(poison) = from_map(values, &[])
     {
         experiment.poison = poison;
@@ -62,7 +65,7 @@ fn poison(ui: &mut Ui, t: &Tokens, state: &State, attack: &Method, experiment: &
 }
 
 /// How the poisoned pictures are chosen; the plain random selection is not written down.
-fn selection(ui: &mut Ui, t: &Tokens, state: &State, attack: &Method, chosen: &mut Option<Pick>) {
+fn selection(ui: &mut Ui, t: &Tokens, state: &State, attack: &Method, chosen: &mut Option<Pick>, requests: &Requests) {
     if let Some(why) = check::cannot_select(attack) {
         weak(ui, t, &why);
         if chosen.is_some() && ui.button("Leave out the selection").clicked() {
@@ -71,9 +74,9 @@ fn selection(ui: &mut Ui, t: &Tokens, state: &State, attack: &Method, chosen: &m
         ui.disable();
     }
     let mut pick = chosen.clone().unwrap_or_else(|| Pick { id: AT_RANDOM.to_owned(), options: Map::new() });
-    method_form_with(ui, t, state, &[Kind::Selection], &mut pick, &mut |ui, key| {
-        problems_at(ui, t, state, &format!("selection.options.{key}"));
-    });
+    let mut below = |ui: &mut Ui, key: &str| problems_at(ui, t, state, &format!("selection.options.{key}"));
+    let mut around = varying("selection.options", requests, &mut below);
+    method_form_with(ui, t, state, &[Kind::Selection], &mut pick, &mut around);
     let plain = pick.id == AT_RANDOM && pick.options.is_empty();
     if ui.is_enabled() && (chosen.is_some() || !plain) {
         *chosen = (!plain).then_some(pick);

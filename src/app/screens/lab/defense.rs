@@ -1,7 +1,8 @@
 //! The defense step: defenses by the moment in a model's life at which they act, what each needs, and why one cannot work
 //! here.
 
-use super::{Lab, Step, as_map, explain, from_map};
+use super::{Lab, Step, as_map, explain, from_map, varying};
+use crate::app::command::Requests;
 use crate::app::form;
 use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
@@ -14,14 +15,26 @@ use serde_json::Map;
 /// Along the life of a model.
 const STAGES: [Kind; 4] = [Kind::Cleaning, Kind::Training, Kind::Repair, Kind::Screening];
 
-pub fn show(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: &mut Experiment, index: usize) {
+pub fn show(
+    ui: &mut Ui,
+    t: &Tokens,
+    state: &State,
+    lab: &mut Lab,
+    experiment: &mut Experiment,
+    index: usize,
+    requests: &Requests,
+) {
     let clean_ratio = experiment.defender.clean_ratio;
     widgets::section(ui, "Defense", "", |ui| {
         if let Some(pick) = experiment.defense.get_mut(index) {
-            one(ui, t, state, clean_ratio, pick);
+            let mut nothing = |_: &mut Ui, _: &str| {};
+            let mut around = varying(&format!("defense.{index}.options"), requests, &mut nothing);
+            one(ui, t, state, clean_ratio, pick, &mut around);
         }
         let mut values = as_map(&experiment.defender);
-        if form::show(ui, "defender", &state.forms.defender, &mut values, &[])
+        let mut nothing = |_: &mut Ui, _: &str| {};
+        let mut around = varying("defender", requests, &mut nothing);
+        if form::show_with(ui, "defender", &state.forms.defender, &mut values, &[], &mut around)
             && let Some(defender) = from_map(values, &[])
         {
             experiment.defender = defender;
@@ -41,7 +54,7 @@ pub fn first_suitable(state: &State) -> Option<Pick> {
 }
 
 /// Which defense, what it is, and its options.
-fn one(ui: &mut Ui, t: &Tokens, state: &State, clean_ratio: f64, pick: &mut Pick) {
+fn one(ui: &mut Ui, t: &Tokens, state: &State, clean_ratio: f64, pick: &mut Pick, around: &mut dyn form::Around) {
     let current = state.method(&pick.id);
     let shown = current.map_or(pick.id.as_str(), |method| method.name).to_owned();
     let combo = ComboBox::from_id_salt("defense").width(ui.available_width()).height(t.body * 32.0);
@@ -62,7 +75,7 @@ fn one(ui: &mut Ui, t: &Tokens, state: &State, clean_ratio: f64, pick: &mut Pick
     weak(ui, t, &needs(method, clean_ratio));
     explain(ui, t, method);
     ui.add_space(t.gap);
-    form::show(ui, method.id, state.forms.of(method.id), &mut pick.options, state.classes());
+    form::show_with(ui, method.id, state.forms.of(method.id), &mut pick.options, state.classes(), around);
 }
 
 /// All defenses of one stage, those that cannot work here greyed out with the reason.
