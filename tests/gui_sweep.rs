@@ -8,7 +8,7 @@ use common::hand::{Window, assert_shows, click, go, open_shared, settle, shows};
 use common::{Script, Shelf, point, results};
 use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT, Queryable};
-use polariscope::app::command::Screen;
+use polariscope::app::command::{Change, Screen};
 use polariscope::app::config::Config;
 use polariscope::experiment::sweep::Sweep;
 use polariscope::run::event::{Command, Ending, Event, JobEvent, JobId, RunRequest};
@@ -172,4 +172,20 @@ fn a_sweep_stops_when_asked_and_can_be_put_away() {
     drop(window);
     let window = open(&desk, config.path());
     assert!(window.state().state().sweep.is_none(), "it does not come back");
+}
+
+#[test]
+fn a_sweep_s_file_opens_with_the_experiment_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("base.toml"), common::SPEC).unwrap();
+    let file = folder.path().join("ratios.toml");
+    std::fs::write(&file, "base = 'base.toml'\n[vary]\n'poison.ratio' = [0.01, 0.05]\n").unwrap();
+    let desk = Desk { script: Script::answering(), shelf: Arc::default() };
+    let mut window = open(&desk, folder.path());
+    window.state().requests().change(Change::Open(file));
+    settle(&mut window);
+    assert_eq!(window.state().state().screen, Screen::Watch);
+    assert_shows(&window, "0 of 2 finished. Resume?");
+    assert_shows(&window, "Ratio 5 %: waiting");
+    assert!(starts(&desk.script).is_empty(), "nothing starts by itself");
 }

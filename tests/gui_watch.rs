@@ -282,3 +282,27 @@ fn other_eyes_are_a_preview_with_a_way_back() {
     go(&mut window, Screen::Settings);
     assert_eq!(marks(&window), usual);
 }
+
+#[test]
+fn a_recorded_sweep_stands_side_by_side() {
+    let stick = tempfile::tempdir().unwrap();
+    for percent in [1, 2, 5, 10, 20] {
+        let folder = stick.path().join(format!("poison-{percent}"));
+        record(&folder, "Recorded sweep");
+        let spec = folder.join("spec.toml");
+        let text = std::fs::read_to_string(&spec).unwrap();
+        std::fs::write(&spec, format!("{text}\n[poison]\nratio = {}\n", f64::from(percent) / 100.0)).unwrap();
+    }
+    let mut window = open(&Script::default());
+    drop_on(&mut window, stick.path());
+    settle(&mut window);
+    settle(&mut window);
+    assert_eq!(window.state().state().screen, Screen::Compare);
+    assert_shows(&window, "At ratio 1 % the trigger wins in 99.7 % of 1,800 tries.");
+    assert_shows(&window, "Ratio 20 %");
+    assert!(window.query_by_role_and_label(Role::Button, "Is that luck?").is_none(), "nothing can be made again here");
+    go(&mut window, Screen::Watch);
+    for percent in [1, 2, 5, 10, 20] {
+        assert_shows(&window, &format!("Ratio {percent} %: finished, ASR 99.7 %, ACC 86.2 %"));
+    }
+}

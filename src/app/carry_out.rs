@@ -405,13 +405,15 @@ impl State {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         if path.is_dir() && self.archive.is_run(path) {
             self.open_recorded(path);
+        } else if let Some(runs) = self.runs_within(path) {
+            self.open_recorded_sweep(runs);
         } else if PoisonedSet::lies_at(path) {
             self.open_poisoned_set(path);
         } else if extension.eq_ignore_ascii_case("toml") {
             match std::fs::read_to_string(path) {
                 Ok(text) => match Spec::read(&text) {
                     Ok(Spec::Fair(experiment)) => self.open_fair(*experiment),
-                    _ if self.open_sweep(&text) => {}
+                    _ if self.open_sweep(&text, path) => {}
                     _ => {
                         self.draft.set_text(text);
                         self.draft_moved();
@@ -537,6 +539,7 @@ impl State {
             Fetched::Compared(folder, run) => self.comparison.on_read(&folder, *run),
             Fetched::Export(fetched) => self.on_export(fetched),
             Fetched::SweepRun(folder, run) => self.on_sweep_run(&folder, *run),
+            Fetched::Recorded(runs) => self.on_recorded(runs),
             Fetched::Run(run) => match *run {
                 Ok(_) if self.live_job().is_some() => {}
                 Ok(job) => self.take_run(job),

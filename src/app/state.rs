@@ -56,6 +56,8 @@ pub enum Fetched {
     Compared(PathBuf, Box<Result<JobView>>),
     Export(ExportFetched),
     SweepRun(PathBuf, Box<Result<JobView>>),
+    /// Runs that were recorded elsewhere.
+    Recorded(Vec<(PathBuf, JobView)>),
 }
 
 /// The Lab's pictures.

@@ -2,14 +2,17 @@
 //! in folders of their own, so that a sweep goes on where it was left, here or with `polariscope sweep`.
 
 use super::curves::Curves;
+use super::differences::Difference;
 use super::form::{self, Field, Forms, Shape};
 use super::job::{JobView, best_repair};
 use super::words;
-use crate::experiment::sweep::Sweep;
+use crate::experiment::sweep::{Sweep, Variant};
 use crate::experiment::{Experiment, Problem, Result, Scores};
 use crate::run::event::JobId;
 use crate::run::sweep::Planned;
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// A trigger that wins at least this often is a backdoor that works.
 const WORKS: f64 = 0.5;
@@ -138,6 +141,42 @@ impl SweepView {
             new
         });
         Self { sweep, title: super::carry_out::title_of(experiment), runs, active: false, current: None }
+    }
+
+    /// Recorded runs, each labelled by what differs, in the order of that.
+    pub fn recorded(runs: Vec<(PathBuf, Box<Experiment>, JobView)>, told: &[Difference]) -> Self {
+        let title = runs.first().map(|(_, _, view)| view.title.clone()).unwrap_or_default();
+        // What a machine was told is no setting that anybody varies.
+        let varied = |difference: &&Difference| !["Seed", "Device", "Threads"].contains(&difference.name.as_str());
+        let words = |difference: &Difference, at: usize| {
+            let name = difference.name.rsplit(" · ").next().unwrap_or_default();
+            Some(format!("{name} {}", difference.values.get(at)?.as_deref()?))
+        };
+        let seeded = told.iter().any(|difference| difference.name == "Seed");
+        let run = |(at, (folder, experiment, view)): (usize, (PathBuf, Box<Experiment>, JobView))| {
+            let value: Vec<_> = told.iter().filter(varied).filter_map(|difference| words(difference, at)).collect();
+            let value = if value.is_empty() { view.title.clone() } else { value.join(", ") };
+            let seed = if seeded { format!(", seed {}", experiment.seed) } else { String::new() };
+            let standing = if view.results.is_empty() { Standing::Interrupted } else { Standing::Done };
+            let set = vec![format!("seed={}", experiment.seed)];
+            let variant = Variant { name: value.clone(), set };
+            let planned = Planned { variant, spec: String::new(), folder };
+            SweepRun { label: format!("{value}{seed}"), value, planned, standing, view: Some(Box::new(view)) }
+        };
+        let mut runs: Vec<SweepRun> = runs.into_iter().enumerate().map(run).collect();
+        let number = |run: &SweepRun| run.value.split_whitespace().find_map(|word| word.parse::<f64>().ok());
+        let order = |a: &SweepRun, b: &SweepRun| match (number(a), number(b)) {
+            (Some(one), Some(other)) => one.total_cmp(&other).then_with(|| a.label.cmp(&b.label)),
+            _ => a.label.cmp(&b.label),
+        };
+        runs.sort_by(order);
+        let sweep = Sweep { base: None, vary: BTreeMap::new(), cases: Vec::new(), experiment: None };
+        Self { sweep, title, runs, active: false, current: None }
+    }
+
+    /// It was only read: nothing of it can be made again from here.
+    pub fn is_recorded(&self) -> bool {
+        self.sweep.experiment.is_none()
     }
 
     pub fn count(&self, standing: &Standing) -> usize {
@@ -439,7 +478,7 @@ mod tests {
         let (forms, experiment) = (forms(), attacked());
         let planned = rates.iter().map(|(ratio, seed, _)| {
             let set = vec![format!("poison.ratio={ratio}"), format!("seed={seed}")];
-            let variant = crate::experiment::sweep::Variant { name: String::new(), set };
+            let variant = Variant { name: String::new(), set };
             Planned { variant, spec: String::new(), folder: format!("/runs/{ratio}-{seed}").into() }
         });
         let mut view = SweepView::new(sweep, &experiment, planned.collect(), &forms);
@@ -475,6 +514,26 @@ mod tests {
                 .contains("80.0 % (70.0 % to 90.0 %) of 200 tries with each of 2 seeds")
         );
         assert_eq!((view.summary().as_str(), view.next()), ("2 of 3 finished.", Some(2)));
+    }
+
+    #[test]
+    fn recorded_runs_stand_in_the_order_of_what_differs() {
+        let run = |ratio: f64, asr: f64| {
+            let scores = Scores { asr: Some(asr), triggered_count: 200, ..Scores::default() };
+            let results = vec![ResultRow { scores, ..ResultRow::default() }];
+            let mut experiment = attacked();
+            experiment.poison.ratio = ratio;
+            let view = JobView { results, ..JobView::new(None, "recorded") };
+            (PathBuf::from(format!("/stick/{ratio}")), Box::new(experiment), view)
+        };
+        let runs = vec![run(0.1, 0.99), run(0.01, 0.2), run(0.02, 0.9)];
+        let experiments: Vec<&Experiment> = runs.iter().map(|(_, experiment, _)| &**experiment).collect();
+        let told = crate::app::differences::differences(&experiments, &forms(), crate::catalogue::all());
+        let view = SweepView::recorded(runs, &told);
+        let labels: Vec<_> = view.runs.iter().map(|run| run.label.as_str()).collect();
+        assert_eq!(labels, ["Ratio 1 %", "Ratio 2 %", "Ratio 10 %"]);
+        assert!(view.is_recorded() && view.is_over());
+        assert!(view.sentence().expect("a sentence").starts_with("At ratio 2 % the trigger wins in 90.0 %"));
     }
 
     #[test]

@@ -99,6 +99,22 @@ impl Sweep {
         }
     }
 
+    /// The same sweep with its experiment in it, so that it no longer needs the file that lies beside `path`.
+    pub fn carrying(mut self, path: &Path) -> Result<Self> {
+        if let Base::File(base) = self.base_of(path)? {
+            let text = std::fs::read_to_string(&base)
+                .map_err(|e| Problem::io("read the experiment of the sweep", &base, &e))?;
+            let read = toml::from_str(&text);
+            self.experiment = Some(read.map_err(|error| {
+                Problem::bad_input("The experiment of the sweep cannot be read.")
+                    .at(base.display())
+                    .because(error.message())
+            })?);
+            self.base = None;
+        }
+        Ok(self)
+    }
+
     /// All runs, case by case; of the varied settings the last one changes fastest.
     pub fn variants(&self) -> Result<Vec<Variant>> {
         let whole = Variant { name: String::new(), set: Vec::new() };
@@ -177,6 +193,12 @@ mod tests {
         let Base::Text(base) = sweep.base_of(Path::new("s.toml")).unwrap() else { panic!("{sweep:?}") };
         assert!(base.contains("name = \"x\"") && base.contains("[data]"), "{base}");
         assert_eq!(Sweep::parse(&sweep.to_toml().unwrap()).unwrap(), sweep);
+        assert_eq!(sweep.clone().carrying(Path::new("s.toml")).unwrap(), sweep, "there is nothing to read");
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("b.toml"), "name = 'x'\n[data]\nsource = 'y'\n").unwrap();
+        let beside = Sweep::parse("base = 'b.toml'\n[vary]\nseed = [1, 2]\n").unwrap();
+        assert_eq!(beside.clone().carrying(&folder.path().join("s.toml")).unwrap(), sweep);
+        assert!(beside.carrying(Path::new("/nowhere/s.toml")).is_err());
         for wrong in ["[vary]\nseed = [1]", "base = 'b'\n[experiment]\nname = 'x'", "base = ["] {
             assert!(Sweep::parse(wrong).unwrap_err().headline.contains("not a sweep"), "{wrong}");
         }

@@ -4,7 +4,7 @@ use crate::app::command::Screen;
 use crate::app::job::JobView;
 use crate::app::replay::{Replay, ReplayChange};
 use crate::app::state::State;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Whether there is a course to play.
 pub(super) fn can_replay(job: &JobView) -> bool {
@@ -67,6 +67,15 @@ impl State {
         }
         self.play_when_read = Some(folder.to_owned());
         self.open_run(folder.to_owned());
+    }
+
+    /// The runs that lie in this folder, where there is more than one.
+    pub(super) fn runs_within(&self, folder: &Path) -> Option<Vec<PathBuf>> {
+        let entries = std::fs::read_dir(folder).ok()?;
+        let mut runs: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        runs.retain(|path| path.is_dir() && self.archive.is_run(path));
+        runs.sort();
+        (runs.len() > 1).then_some(runs)
     }
 
     pub(super) fn take_run(&mut self, job: JobView) {

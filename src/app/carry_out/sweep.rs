@@ -2,6 +2,7 @@
 
 use crate::app::command::Screen;
 use crate::app::comparison::{CompareChange, MOST_COLUMNS};
+use crate::app::differences::differences;
 use crate::app::form;
 use crate::app::job::{JobState, JobView};
 use crate::app::state::{Fetched, State};
@@ -137,7 +138,8 @@ impl State {
 
     /// A sweep outlives the window: its list lies beside the draft, its runs in their folders.
     fn remember_sweep(&mut self) {
-        let text = self.sweep.as_ref().map(|sweep| sweep.sweep.to_toml()).transpose();
+        let own = self.sweep.as_ref().filter(|sweep| sweep.sweep.experiment.is_some());
+        let text = own.map(|sweep| sweep.sweep.to_toml()).transpose();
         if let Err(problem) = text.and_then(|text| self.config.save_sweep(text.as_deref())) {
             self.notices.warning(problem);
         }
@@ -253,10 +255,47 @@ impl State {
         }
     }
 
-    /// Opens a sweep's file that carries its experiment; false when it is none.
-    pub(super) fn open_sweep(&mut self, text: &str) -> bool {
+    /// A folder of recorded runs, from a stick or a cluster: they are listed, and stand side by side.
+    pub(super) fn open_recorded_sweep(&mut self, folders: Vec<PathBuf>) {
+        let runs = self.runs_folder();
+        for folder in &folders {
+            let elsewhere = folder.parent() != runs.as_deref();
+            if elsewhere && !self.guests.contains(folder) {
+                self.guests.push(folder.clone());
+            }
+        }
+        self.read_runs();
+        let archive = self.archive.clone();
+        self.background.start("read recorded runs", move || {
+            let read = |folder: PathBuf| archive.load(&folder).map(|view| (folder, view));
+            Fetched::Recorded(folders.into_iter().filter_map(|folder| read(folder).ok()).collect())
+        });
+    }
+
+    pub(super) fn on_recorded(&mut self, runs: Vec<(PathBuf, JobView)>) {
+        let known = |(folder, view): (PathBuf, JobView)| Some((folder, view.experiment.clone()?, view));
+        let runs: Vec<_> = runs.into_iter().filter_map(known).collect();
+        let experiments: Vec<&Experiment> = runs.iter().map(|(_, experiment, _)| &**experiment).collect();
+        let told = differences(&experiments, &self.forms, self.methods);
+        let mut sweep = SweepView::recorded(runs, &told);
+        if sweep.runs.is_empty() {
+            return self.notices.info("None of these runs can be put beside others.", self.now);
+        }
+        for run in &mut sweep.runs {
+            run.view = run.view.take().map(|view| Box::new(slim(&view)));
+        }
+        if self.live_job().is_some() {
+            self.screen = Screen::Runs;
+            return self.notices.info("The runs are listed; a training goes on.", self.now);
+        }
+        self.sweep = Some(sweep);
+        self.compare_sweep();
+    }
+
+    /// Opens a sweep's file; false when it is none.
+    pub(super) fn open_sweep(&mut self, text: &str, path: &Path) -> bool {
         let Ok(sweep) = Sweep::parse(text) else { return false };
-        match self.view_of(sweep) {
+        match sweep.carrying(path).and_then(|sweep| self.view_of(sweep)) {
             Ok(view) => {
                 self.take_sweep(view);
                 self.screen = Screen::Watch;

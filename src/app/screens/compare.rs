@@ -249,7 +249,7 @@ fn sweep(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
             if ui.button("Copy sentence").on_hover_text(&sentence).clicked() {
                 requests.change(Change::Copy(sentence.clone()));
             }
-            if sweep.is_over() && state.live_job().is_none() {
+            if sweep.is_over() && !sweep.is_recorded() && state.live_job().is_none() {
                 let help = "The same values with three more seeds; where they agree it is no luck";
                 if ui.button("Is that luck?").on_hover_text(help).clicked() {
                     requests.change(Change::Vary(VaryChange::MoreSeeds));
@@ -258,7 +258,7 @@ fn sweep(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
         });
         ui.add(Label::new(&sentence).wrap());
         let height = t.body * 14.0;
-        if ui.available_width() > t.body * 52.0 {
+        if ui.available_width() > t.body * 72.0 {
             ui.columns(2, |columns| {
                 sweep_plot(&mut columns[0], sweep, height);
                 sweep_table(&mut columns[1], sweep);

@@ -251,7 +251,7 @@ fn left(ui: &mut Ui, t: &Tokens, job: &JobView, height: f32, requests: &Requests
             if job.curves.is_empty() && !job.is_live() {
                 widgets::empty_state(ui, "No curves", "This run ended before its first measurement.", |_| {});
             } else {
-                views::curves(ui, &job.curves, inner.max(t.body * 17.0), requests);
+                views::curves(ui, &job.curves, inner.max(t.body * 22.0), requests);
             }
         });
     });

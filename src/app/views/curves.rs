@@ -53,17 +53,10 @@ pub fn curves(ui: &mut Ui, curves: &Curves, height: f32, requests: &Requests) {
     // Two headings, the word below the axis, and the gaps between them.
     // The rate is left out where it would only cramp the others.
     let with_rate = curves.last(LEARNING_RATE).is_some() && height > t.body * 32.0;
-    // In a very low window the rates alone can be read; the loss is still there as a table.
-    let with_loss = height > t.body * 18.0;
-    let plots = 1.0 + f32::from(u8::from(with_loss) + u8::from(with_rate));
+    let plots = if with_rate { 3.0 } else { 2.0 };
     let words = plots * (t.control + 2.0 * t.gap) + t.small * 1.6;
-    let share = match (with_loss, with_rate) {
-        (false, _) => 1.0,
-        (_, false) => 0.64,
-        _ => 0.54,
-    };
-    let rates_height = ((height - words) * share).max(90.0);
-    let others = (height - words - rates_height) / (plots - 1.0).max(1.0);
+    let rates_height = ((height - words) * if with_rate { 0.54 } else { 0.64 }).max(90.0);
+    let others = (height - words - rates_height) / (plots - 1.0);
     let rates: Vec<&str> = RATES.into_iter().chain(BARE).collect();
     let rates = description(curves, &rates, words::percent, describe::STILL_RATE);
     // Every further entry in the legend leaves less room.
@@ -75,11 +68,9 @@ pub fn curves(ui: &mut Ui, curves: &Curves, height: f32, requests: &Requests) {
     };
     heading(ui, question, &rates, "Rates over time", curves, &RATES, requests);
     rates_plot(ui, &t, curves, rates_height);
-    if with_loss {
-        let loss = description(curves, &["loss"], words::significant, 0.0);
-        heading(ui, "Loss", &loss, "Loss over time", curves, &["loss"], requests);
-        amount_plot(ui, &t, curves, "loss", others.max(70.0));
-    }
+    let loss = description(curves, &["loss"], words::significant, 0.0);
+    heading(ui, "Loss", &loss, "Loss over time", curves, &["loss"], requests);
+    amount_plot(ui, &t, curves, "loss", others.max(70.0));
     if with_rate {
         let rate = description(curves, &[LEARNING_RATE], words::significant, 0.0);
         heading(ui, "Learning rate", &rate, "Learning rate over time", curves, &[LEARNING_RATE], requests);

@@ -33,7 +33,7 @@ fn head(ui: &mut Ui, t: &Tokens, state: &State, sweep: &SweepView, requests: &Re
     let idle = state.live_job().is_none();
     let title = |ui: &mut Ui| {
         ui.label(theme::strong("Sweep"));
-        let open = !sweep.is_over() && !sweep.active;
+        let open = !sweep.is_over() && !sweep.active && !sweep.is_recorded();
         let resume = if open { " Resume?" } else { "" };
         ui.add(Label::new(format!("{}{resume}", sweep.summary())).truncate()).on_hover_text(&sweep.title);
     };
@@ -52,6 +52,7 @@ fn head(ui: &mut Ui, t: &Tokens, state: &State, sweep: &SweepView, requests: &Re
                 requests.change(Change::Copy(sentence));
             }
             if let Ok(text) = sweep.sweep.to_toml()
+                && !sweep.is_recorded()
                 && button(ui, "Copy as TOML", "For `polariscope sweep FILE`, which goes on with the same runs")
             {
                 requests.change(Change::Copy(text));
@@ -63,7 +64,7 @@ fn head(ui: &mut Ui, t: &Tokens, state: &State, sweep: &SweepView, requests: &Re
         if sweep.groups().len() > 1 && ui.button("Compare").on_hover_text("What the varied setting does").clicked() {
             ask(VaryChange::Compare);
         }
-        if sweep.is_over() && idle {
+        if sweep.is_over() && idle && !sweep.is_recorded() {
             let help = "The same values with three more seeds; where they agree it is no luck";
             if ui.button("Is that luck?").on_hover_text(help).clicked() {
                 ask(VaryChange::MoreSeeds);
@@ -73,7 +74,7 @@ fn head(ui: &mut Ui, t: &Tokens, state: &State, sweep: &SweepView, requests: &Re
             if ui.button("Stop the sweep").on_hover_text("Keeps what the run that is made has reached").clicked() {
                 ask(VaryChange::Stop);
             }
-        } else if !sweep.is_over() {
+        } else if !sweep.is_over() && !sweep.is_recorded() {
             let button = egui::Button::new(theme::strong("Resume").color(t.on_accent)).fill(t.accent);
             if ui.add_enabled(idle, button).on_hover_text("Makes the runs that are not finished").clicked() {
                 ask(VaryChange::Resume);
