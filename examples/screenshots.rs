@@ -17,6 +17,7 @@ use polariscope::app::config::{LookChoice, Settings};
 use polariscope::app::demo::{DemoChange, DemoModel};
 use polariscope::app::export::{ExportChange, POISONED_SET};
 use polariscope::app::fair::FairChange;
+use polariscope::app::lessons::{GuessMade, HandIn, LessonChange, Outcome, Tab};
 use polariscope::app::replay::ReplayChange;
 use polariscope::app::run_list::RunChange;
 use polariscope::app::sweep::VaryChange;
@@ -368,13 +369,15 @@ fn main() -> Result<(), String> {
         match only.as_str() {
             "fairness" => fairness(&mut studio),
             "home" => home(&mut studio),
+            "lessons" => lessons(&mut studio),
             "manage" => manage(&mut studio),
             "defenses" => defenses(&wish),
             "watch" => watch(&wish),
             "sweep" => sweep(&wish),
             other => {
                 return Err(format!(
-                    "scenes of {other} cannot be drawn alone; known are home, fairness, manage, defenses, watch and sweep"
+                    "scenes of {other} cannot be drawn alone; known are home, lessons, fairness, manage, defenses, watch \
+                     and sweep"
                 ));
             }
         }
@@ -391,6 +394,8 @@ fn main() -> Result<(), String> {
 
     let mut studio = Studio::new(&wish, true);
     home(&mut studio);
+    lessons(&mut studio);
+    studio.command(UserCommand::Go(Screen::Home));
     studio.change(Change::Open("/home/ada/models/signs.safetensors".into()));
     studio.change(Change::Open("/home/ada/people.txt".into()));
     studio.shoot("home-report");
@@ -512,6 +517,92 @@ fn home(studio: &mut Studio<'_>) {
     studio.shoot("home-side-by-side");
     change(studio, DemoChange::SideBySide(false));
     change(studio, DemoChange::Sticker(false));
+}
+
+/// The list of lessons, lessons beside other screens, a pack and what is handed in.
+fn lessons(studio: &mut Studio<'_>) {
+    studio.answer_for_real(|question| matches!(question, Question::Predict { .. } | Question::Heat(_)));
+    let ask = |studio: &mut Studio<'_>, change| studio.change(Change::Lesson(change));
+    let demo = |studio: &mut Studio<'_>, change| studio.change(Change::Demo(change));
+    demo(studio, DemoChange::Place(Some([24, 25])));
+    demo(studio, DemoChange::Place(None));
+    demo(studio, DemoChange::Sticker(false));
+    studio.command(UserCommand::Go(Screen::Lessons));
+    studio.shoot("lessons");
+    studio.command(UserCommand::FirstLesson);
+    studio.shoot("lesson-first");
+    studio.command(UserCommand::NextStep);
+    studio.shoot("lesson-guess");
+    ask(studio, LessonChange::Guess(0));
+    demo(studio, DemoChange::Sticker(true));
+    studio.shoot("lesson-result");
+    for _ in 0..4 {
+        ask(studio, LessonChange::Guess(1));
+        studio.command(UserCommand::NextStep);
+    }
+    ask(studio, LessonChange::Guess(1));
+    demo(studio, DemoChange::Model(DemoModel::Repaired));
+    studio.shoot("lesson-end");
+    ask(studio, LessonChange::Take(1));
+    studio.command(UserCommand::Go(Screen::Lab));
+    studio.shoot("lesson-lab");
+    ask(studio, LessonChange::Take(3));
+    studio.command(UserCommand::Go(Screen::Triggers));
+    studio.shoot("lesson-triggers");
+    studio.command(UserCommand::FirstLesson);
+    studio.command(UserCommand::PrepareClass);
+    studio.shoot("lessons-prepare-beside");
+    studio.command(UserCommand::CloseLesson);
+    studio.press("Only what the lesson uses");
+    studio.shoot("lessons-prepare");
+    ask(studio, LessonChange::SavePack);
+    studio.shoot("lessons-save");
+    studio.change(Change::Export(ExportChange::Close));
+    ask(studio, LessonChange::TryPack);
+    demo(studio, DemoChange::Model(DemoModel::Backdoored));
+    studio.shoot("lesson-pack");
+    ask(studio, LessonChange::LeavePack);
+    studio.command(UserCommand::CloseLesson);
+    let folder = studio.wish.out.join("hand-ins");
+    std::fs::create_dir_all(&folder).expect("folder");
+    let names = ["Ada", "Grace", "Alan", "", "Edsger", "Barbara", "Katherine", "Donald"];
+    for (at, name) in names.into_iter().enumerate() {
+        let guess = |step: usize| GuessMade {
+            step,
+            question: "What will the model say?".into(),
+            guess: "The same as before".into(),
+            right: (at + step).is_multiple_of(2),
+        };
+        let result = Outcome {
+            run: "Corner patch".into(),
+            acc: 0.86,
+            asr: Some(0.99),
+            repair: if at % 3 == 0 { "NPD" } else { "FT" }.into(),
+            repaired_acc: Some(0.85 - 0.004 * at as f64),
+            repaired_asr: Some(0.02 + 0.07 * at as f64),
+        };
+        let work = HandIn {
+            name: name.into(),
+            lesson: "What a backdoor is".into(),
+            steps: 6,
+            reached: 6 - at % 3,
+            seed: if at == 2 { 11 } else { 7 },
+            guesses: (2..=5).map(guess).collect(),
+            result: (at != 3).then_some(result),
+            notes: ["The sticker is only a habit.", "", "I took another seed to see whether it was luck."][at % 3]
+                .into(),
+            ..HandIn::default()
+        };
+        std::fs::write(folder.join(format!("{at}.toml")), work.to_toml().expect("text")).expect("written");
+    }
+    studio.change(Change::Open(folder));
+    studio.shoot("lessons-hand-ins");
+    ask(studio, LessonChange::ClearHandIns);
+    studio.shoot("lessons-hand-ins-empty");
+    ask(studio, LessonChange::Tab(Tab::Lessons));
+    demo(studio, DemoChange::Sticker(false));
+    demo(studio, DemoChange::Look(false));
+    studio.change(Change::Text(common::SPEC.to_owned()));
 }
 
 /// Which defenses there are and which cannot work, then a run whose defense maps its answers back.

@@ -57,7 +57,7 @@ fn the_sticker_moves_by_keys_and_by_hand_and_loses_its_power() {
     settle(&mut window);
     assert_eq!(place(&window), Some([20, 24]));
     assert_shows(&window, "With the sticker in this place, the backdoored model is right about 24 of 24 pictures.");
-    assert_shows(&window, "away from there it works less and less");
+    assert_shows(&window, "away from there it has hardly any power");
     // At the edge it stays inside.
     window.key_press_modifiers(Modifiers::SHIFT, Key::ArrowDown);
     settle(&mut window);

@@ -18,6 +18,7 @@ use crate::run::{Found, PoisonedSet, RunFolder};
 use replay::can_replay;
 use std::path::{Path, PathBuf};
 
+mod classroom;
 mod export;
 mod replay;
 mod runs;
@@ -31,8 +32,15 @@ const MOST_SEEDS: usize = 1000;
 impl State {
     /// Whether a command can do something now; menus and buttons are dimmed when not.
     pub fn enabled(&self, command: UserCommand) -> bool {
+        if !self.offers(command) {
+            return false;
+        }
         let live = self.live_job().map(|job| &job.state);
+        let course = self.classroom.course.as_ref();
         match command {
+            UserCommand::NextStep => course.is_some_and(|course| course.has_next() && course.may_look()),
+            UserCommand::PreviousStep => course.is_some_and(|course| course.step > 0),
+            UserCommand::CloseLesson => course.is_some(),
             UserCommand::Start => live.is_none() && self.draft.problem().is_none(),
             UserCommand::RemoveBackdoor => live.is_none() && !self.presets.is_empty(),
             UserCommand::TogglePause => {
@@ -84,6 +92,9 @@ impl State {
             },
             UserCommand::Go(_)
             | UserCommand::LookThrough
+            | UserCommand::FirstLesson
+            | UserCommand::PrepareClass
+            | UserCommand::SaveWork
             | UserCommand::OpenFile
             | UserCommand::OpenFolder
             | UserCommand::RefreshRuns
@@ -118,6 +129,15 @@ impl State {
                 self.start(engine);
             }
             UserCommand::LookThrough => self.look_through(PathBuf::new()),
+            UserCommand::FirstLesson => {
+                self.take_lesson(0);
+                self.screen = Screen::Home;
+            }
+            UserCommand::NextStep => self.go_to_step(|step| step + 1),
+            UserCommand::PreviousStep => self.go_to_step(|step| step.saturating_sub(1)),
+            UserCommand::CloseLesson => self.classroom.course = None,
+            UserCommand::PrepareClass => self.prepare_class(),
+            UserCommand::SaveWork => self.save_work(),
             UserCommand::ToggleSticker | UserCommand::NextModel | UserCommand::ToggleLook => {
                 // From the palette it may come from anywhere; what it changes is on Home.
                 self.screen = Screen::Home;
@@ -244,6 +264,7 @@ impl State {
             Change::Demo(change) => self.demo.change(change),
             Change::Replay(change) => self.change_replay(change),
             Change::Vary(change) => self.change_sweep(change, engine),
+            Change::Lesson(change) => self.change_lessons(change, engine),
             Change::Runs(change) => self.change_runs(change),
             Change::Compare(change) => self.change_comparison(change),
             Change::Fair(change) => self.change_fairness(change),
@@ -407,6 +428,8 @@ impl State {
             self.open_recorded(path);
         } else if let Some(runs) = self.runs_within(path) {
             self.open_recorded_sweep(runs);
+        } else if self.open_class_file(path, engine) {
+            tracing::debug!("a file of the classroom: {}", path.display());
         } else if PoisonedSet::lies_at(path) {
             self.open_poisoned_set(path);
         } else if extension.eq_ignore_ascii_case("toml") {
@@ -540,6 +563,7 @@ impl State {
             Fetched::Export(fetched) => self.on_export(fetched),
             Fetched::SweepRun(folder, run) => self.on_sweep_run(&folder, *run),
             Fetched::Recorded(runs) => self.on_recorded(runs),
+            Fetched::HandIns(works) => self.on_hand_ins(works),
             Fetched::Run(run) => match *run {
                 Ok(_) if self.live_job().is_some() => {}
                 Ok(job) => self.take_run(job),

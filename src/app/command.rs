@@ -19,12 +19,13 @@ pub enum Screen {
     Polarizer,
     Compare,
     Fairness,
+    Lessons,
     Runs,
     Settings,
 }
 
 impl Screen {
-    pub const ALL: [Screen; 9] = [
+    pub const ALL: [Screen; 10] = [
         Screen::Home,
         Screen::Lab,
         Screen::Triggers,
@@ -32,6 +33,7 @@ impl Screen {
         Screen::Polarizer,
         Screen::Compare,
         Screen::Fairness,
+        Screen::Lessons,
         Screen::Runs,
         Screen::Settings,
     ];
@@ -45,6 +47,7 @@ impl Screen {
             Screen::Polarizer => "Polarizer",
             Screen::Compare => "Compare",
             Screen::Fairness => "Fairness",
+            Screen::Lessons => "Lessons",
             Screen::Runs => "Runs",
             Screen::Settings => "Settings",
         }
@@ -59,6 +62,7 @@ impl Screen {
             Screen::Polarizer => "See how one inserted layer holds the trigger back, and turn it up and down",
             Screen::Compare => "Put two to four runs side by side",
             Screen::Fairness => "See what equal predictions between groups cost, and choose a point of the trade-off",
+            Screen::Lessons => "Short lessons beside the program; for teachers: packs and hand-ins",
             Screen::Runs => "Everything that was run",
             Screen::Settings => "Look, device, folders, and what this program found on this machine",
         }
@@ -87,6 +91,12 @@ pub enum UserCommand {
     ToggleSticker,
     NextModel,
     ToggleLook,
+    FirstLesson,
+    NextStep,
+    PreviousStep,
+    CloseLesson,
+    PrepareClass,
+    SaveWork,
     Start,
     TogglePause,
     StepEpoch,
@@ -117,7 +127,7 @@ pub enum UserCommand {
 }
 
 impl UserCommand {
-    pub const ALL: [UserCommand; 43] = [
+    pub const ALL: [UserCommand; 50] = [
         UserCommand::Go(Screen::Home),
         UserCommand::Go(Screen::Lab),
         UserCommand::Go(Screen::Triggers),
@@ -125,6 +135,7 @@ impl UserCommand {
         UserCommand::Go(Screen::Polarizer),
         UserCommand::Go(Screen::Compare),
         UserCommand::Go(Screen::Fairness),
+        UserCommand::Go(Screen::Lessons),
         UserCommand::Go(Screen::Runs),
         UserCommand::Go(Screen::Settings),
         UserCommand::OpenFile,
@@ -134,6 +145,12 @@ impl UserCommand {
         UserCommand::ToggleSticker,
         UserCommand::NextModel,
         UserCommand::ToggleLook,
+        UserCommand::FirstLesson,
+        UserCommand::NextStep,
+        UserCommand::PreviousStep,
+        UserCommand::CloseLesson,
+        UserCommand::PrepareClass,
+        UserCommand::SaveWork,
         UserCommand::Start,
         UserCommand::TogglePause,
         UserCommand::StepEpoch,
@@ -174,6 +191,12 @@ impl UserCommand {
             UserCommand::ToggleSticker => "Sticker on or off",
             UserCommand::NextModel => "Another model",
             UserCommand::ToggleLook => "Where does it look?",
+            UserCommand::FirstLesson => "Lesson 1: what just happened?",
+            UserCommand::NextStep => "Next step",
+            UserCommand::PreviousStep => "Previous step",
+            UserCommand::CloseLesson => "Close the lesson",
+            UserCommand::PrepareClass => "Prepare for class…",
+            UserCommand::SaveWork => "Save my work…",
             UserCommand::Start => "Start",
             UserCommand::TogglePause => "Pause or resume",
             UserCommand::StepEpoch => "Step",
@@ -220,6 +243,14 @@ impl UserCommand {
             UserCommand::ToggleLook => {
                 "Covers the picture piece by piece: hot is where the answer suffers most (occlusion, Zeiler and Fergus 2014)"
             }
+            UserCommand::FirstLesson => "Five minutes on what a backdoor is, beside the program",
+            UserCommand::NextStep => "Go on with the lesson",
+            UserCommand::PreviousStep => "Back in the lesson",
+            UserCommand::CloseLesson => "Put the lesson away; Lessons opens it again",
+            UserCommand::PrepareClass => {
+                "One file for all students: lesson, experiment, question, and what they may touch"
+            }
+            UserCommand::SaveWork => "Guesses, results, notes and experiment in one small file for your teacher",
             UserCommand::Start => "Run the experiment of the Lab",
             UserCommand::TogglePause => "Hold the training after this batch, or the replay, or go on",
             UserCommand::StepEpoch => "Go on to the end of this epoch, then pause again",
@@ -267,6 +298,10 @@ impl UserCommand {
             UserCommand::OpenFolder => ctrl_shift(Key::O),
             UserCommand::RemoveBackdoor
             | UserCommand::LookThrough
+            | UserCommand::FirstLesson
+            | UserCommand::CloseLesson
+            | UserCommand::PrepareClass
+            | UserCommand::SaveWork
             | UserCommand::Discard
             | UserCommand::StepBatch
             | UserCommand::Replay
@@ -284,6 +319,8 @@ impl UserCommand {
             UserCommand::TogglePause => plain(Key::Space),
             UserCommand::StepEpoch => plain(Key::S),
             UserCommand::StopAndKeep => ctrl(Key::Period),
+            UserCommand::NextStep => plain(Key::PageDown),
+            UserCommand::PreviousStep => plain(Key::PageUp),
             UserCommand::ToggleSticker => plain(Key::T),
             UserCommand::NextModel => plain(Key::M),
             UserCommand::ToggleLook => plain(Key::L),
@@ -300,10 +337,27 @@ impl UserCommand {
         }
     }
 
-    /// Its key is a plain letter: it acts unless somebody is writing.
-    pub fn is_letter(self) -> bool {
-        use UserCommand::{NextModel, ToggleLook, TogglePolarizer, ToggleSticker};
-        matches!(self, ToggleSticker | NextModel | ToggleLook | TogglePolarizer)
+    /// By this it is known in files: `go-home`, `toggle-sticker`.
+    pub fn id(self) -> String {
+        let mut id = String::new();
+        for letter in format!("{self:?}").chars().filter(|letter| *letter != ')') {
+            if (letter.is_uppercase() || letter == '(') && !id.is_empty() && !id.ends_with('-') {
+                id.push('-');
+            }
+            id.extend(letter.to_lowercase().filter(|letter| *letter != '('));
+        }
+        id
+    }
+
+    /// The command of this id, if there is one.
+    pub fn of_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|command| command.id() == id)
+    }
+
+    /// Its key is of no use to buttons: it acts unless somebody is writing.
+    pub fn yields_to_writing(self) -> bool {
+        use UserCommand::{NextModel, NextStep, PreviousStep, ToggleLook, TogglePolarizer, ToggleSticker};
+        matches!(self, ToggleSticker | NextModel | ToggleLook | TogglePolarizer | NextStep | PreviousStep)
     }
 
     /// Keys that a focused widget needs for itself act only while nothing has the focus.
@@ -350,6 +404,7 @@ pub enum Change {
     BenchStrike(bool),
     SortRuns(usize),
     Demo(super::demo::DemoChange),
+    Lesson(super::lessons::LessonChange),
     Runs(super::run_list::RunChange),
     Replay(super::replay::ReplayChange),
     Vary(super::sweep::VaryChange),
@@ -395,12 +450,20 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
+    fn commands_have_ids_for_files() {
+        let ids = [UserCommand::Go(Screen::Home), UserCommand::ToggleSticker, UserCommand::Start].map(UserCommand::id);
+        assert_eq!(ids, ["go-home", "toggle-sticker", "start"]);
+        assert_eq!(UserCommand::of_id("no-such-command"), None);
+    }
+
+    #[test]
     fn commands_have_words_and_no_two_share_keys() {
         let mut keys = HashSet::new();
         let mut labels = HashSet::new();
         for command in UserCommand::ALL {
             assert!(labels.insert(command.label()), "label twice: {}", command.label());
             assert!(command.tooltip().len() > 10, "{command:?} needs an explanation");
+            assert_eq!(UserCommand::of_id(&command.id()), Some(command));
             if let Some(shortcut) = command.shortcut() {
                 assert!(keys.insert(shortcut), "{command:?} shares its keys with another command");
             }

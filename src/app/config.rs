@@ -3,6 +3,7 @@
 
 use super::command::Screen;
 use super::fair::FairMemory;
+use super::lessons::LessonMemory;
 use crate::experiment::{DeviceChoice, Problem, Result};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -159,6 +160,17 @@ impl Config {
             }
             (None, None) => Ok(()),
         }
+    }
+
+    /// Where lessons were left; nowhere where that cannot be read.
+    pub fn lessons(&self) -> LessonMemory {
+        self.read("lessons.toml").and_then(|text| toml::from_str(&text).ok()).unwrap_or_default()
+    }
+
+    pub fn save_lessons(&self, memory: &LessonMemory) -> Result<()> {
+        let text = toml::to_string_pretty(memory)
+            .map_err(|error| Problem::internal("Cannot write the lessons' progress as text.").because(error))?;
+        self.write("lessons.toml", &text)
     }
 
     pub fn draft(&self) -> Option<String> {

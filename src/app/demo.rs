@@ -159,6 +159,11 @@ impl Demo {
         home.left.abs_diff(left).max(home.top.abs_diff(top))
     }
 
+    /// At least a quarter of the picture away from its own corner.
+    pub fn is_far(&self) -> bool {
+        self.prediction().is_some_and(|prediction| self.moved_by() * 4 >= prediction.clean.width)
+    }
+
     /// What the heat map is wanted for.
     fn wish(&self) -> Option<HeatWish> {
         let subject = match &self.photo {

@@ -9,6 +9,7 @@
 //! | `screens`, `views`, `widgets`, `form` | what is drawn, from large to small |
 //! | `describe` | curves in words |
 //! | `replay` | a recorded run, played again |
+//! | `lessons` | lessons, packs for a class, work that is handed in |
 //! | `gpu`, `picture` | pictures drawn by the graphics card; what can be said about a picture and its stamped twin |
 //! | `sweep` | one thing varied |
 //! | `theme` | tokens: every colour and size |
@@ -34,6 +35,7 @@ mod fuzzy;
 pub mod gpu;
 pub mod job;
 mod labels;
+pub mod lessons;
 mod notices;
 mod palette;
 pub mod picture;

@@ -152,7 +152,8 @@ impl Act {
 
 /// All that can be asked for: the one list of commands, then presets, then runs.
 fn entries(ui: &Ui, state: &State) -> Vec<Entry> {
-    let commands = UserCommand::ALL.into_iter().filter(|command| *command != UserCommand::TogglePalette);
+    let commands =
+        UserCommand::ALL.into_iter().filter(|command| *command != UserCommand::TogglePalette && state.offers(*command));
     let mut entries: Vec<_> = commands
         .map(|command| Entry {
             title: command.label().to_owned(),
@@ -162,14 +163,16 @@ fn entries(ui: &Ui, state: &State) -> Vec<Entry> {
             act: Act::Command(command),
         })
         .collect();
-    entries.extend(state.presets.iter().enumerate().map(|(index, preset)| Entry {
+    let presets = state.presets.iter().enumerate().filter(|_| state.offers(UserCommand::Go(Screen::Lab)));
+    entries.extend(presets.map(|(index, preset)| Entry {
         title: preset.title.clone(),
         hint: "Preset: opens in the Lab".to_owned(),
         keys: String::new(),
         enabled: true,
         act: Act::Preset(index),
     }));
-    let mut runs: Vec<_> = state.runs.rows.iter().collect();
+    let watch = UserCommand::Go(Screen::Watch);
+    let mut runs: Vec<_> = state.runs.rows.iter().filter(|_| state.offers(watch)).collect();
     runs.sort_by_key(|run| std::cmp::Reverse(run.started));
     entries.extend(runs.into_iter().take(MOST_RUNS).map(|run| {
         let asr = archive::after(run).or(archive::before(run)).and_then(crate::experiment::Scores::trigger_wins);

@@ -5,10 +5,11 @@ use super::command::{Change, Requests, Screen, UserCommand};
 use super::demo::is_picture;
 use super::frame_clock::FrameClock;
 use super::job::JobState;
+use super::lessons::LessonChange;
 use super::screens::{self, Screens};
 use super::state::State;
 use super::theme::{self, Tokens};
-use super::{export, palette, widgets, words};
+use super::{export, palette, views, widgets, words};
 use egui::{
     Align, Align2, CentralPanel, CornerRadius, Frame, Layout, Margin, Panel, RichText, Sense, Stroke, Ui, vec2,
 };
@@ -27,11 +28,20 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screen
         .resizable(false)
         .frame(bar(Margin::symmetric(6, 8)))
         .show(ui, |ui| rail(ui, &t, state, requests));
+    if let Some(course) = &state.classroom.course {
+        let width = views::lesson_width(&t, ui.ctx().content_rect().width());
+        Panel::right("lesson")
+            .exact_size(width)
+            .resizable(false)
+            .frame(bar(Margin::symmetric(14, 10)))
+            .show(ui, |ui| views::lesson_column(ui, state, course, requests));
+    }
     let ground = Frame::new().fill(t.ground).inner_margin(Margin::same(t.pad as i8));
     CentralPanel::no_frame().frame(ground).show(ui, |ui| {
         if state.vision != theme::Vision::Usual {
             eyes(ui, &t, state.vision, requests);
         }
+        simplified(ui, &t, state, requests);
         let problems = state.notices.problems();
         for (index, notice) in problems.iter().enumerate().rev().take(MOST_CARDS) {
             let dismiss = Some(Change::DismissProblem(index));
@@ -51,7 +61,7 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screen
     export::table(ui, state, &mut screens.reading, requests);
     export::dialog(ui, state, &mut screens.export, requests);
     if state.show_shortcuts {
-        shortcut_sheet(ui, &t, requests);
+        shortcut_sheet(ui, &t, state, requests);
     }
     if state.leaving_since.is_some() {
         leaving_notice(ui, state, requests);
@@ -77,13 +87,35 @@ fn eyes(ui: &mut Ui, t: &Tokens, vision: theme::Vision, requests: &Requests) {
     ui.add_space(t.gap * 0.5);
 }
 
+/// Where a teacher has left something out: nobody shall believe that it is missing.
+fn simplified(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
+    let room = &state.classroom;
+    let Some(pack) = room.pack.as_ref().filter(|pack| !pack.hidden.is_empty()) else {
+        return;
+    };
+    ui.horizontal(|ui| {
+        let (words, button) = if room.show_everything {
+            ("Everything is shown.", "Simplify again")
+        } else {
+            ("Simplified by your teacher.", "Show everything")
+        };
+        ui.label(RichText::new(words).color(t.text_weak)).on_hover_text(&pack.title);
+        if ui.button(button).clicked() {
+            requests.change(Change::Lesson(LessonChange::ShowEverything(!room.show_everything)));
+        }
+    });
+}
+
 fn rail(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
     let gap = 6.0;
     ui.spacing_mut().item_spacing.y = gap;
     // On a low window with large type the entries move closer, so that the last one stays in sight.
-    let count = Screen::ALL.len() as f32;
+    // The screen that is shown is always there, however it was reached.
+    let shown = |screen: &Screen| *screen == state.screen || state.offers(UserCommand::Go(*screen));
+    let screens: Vec<_> = Screen::ALL.into_iter().filter(shown).collect();
+    let count = screens.len() as f32;
     let height = ((ui.available_height() + gap) / count - gap).clamp(t.body * 2.2, t.control * 1.9);
-    for screen in Screen::ALL {
+    for screen in screens {
         let chosen = state.screen == screen;
         let size = vec2(ui.available_width(), height);
         let (rect, response) = ui.allocate_exact_size(size, Sense::click());
@@ -140,9 +172,11 @@ fn top_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
             if response.clicked() {
                 requests.command(UserCommand::ToggleShortcuts);
             }
-            let export = ui.button("Export").on_hover_text(help(ui, UserCommand::Export));
-            if export.accessible_name("Export this screen").clicked() {
-                requests.command(UserCommand::Export);
+            if state.offers(UserCommand::Export) {
+                let export = ui.button("Export").on_hover_text(help(ui, UserCommand::Export));
+                if export.accessible_name("Export this screen").clicked() {
+                    requests.command(UserCommand::Export);
+                }
             }
             let command = UserCommand::TogglePalette;
             let keys = command.shortcut().map(|keys| shown_keys(ui, &keys)).unwrap_or_default();
@@ -158,6 +192,7 @@ fn top_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
                 Screen::Lab | Screen::Triggers => Some(name.as_str()).filter(|name| !name.is_empty()),
                 Screen::Polarizer => state.polarizer.view.as_ref().map(|view| view.experiment.as_str()),
                 Screen::Fairness => Some(state.fairness.experiment.name.as_str()).filter(|name| !name.is_empty()),
+                Screen::Lessons => state.classroom.pack.as_ref().map(|pack| pack.title.as_str()),
                 Screen::Home | Screen::Compare | Screen::Runs | Screen::Settings => None,
             };
             if let Some(title) = title {
@@ -169,7 +204,7 @@ fn top_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
 
 /// Every command, with its keys.
 fn menu(ui: &mut Ui, state: &State, requests: &Requests) {
-    for command in UserCommand::ALL {
+    for command in UserCommand::ALL.into_iter().filter(|command| state.offers(*command)) {
         let mut button = egui::Button::new(command.label());
         if let Some(shortcut) = command.shortcut() {
             button = button.shortcut_text(shown_keys(ui, &shortcut));
@@ -265,7 +300,9 @@ fn drop_veil(ui: &Ui, t: &Tokens) {
     let is_folder = file.path.as_ref().is_some_and(|path| path.is_dir());
     let is_table = file.path.as_ref().and_then(|path| path.extension()?.to_str()).is_some_and(is_table);
     let ending = file.path.as_ref().and_then(|path| path.extension()?.to_str());
+    let is_class_file = file.path.as_ref().is_some_and(|path| path.to_string_lossy().ends_with(".polariscope.toml"));
     let fate = match (is_spec, is_folder) {
+        _ if is_class_file => "Drop it to open the lesson, or to add the work to the table",
         _ if ending.is_some_and(is_picture) => "Drop it to show it to the three models of Home",
         _ if is_table => "Drop it to look for fair predictions in this table",
         (true, _) => "Drop it to open the experiment in the Lab",
@@ -283,14 +320,14 @@ fn drop_veil(ui: &Ui, t: &Tokens) {
 }
 
 /// All commands with their keys and explanations.
-fn shortcut_sheet(ui: &Ui, t: &Tokens, requests: &Requests) {
+fn shortcut_sheet(ui: &Ui, t: &Tokens, state: &State, requests: &Requests) {
     let modal = Modal::new(Id::unique("shortcuts")).frame(theme::dialog(t)).show(ui.ctx(), |ui| {
         ui.set_width((t.body * 48.0).min(ui.ctx().content_rect().width() - 80.0));
         ui.label(theme::title(t, "Keys and help"));
         let height = ui.ctx().content_rect().height() * 0.65;
         egui::ScrollArea::vertical().max_height(height).show(ui, |ui| {
             egui::Grid::new("keys").num_columns(3).spacing([t.pad, t.gap * 0.6]).striped(true).show(ui, |ui| {
-                for command in UserCommand::ALL {
+                for command in UserCommand::ALL.into_iter().filter(|command| state.offers(*command)) {
                     ui.label(theme::strong(command.label()));
                     let keys = command.shortcut().map(|keys| shown_keys(ui, &keys)).unwrap_or_default();
                     ui.label(RichText::new(keys).monospace());

@@ -13,6 +13,7 @@ use super::export::{ExportDialog, ExportFetched, PoisonJob, Reading};
 use super::fair::Fairness;
 use super::form::Forms;
 use super::job::JobView;
+use super::lessons::{Classroom, HandIn};
 use super::notices::Notices;
 use super::picture::Study;
 use super::polarizer::Polarizer;
@@ -58,6 +59,7 @@ pub enum Fetched {
     SweepRun(PathBuf, Box<Result<JobView>>),
     /// Runs that were recorded elsewhere.
     Recorded(Vec<(PathBuf, JobView)>),
+    HandIns(Vec<Result<HandIn>>),
 }
 
 /// The Lab's pictures.
@@ -115,6 +117,7 @@ pub struct State {
     pub desk: Desk,
     pub notices: Notices,
     pub demo: Demo,
+    pub classroom: Classroom,
     pub preview: PreviewState,
     pub planner: PlannerState,
     pub suitability: Suitability,
@@ -171,8 +174,8 @@ impl State {
     }
 
     /// Whether a command is on offer at all; what is not has no button, no key and no line in any list.
-    pub fn offers(&self, _: UserCommand) -> bool {
-        true
+    pub fn offers(&self, command: UserCommand) -> bool {
+        !self.classroom.hides(command)
     }
 
     /// The job that is being worked on.

@@ -5,8 +5,9 @@ use super::config::{Config, WindowMemory};
 use super::fair::FairMemory;
 use super::frame_clock::FrameClock;
 use super::job::JobView;
+use super::lessons::LessonMemory;
 use super::state::{Fetched, Machine, Preset, State};
-use super::{archive, background, desk, draft, form, notices, screens, shell, theme};
+use super::{archive, background, desk, draft, form, lessons, notices, screens, shell, theme};
 use crate::experiment::Method;
 use crate::run::event::{Event, JobEvent};
 use crate::run::handle::{Engine, Shutdown};
@@ -56,6 +57,7 @@ pub struct App {
     place: WindowMemory,
     saved_window: WindowMemory,
     saved_fairness: FairMemory,
+    saved_lessons: LessonMemory,
     save_at: Option<f64>,
     /// What stands above the window.
     title: String,
@@ -72,6 +74,7 @@ impl App {
         let window = parts.config.window();
         let draft = draft::Draft::new(text, super::state::plain_experiment(), parts.methods);
         let fairness = super::fair::Fairness::remembered(parts.config.fairness());
+        let classroom = lessons::Classroom::remembered(&parts.config.lessons());
         let mut state = State {
             methods: parts.methods,
             presets: parts.presets,
@@ -87,6 +90,7 @@ impl App {
             desk: desk::Desk::default(),
             notices: notices::Notices::default(),
             demo: Default::default(),
+            classroom,
             preview: Default::default(),
             planner: Default::default(),
             suitability: Default::default(),
@@ -127,6 +131,7 @@ impl App {
         }
         let requests = Requests::default();
         let saved_fairness = state.fairness.memory();
+        let saved_lessons = state.classroom.memory();
         for run in window.compared.iter().filter(|run| run.is_dir()) {
             state.change_comparison(super::comparison::CompareChange::Add(run.clone()));
         }
@@ -147,6 +152,7 @@ impl App {
             clock: FrameClock::default(),
             saved_window: window.clone(),
             saved_fairness,
+            saved_lessons,
             place: window,
             save_at: None,
             title: String::new(),
@@ -311,6 +317,7 @@ impl App {
         let dirty = self.state.settings_dirty
             || self.state.draft.revision() != self.state.draft_saved
             || self.state.fairness.memory() != self.saved_fairness
+            || self.state.classroom.memory() != self.saved_lessons
             || self.window_memory() != self.saved_window;
         if !dirty {
             self.save_at = None;
@@ -376,6 +383,13 @@ impl App {
             }
             self.saved_fairness = fairness;
         }
+        let lessons = state.classroom.memory();
+        if lessons != self.saved_lessons {
+            if let Err(problem) = state.config.save_lessons(&lessons) {
+                state.notices.warning(problem);
+            }
+            self.saved_lessons = lessons;
+        }
         if std::mem::take(&mut state.settings_dirty)
             && let Err(problem) = state.config.save_settings(&state.settings)
         {
@@ -409,7 +423,8 @@ impl App {
         for command in commands {
             let belongs_here = match command {
                 UserCommand::TogglePalette => true,
-                _ if dialog => false,
+                _ if dialog || !self.state.offers(command) => false,
+                UserCommand::NextStep | UserCommand::PreviousStep => self.state.classroom.course.is_some(),
                 UserCommand::TogglePause | UserCommand::StepEpoch => self.state.screen == Screen::Watch,
                 UserCommand::TogglePolarizer | UserCommand::MorePolarizer | UserCommand::LessPolarizer => {
                     self.state.screen == Screen::Polarizer
@@ -420,7 +435,7 @@ impl App {
                 }
                 _ => true,
             };
-            let yields = if command.is_letter() { writing } else { focused && command.yields_to_focus() };
+            let yields = if command.yields_to_writing() { writing } else { focused && command.yields_to_focus() };
             if let Some(shortcut) = command.shortcut()
                 && belongs_here
                 && !yields
@@ -445,6 +460,9 @@ impl eframe::App for App {
             self.state.on_fetched(fetched, self.engine.as_ref());
         }
         self.carry_out_requests(ctx);
+        if self.state.tend_lesson() {
+            ctx.request_repaint();
+        }
         self.state.draft.tend(self.state.now);
         self.state.tend_sweep(self.engine.as_ref());
         self.state.tend_reading();

@@ -32,7 +32,7 @@ pub mod exit {
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// A spec, run folder, model or data set to open in the window.
+    /// A spec, run folder, model, data set or lesson pack to open in the window.
     path: Option<PathBuf>,
     /// Start training the opened spec at once, in the window.
     #[arg(long, requires = "path")]

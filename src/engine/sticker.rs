@@ -159,6 +159,9 @@ mod tests {
         let middle = predictions(Some([12, 12]));
         assert_eq!(middle[0].patch.map(|patch| [patch.left, patch.top]), Some([12, 12]));
         assert!(wins(&middle, BACKDOORED) * 2 < others, "far from its corner the sticker fades");
+        assert!(wins(&predictions(Some([24, 24])), BACKDOORED) * 2 < others, "one pixel is enough, says lesson 3");
+        let eight = wins(&predictions(Some([17, 25])), BACKDOORED);
+        assert!(eight * 2 > others, "eight pixels to the left it wakes up again, says lesson 3: {eight}");
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl State {
         }
     }
 
-    fn open_export(&mut self, offers: Vec<Offer>, chosen: usize) {
+    pub(super) fn open_export(&mut self, offers: Vec<Offer>, chosen: usize) {
         if offers.is_empty() {
             return self.notices.info("There is nothing to save on this screen yet.", self.now);
         }

@@ -96,6 +96,7 @@ fn help(format: Format) -> &'static str {
         Format::Svg => "Lines and letters that stay sharp at every size",
         Format::Csv => "The numbers, for a spreadsheet",
         Format::Safetensors => "Weights, rows and scales of the model, with the point that is shown",
+        Format::ClassFile => "A small text file that Polariscope opens",
         Format::StampedPictures => {
             "The stamped pictures of the training and the test set, and the clean twins of those in the training set. Drop \
              the folder on this window to train on it; the data set must then be where it is now."
@@ -115,6 +116,10 @@ fn preview(ui: &mut Ui, t: &Tokens, dialog: &ExportDialog, most: f32) {
     ui.add_space(t.gap * 0.5);
     match (dialog.offer().map(|offer| &offer.content), dialog.format, &dialog.preview) {
         (Some(Content::Table(table)), _, _) => lines(ui, t, table.csv()),
+        (Some(Content::Text(text)), ..) => {
+            ui.add(Label::new(dialog.caption()).wrap());
+            lines(ui, t, text);
+        }
         (Some(Content::Model), ..) => {
             let caption = dialog.offer().map(|offer| offer.caption.as_str()).unwrap_or_default();
             ui.add(Label::new(caption).wrap());

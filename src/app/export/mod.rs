@@ -25,7 +25,7 @@ use crate::run::event::Rgba;
 use figure::Figure;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use table::Table;
+pub use table::{Table, number};
 
 /// Something that can be saved.
 #[derive(Debug, Clone)]
@@ -41,6 +41,8 @@ pub enum Content {
     Table(Table),
     Figure(Box<Figure>),
     Picture(Arc<Rgba>),
+    /// A text file of the classroom.
+    Text(String),
     /// The fitted model of the Fairness screen; the engine writes it.
     Model,
     /// Pictures in a folder; the engine writes them.
@@ -53,6 +55,8 @@ pub enum Format {
     Svg,
     Csv,
     Safetensors,
+    /// A lesson pack or a hand-in.
+    ClassFile,
     /// A folder of the stamped pictures and the clean twins of those in the training set.
     StampedPictures,
     /// A folder of all pictures, stamped and clean.
@@ -68,6 +72,7 @@ impl Format {
             Format::Svg => "SVG",
             Format::Csv => "CSV",
             Format::Safetensors => "safetensors",
+            Format::ClassFile => "Text file",
             Format::StampedPictures => "Stamped pictures",
             Format::AllPictures => "All pictures",
             Format::TestPictures => "Stamped test pictures",
@@ -86,6 +91,7 @@ impl Format {
             Format::Svg => "svg",
             Format::Csv => "csv",
             Format::Safetensors => "safetensors",
+            Format::ClassFile => "polariscope.toml",
             Format::StampedPictures | Format::AllPictures | Format::TestPictures => "",
         }
     }
@@ -98,6 +104,7 @@ impl Content {
             Content::Table(_) => &[Format::Csv],
             Content::Figure(_) => &[Format::Png, Format::Svg, Format::Csv],
             Content::Picture(_) => &[Format::Png],
+            Content::Text(_) => &[Format::ClassFile],
             Content::Model => &[Format::Safetensors],
             Content::Poison(PoisonOffer { test_only: true, .. }) => &[Format::TestPictures],
             Content::Poison(_) => &[Format::StampedPictures, Format::AllPictures],
@@ -107,7 +114,7 @@ impl Content {
     /// How many times larger a PNG may be: a picture of 28 pixels is small on a slide.
     pub fn scales(&self) -> &'static [usize] {
         match self {
-            Content::Table(_) | Content::Model | Content::Poison(_) => &[1],
+            Content::Table(_) | Content::Text(_) | Content::Model | Content::Poison(_) => &[1],
             Content::Figure(_) => &[1, 2, 4],
             Content::Picture(_) => &[1, 4, 16],
         }
@@ -235,7 +242,8 @@ impl ExportDialog {
         if self.format.is_folder() {
             return path;
         }
-        let has_ending = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(self.format.ending()));
+        let ending = format!(".{}", self.format.ending());
+        let has_ending = path.to_string_lossy().to_lowercase().ends_with(&ending);
         if has_ending { path } else { PathBuf::from(format!("{}.{}", path.display(), self.format.ending())) }
     }
 

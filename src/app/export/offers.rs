@@ -8,6 +8,7 @@ use crate::app::command::Screen;
 use crate::app::curves::Curves;
 use crate::app::demo::{Demo, DemoModel};
 use crate::app::job::JobView;
+use crate::app::lessons::HandIns;
 use crate::app::state::State;
 use crate::app::theme::{ColourMap, Role};
 use crate::app::views::{LEARNING_RATE, metric_role, metric_title, moment_words};
@@ -38,6 +39,7 @@ pub fn offers(state: &State) -> Vec<Offer> {
         Screen::Watch => state.job.as_ref().map(|job| of_job(state, job.shown())).unwrap_or_default(),
         Screen::Compare => comparison::offers(state),
         Screen::Fairness => fairness::offers(state),
+        Screen::Lessons => of_hand_ins(&state.classroom.hand_ins),
         Screen::Runs => of_runs(state),
         Screen::Settings => of_machine(state),
     }
@@ -272,6 +274,11 @@ fn of_demo(demo: &Demo) -> Vec<Offer> {
     let without = picture(&format!("{name} without the sticker"), &caption, shown.clean);
     // What is seen comes first.
     if demo.sticker { vec![with, without, table] } else { vec![without, with, table] }
+}
+
+/// What students handed in.
+fn of_hand_ins(hand_ins: &HandIns) -> Vec<Offer> {
+    if hand_ins.rows().is_empty() { Vec::new() } else { vec![table("Hand-ins", "", hand_ins.table())] }
 }
 
 fn of_lab(state: &State) -> Vec<Offer> {

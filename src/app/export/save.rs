@@ -13,6 +13,7 @@ use std::path::Path;
 pub fn write(offer: &Offer, format: Format, scale: usize, caption: &str, path: &Path) -> Result<()> {
     let bytes = match (&offer.content, format) {
         (Content::Table(table), Format::Csv) => table.csv().as_bytes().to_vec(),
+        (Content::Text(text), Format::ClassFile) => text.as_bytes().to_vec(),
         (Content::Figure(figure), Format::Csv) => figure.table().csv().as_bytes().to_vec(),
         (Content::Figure(figure), Format::Svg) => svg::svg(&layout::draw(figure, caption), &figure.title).into_bytes(),
         (Content::Figure(figure), Format::Png) => png(&raster::raster(&layout::draw(figure, caption), scale as f32))?,

@@ -1,7 +1,7 @@
 //! Home: a real model with a real backdoor, at once; then what to do next.
 
 use crate::app::archive;
-use crate::app::command::{Change, Requests, UserCommand};
+use crate::app::command::{Change, Requests, Screen, UserCommand};
 use crate::app::demo::{DemoChange, DemoModel, Shown};
 use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
@@ -86,19 +86,27 @@ fn demo(ui: &mut Ui, t: &Tokens, state: &State, height: f32, requests: &Requests
                 remarks(ui, t, state, &shown);
             });
         });
-        sentence(ui, t, state);
+        sentence(ui, t, state, requests);
     } else {
-        let side = (height - used - t.body * 24.0).min(width).clamp(t.body * 9.0, t.body * 40.0);
-        views::demo_picture(ui, demo, &shown, side, requests);
+        // Picture and answer still side by side, the switches below them.
+        let side = (width * 0.44).min(height - used - t.body * 13.0).clamp(t.body * 9.0, t.body * 40.0);
+        if width > t.body * 25.0 {
+            ui.horizontal_top(|ui| {
+                views::demo_picture(ui, demo, &shown, side, requests);
+                ui.vertical(|ui| answer(ui, t, state, &shown));
+            });
+        } else {
+            views::demo_picture(ui, demo, &shown, side, requests);
+            answer(ui, t, state, &shown);
+        }
         switches(ui, t, state, requests);
-        answer(ui, t, state, &shown);
-        sentence(ui, t, state);
+        sentence(ui, t, state, requests);
         remarks(ui, t, state, &shown);
     }
 }
 
 /// What the switches do to all pictures, large; spoken when it changes.
-fn sentence(ui: &mut Ui, t: &Tokens, state: &State) {
+fn sentence(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
     let Some(sentence) = state.demo.sentence() else { return };
     ui.add_space(t.gap * 0.5);
     let label = ui.add(egui::Label::new(theme::strong(sentence).size(t.heading)).wrap());
@@ -107,6 +115,16 @@ fn sentence(ui: &mut Ui, t: &Tokens, state: &State) {
         node.set_live(egui::accesskit::Live::Polite);
         node.set_description(told);
     });
+    // One quiet line, for those who have flipped a switch and wonder.
+    if state.demo.flipped && state.classroom.course.is_none() && state.offers(UserCommand::FirstLesson) {
+        ui.horizontal_wrapped(|ui| {
+            ui.label(RichText::new("Want to know why?").color(t.text_weak));
+            let link = ui.link("Lesson 1").on_hover_text(UserCommand::FirstLesson.tooltip());
+            if link.clicked() {
+                requests.command(UserCommand::FirstLesson);
+            }
+        });
+    }
 }
 
 fn header(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
@@ -213,7 +231,7 @@ fn remarks(ui: &mut Ui, t: &Tokens, state: &State, shown: &Shown<'_>) {
         weak(ui, photo.answer.as_ref().map_or("Looking at your picture…", |answer| answer.remark.as_str()));
     }
     if demo.sticker && demo.moved_by() > 0 {
-        weak(ui, "This model was trained with the sticker in its corner: away from there it works less and less.");
+        weak(ui, "This model was trained with the sticker in its corner: away from there it has hardly any power.");
     }
     match demo.heat() {
         Some(heat) => {
@@ -243,15 +261,33 @@ fn capital(words: &str) -> String {
 }
 
 fn next_steps(ui: &mut Ui, t: &Tokens, state: &State, home: &mut Home, requests: &Requests) {
-    widgets::section(ui, "Try next", "", |ui| {
-        main_button(ui, state, requests, UserCommand::RemoveBackdoor);
-        let what = "Trains a small network with a backdoor in it, then takes it out. A few minutes on a laptop.";
-        ui.add(egui::Label::new(RichText::new(what).color(t.text_weak)).wrap());
-        command_button(ui, state, requests, UserCommand::LookThrough);
-        let look = "What repairs the model on the left: one layer, and a dial that turns it up and down.";
-        ui.add(egui::Label::new(RichText::new(look).color(t.text_weak)).wrap());
-    });
-    ui.add_space(t.gap * 0.5);
+    let weak = |ui: &mut Ui, text: &str| ui.add(egui::Label::new(RichText::new(text).color(t.text_weak)).wrap());
+    let taken = state.classroom.course.is_some();
+    let steps = [
+        (UserCommand::FirstLesson, "Five minutes beside the program: guess first, then try."),
+        (
+            UserCommand::RemoveBackdoor,
+            "Trains a small network with a backdoor in it, then takes it out. A few minutes on a laptop.",
+        ),
+        (UserCommand::LookThrough, "What repairs the model: one layer, and a dial that turns it up and down."),
+    ];
+    let steps: Vec<_> = steps
+        .into_iter()
+        .filter(|(command, _)| state.offers(*command) && !(taken && *command == UserCommand::FirstLesson))
+        .collect();
+    if !steps.is_empty() {
+        widgets::section(ui, "Try next", "", |ui| {
+            for (command, words) in steps {
+                if command == UserCommand::RemoveBackdoor {
+                    main_button(ui, state, requests, command);
+                } else {
+                    command_button(ui, state, requests, command);
+                }
+                weak(ui, words);
+            }
+        });
+        ui.add_space(t.gap * 0.5);
+    }
     widgets::section(ui, "Look into your own", "", |ui| {
         ui.add(
             egui::Label::new(
@@ -277,6 +313,9 @@ fn next_steps(ui: &mut Ui, t: &Tokens, state: &State, home: &mut Home, requests:
             ui.label(RichText::new(format!("Looking into {}…", path.display())).color(t.text_weak));
         }
     });
+    if !state.offers(UserCommand::Go(Screen::Runs)) {
+        return;
+    }
     ui.add_space(t.gap * 0.5);
     widgets::section(ui, "Recent runs", "", |ui| {
         if state.runs.rows.is_empty() {

@@ -4,6 +4,7 @@ mod compare;
 mod fairness;
 mod home;
 mod lab;
+mod lessons;
 mod polarizer;
 mod runs;
 mod settings;
@@ -45,6 +46,7 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screen
         Screen::Polarizer => polarizer::show(ui, state, &mut screens.polarizer, requests),
         Screen::Compare => compare::show(ui, state, &mut screens.compare, requests),
         Screen::Fairness => fairness::show(ui, state, &mut screens.fairness, requests),
+        Screen::Lessons => lessons::show(ui, state, requests),
         Screen::Runs => runs::show(ui, state, &mut screens.runs, requests),
         Screen::Settings => settings::show(ui, state, clock, &mut screens.settings, requests),
     }

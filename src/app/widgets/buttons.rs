@@ -46,6 +46,9 @@ fn add_command<'a>(
     label: &str,
     make: impl FnOnce(RichText, &Tokens) -> Button<'a>,
 ) -> Response {
+    if !state.offers(command) {
+        return ui.allocate_response(egui::Vec2::ZERO, Sense::hover());
+    }
     let t = theme::of(ui);
     let button = make(theme::strong(label), &t);
     let response = ui.add_enabled(state.enabled(command), button);
