@@ -4,6 +4,8 @@
 
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a tool for the terminal")]
 
+#[path = "screenshots/classroom.rs"]
+mod classroom;
 #[path = "../tests/common/mod.rs"]
 mod common;
 
@@ -14,10 +16,8 @@ use egui_kittest::kittest::Queryable;
 use polariscope::app::command::{Change, Screen, UserCommand};
 use polariscope::app::comparison::CompareChange;
 use polariscope::app::config::{LookChoice, Settings};
-use polariscope::app::demo::{DemoChange, DemoModel};
 use polariscope::app::export::{ExportChange, POISONED_SET};
 use polariscope::app::fair::FairChange;
-use polariscope::app::lessons::{GuessMade, HandIn, LessonChange, Outcome, Tab};
 use polariscope::app::replay::ReplayChange;
 use polariscope::app::run_list::RunChange;
 use polariscope::app::sweep::VaryChange;
@@ -368,8 +368,8 @@ fn main() -> Result<(), String> {
         let mut studio = Studio::new(&wish, true);
         match only.as_str() {
             "fairness" => fairness(&mut studio),
-            "home" => home(&mut studio),
-            "lessons" => lessons(&mut studio),
+            "home" => classroom::home(&mut studio),
+            "lessons" => classroom::lessons(&mut studio),
             "manage" => manage(&mut studio),
             "defenses" => defenses(&wish),
             "watch" => watch(&wish),
@@ -393,8 +393,8 @@ fn main() -> Result<(), String> {
     empty.shoot("runs-empty");
 
     let mut studio = Studio::new(&wish, true);
-    home(&mut studio);
-    lessons(&mut studio);
+    classroom::home(&mut studio);
+    classroom::lessons(&mut studio);
     studio.command(UserCommand::Go(Screen::Home));
     studio.change(Change::Open("/home/ada/models/signs.safetensors".into()));
     studio.change(Change::Open("/home/ada/people.txt".into()));
@@ -475,134 +475,6 @@ fn main() -> Result<(), String> {
     studio.export("The layer minus the identity", "layer");
     studio.export("Rates along the dial", "dial");
     Ok(())
-}
-
-/// Home's switches in their positions, with the engine's own models.
-fn home(studio: &mut Studio<'_>) {
-    studio.answer_for_real(|question| {
-        matches!(question, Question::Predict { .. } | Question::Heat(_) | Question::Photo { .. })
-    });
-    let change = |studio: &mut Studio<'_>, change| studio.change(Change::Demo(change));
-    // Asked anew, because the first answer came from the script.
-    change(studio, DemoChange::Place(Some([24, 25])));
-    change(studio, DemoChange::Place(None));
-    change(studio, DemoChange::Sticker(false));
-    studio.shoot("home");
-    for (model, name) in DemoModel::ALL.into_iter().zip(["healthy", "backdoored", "repaired"]) {
-        change(studio, DemoChange::Sticker(true));
-        change(studio, DemoChange::Model(model));
-        studio.shoot(&format!("home-{name}"));
-    }
-    change(studio, DemoChange::Look(true));
-    change(studio, DemoChange::Model(DemoModel::Backdoored));
-    studio.shoot("home-look");
-    change(studio, DemoChange::Place(Some([13, 9])));
-    studio.shoot("home-moved");
-    change(studio, DemoChange::Look(false));
-    change(studio, DemoChange::Place(None));
-    let photo = studio.wish.out.join("own-picture.png");
-    let drawn = image::RgbImage::from_fn(640, 480, |x, y| {
-        let (x, y) = (x as f32 / 640.0, y as f32 / 480.0);
-        let bag = (0.3..0.7).contains(&x) && (0.45..0.85).contains(&y);
-        let handle = (((x - 0.5) / 0.14).powi(2) + ((y - 0.45) / 0.25).powi(2) - 1.0).abs() < 0.22 && y < 0.45;
-        if bag || handle { image::Rgb([90, 50, 30]) } else { image::Rgb([235, 232, 225]) }
-    });
-    drawn.save(&photo).expect("written");
-    studio.change(Change::Open(photo));
-    change(studio, DemoChange::Sticker(false));
-    studio.shoot("home-photo");
-    change(studio, DemoChange::PutPhotoAway);
-    change(studio, DemoChange::Sticker(true));
-    change(studio, DemoChange::SideBySide(true));
-    studio.shoot("home-side-by-side");
-    change(studio, DemoChange::SideBySide(false));
-    change(studio, DemoChange::Sticker(false));
-}
-
-/// The list of lessons, lessons beside other screens, a pack and what is handed in.
-fn lessons(studio: &mut Studio<'_>) {
-    studio.answer_for_real(|question| matches!(question, Question::Predict { .. } | Question::Heat(_)));
-    let ask = |studio: &mut Studio<'_>, change| studio.change(Change::Lesson(change));
-    let demo = |studio: &mut Studio<'_>, change| studio.change(Change::Demo(change));
-    demo(studio, DemoChange::Place(Some([24, 25])));
-    demo(studio, DemoChange::Place(None));
-    demo(studio, DemoChange::Sticker(false));
-    studio.command(UserCommand::Go(Screen::Lessons));
-    studio.shoot("lessons");
-    studio.command(UserCommand::FirstLesson);
-    studio.shoot("lesson-first");
-    studio.command(UserCommand::NextStep);
-    studio.shoot("lesson-guess");
-    ask(studio, LessonChange::Guess(0));
-    demo(studio, DemoChange::Sticker(true));
-    studio.shoot("lesson-result");
-    for _ in 0..4 {
-        ask(studio, LessonChange::Guess(1));
-        studio.command(UserCommand::NextStep);
-    }
-    ask(studio, LessonChange::Guess(1));
-    demo(studio, DemoChange::Model(DemoModel::Repaired));
-    studio.shoot("lesson-end");
-    ask(studio, LessonChange::Take(1));
-    studio.command(UserCommand::Go(Screen::Lab));
-    studio.shoot("lesson-lab");
-    ask(studio, LessonChange::Take(3));
-    studio.command(UserCommand::Go(Screen::Triggers));
-    studio.shoot("lesson-triggers");
-    studio.command(UserCommand::FirstLesson);
-    studio.command(UserCommand::PrepareClass);
-    studio.shoot("lessons-prepare-beside");
-    studio.command(UserCommand::CloseLesson);
-    studio.press("Only what the lesson uses");
-    studio.shoot("lessons-prepare");
-    ask(studio, LessonChange::SavePack);
-    studio.shoot("lessons-save");
-    studio.change(Change::Export(ExportChange::Close));
-    ask(studio, LessonChange::TryPack);
-    demo(studio, DemoChange::Model(DemoModel::Backdoored));
-    studio.shoot("lesson-pack");
-    ask(studio, LessonChange::LeavePack);
-    studio.command(UserCommand::CloseLesson);
-    let folder = studio.wish.out.join("hand-ins");
-    std::fs::create_dir_all(&folder).expect("folder");
-    let names = ["Ada", "Grace", "Alan", "", "Edsger", "Barbara", "Katherine", "Donald"];
-    for (at, name) in names.into_iter().enumerate() {
-        let guess = |step: usize| GuessMade {
-            step,
-            question: "What will the model say?".into(),
-            guess: "The same as before".into(),
-            right: (at + step).is_multiple_of(2),
-        };
-        let result = Outcome {
-            run: "Corner patch".into(),
-            acc: 0.86,
-            asr: Some(0.99),
-            repair: if at % 3 == 0 { "NPD" } else { "FT" }.into(),
-            repaired_acc: Some(0.85 - 0.004 * at as f64),
-            repaired_asr: Some(0.02 + 0.07 * at as f64),
-        };
-        let work = HandIn {
-            name: name.into(),
-            lesson: "What a backdoor is".into(),
-            steps: 6,
-            reached: 6 - at % 3,
-            seed: if at == 2 { 11 } else { 7 },
-            guesses: (2..=5).map(guess).collect(),
-            result: (at != 3).then_some(result),
-            notes: ["The sticker is only a habit.", "", "I took another seed to see whether it was luck."][at % 3]
-                .into(),
-            ..HandIn::default()
-        };
-        std::fs::write(folder.join(format!("{at}.toml")), work.to_toml().expect("text")).expect("written");
-    }
-    studio.change(Change::Open(folder));
-    studio.shoot("lessons-hand-ins");
-    ask(studio, LessonChange::ClearHandIns);
-    studio.shoot("lessons-hand-ins-empty");
-    ask(studio, LessonChange::Tab(Tab::Lessons));
-    demo(studio, DemoChange::Sticker(false));
-    demo(studio, DemoChange::Look(false));
-    studio.change(Change::Text(common::SPEC.to_owned()));
 }
 
 /// Which defenses there are and which cannot work, then a run whose defense maps its answers back.
