@@ -421,7 +421,8 @@ impl State {
         });
     }
 
-    /// An experiment goes to the Lab, a run to Watch, a table to Fairness, a picture to Home's models, anything else is looked into by the engine.
+    /// An experiment goes to the Lab, a run to Watch, a table to Fairness, a picture to Home's models, a lesson beside the
+    /// program; anything else is looked into by the engine.
     fn open(&mut self, path: &Path, engine: &dyn Engine) {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         if path.is_dir() && self.archive.is_run(path) {

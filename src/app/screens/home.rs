@@ -160,7 +160,10 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
 /// What the chosen model says.
 fn answer(ui: &mut Ui, t: &Tokens, state: &State, shown: &Shown<'_>) {
     let demo = &state.demo;
-    let title = format!("{} says", capital(&demo.model.words()));
+    // Where it is tight the name alone has to do.
+    let name =
+        if ui.available_width() < t.body * 19.0 { demo.model.name().to_owned() } else { capital(&demo.model.words()) };
+    let title = format!("{name} says");
     let probabilities = shown.said(demo.model, demo.sticker);
     let bars = PredictionBars { title: &title, probabilities, classes: shown.classes, label: shown.label, most: 5 };
     theme::card(t).show(ui, |ui| bars.show(ui));

@@ -163,7 +163,7 @@ fn result(ui: &mut Ui, t: &Tokens, course: &Course, step: &Step) {
     ui.add_space(t.gap * 0.5);
     let frame =
         Frame::new().fill(t.accent_soft).corner_radius(CornerRadius::same(t.radius)).inner_margin(Margin::same(10));
-    frame.show(ui, |ui| {
+    let shown = frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
         if let Some((guess, choice)) = guess {
             let words = if choice == guess.right {
@@ -176,6 +176,12 @@ fn result(ui: &mut Ui, t: &Tokens, course: &Course, step: &Step) {
         }
         paragraphs(ui, &step.after);
     });
+    // Large type may have pushed it out of sight; it comes into view once.
+    let slot = egui::Id::unique(("lesson result", &course.lesson.id, course.step));
+    if !ui.data(|data| data.get_temp::<bool>(slot).unwrap_or_default()) {
+        shown.response.scroll_to_me(None);
+        ui.data_mut(|data| data.insert_temp(slot, true));
+    }
 }
 
 /// After the last step: the teacher's question, and the work that is handed in.
