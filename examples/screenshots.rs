@@ -8,6 +8,8 @@
 mod classroom;
 #[path = "../tests/common/mod.rs"]
 mod common;
+#[path = "screenshots/audit.rs"]
+mod scene_of_audit;
 
 use common::{Script, Shelf};
 use egui::accesskit::Role;
@@ -372,12 +374,13 @@ fn main() -> Result<(), String> {
             "lessons" => classroom::lessons(&mut studio),
             "manage" => manage(&mut studio),
             "defenses" => defenses(&wish),
+            "audit" => scene_of_audit::audit(&wish),
             "watch" => watch(&wish),
             "sweep" => sweep(&wish),
             other => {
                 return Err(format!(
-                    "scenes of {other} cannot be drawn alone; known are home, lessons, fairness, manage, defenses, watch \
-                     and sweep"
+                    "scenes of {other} cannot be drawn alone; known are audit, home, lessons, fairness, manage, defenses, \
+                     watch and sweep"
                 ));
             }
         }
@@ -386,6 +389,7 @@ fn main() -> Result<(), String> {
     defenses(&wish);
     watch(&wish);
     sweep(&wish);
+    scene_of_audit::audit(&wish);
     let mut empty = Studio::new(&wish, false);
     empty.command(UserCommand::Go(Screen::Watch));
     empty.shoot("watch-empty");

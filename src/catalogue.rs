@@ -9,12 +9,13 @@ static METHODS: LazyLock<Vec<&'static Method>> = LazyLock::new(|| {
     let attacks = crate::attacks::ALL.iter().map(|entry| &entry.method);
     let defenses = crate::defenses::all().map(|entry| &entry.method);
     let selections = crate::attacks::selection::ALL.iter().map(|entry| &entry.method);
+    let checks = crate::checks::ALL.iter().map(|entry| &entry.method);
     let rivals = crate::fairness::rivals::ALL.iter().map(|entry| &entry.method);
     let fair = std::iter::once(&crate::fairness::METHOD).chain(rivals);
-    networks.chain(attacks).chain(selections).chain(defenses).chain(fair).collect()
+    networks.chain(attacks).chain(selections).chain(defenses).chain(checks).chain(fair).collect()
 });
 
-/// All methods: networks, attacks, selections, then defenses along the life cycle.
+/// All methods: networks, attacks, selections, then defenses along the life cycle, then checks.
 pub fn all() -> &'static [&'static Method] {
     &METHODS
 }

@@ -11,6 +11,7 @@
 //! | [`attacks`] | one file per attack |
 //! | [`defenses`] | by life cycle; one file per defense |
 //! | [`analysis`] | one file per way to look into a model |
+//! | [`checks`] | what can be found in a delivered model; one file per check |
 //! | [`fairness`] | fair regression on tables, and its rivals |
 //! | [`catalogue`] | the one list of all methods |
 //! | [`engine`] | the worker thread: runs experiments, answers questions |
@@ -20,6 +21,7 @@ pub mod analysis;
 pub mod app;
 pub mod attacks;
 pub mod catalogue;
+pub mod checks;
 pub mod cli;
 pub mod data;
 pub mod defenses;

@@ -478,3 +478,60 @@ fn bad_tables_end_in_problems_and_predictions_in_a_file() {
     let (code, value, _) = place.json(&[&predict[..], &["good.csv", "--removed", "1.5"]].concat());
     assert!(code == 2 && value["problem"]["place"] == "--removed", "{value}");
 }
+
+#[test]
+fn an_audit_tells_its_findings_and_becomes_a_report() {
+    let place = Place::new();
+    let audit = ["audit", "demo-backdoored", "fashion-mini", "--set", "data.test_rows=400", "--set", "threads=1"];
+    let quick = ["--check", "class-accuracy", "--check", "odd-channels", "--out", "audit"];
+    let (code, value, errors) = place.json(&[&audit[..], &quick[..], &["--json"]].concat());
+    assert_eq!(code, 0, "{errors}");
+    let found: Vec<_> = value["checks"].as_array().unwrap().iter().map(|found| found["check"].clone()).collect();
+    assert_eq!(found, ["class-accuracy", "odd-channels"]);
+    assert_eq!(value["checks"][1]["verdict"], "cannot-tell");
+    assert_eq!(value["subject"]["hash"].as_str().unwrap().len(), 64);
+    assert_eq!(value["subject"]["pictures"], 400);
+    let right = value["checks"][0]["evidence"][0][1].as_str().unwrap();
+    assert!(right.ends_with(" of 400)"), "{right}");
+    let text = String::from_utf8(place.run(&["show", "audit"]).stdout).unwrap();
+    assert!(text.contains("as delivered") && text.contains("It would miss"), "{text}");
+
+    // What was found is not looked for again, and the folder tells it once more.
+    let again = place.run(&[&audit[..], &quick[..], &["--resume"]].concat());
+    assert_eq!(again.status.code(), Some(0));
+    assert!(String::from_utf8(again.stderr).unwrap().contains("already finished"));
+
+    let (code, value, errors) = place.json(&["report", "audit", "--out", "audit.pdf", "--json"]);
+    assert_eq!((code, value["report"].as_str()), (0, Some("audit.pdf")), "{errors}");
+    assert!(fs::read(place.path("audit.pdf")).unwrap().starts_with(b"%PDF-"));
+    assert_eq!(place.run(&["report", "audit", "--out", "folder"]).status.code(), Some(0));
+    assert!(place.path("folder/findings.json").is_file() && place.path("folder/class-accuracy.png").is_file());
+
+    // Repaired models can be audited, too; only another repair is refused.
+    let repaired = ["audit", "demo-repaired", "fashion-mini", "--set", "data.test_rows=100", "--set", "threads=1"];
+    let quick = ["--check", "odd-channels", "--out", "repaired", "--json"];
+    let (code, value, errors) = place.json(&[&repaired[..], &quick[..]].concat());
+    assert_eq!((code, &value["subject"]["inserted"][0]), (0, &"neural polarizer at layer2.0.out".into()), "{errors}");
+    for (arguments, words) in [
+        (&["audit", "missing.safetensors", "fashion-mini"][..], "nothing at this path"),
+        (&["audit", "demo-backdoored", "fashion-mini", "--check", "npd"], "not a check"),
+        (&["report", "nowhere", "--out", "x.pdf"], "no run"),
+    ] {
+        let refused = place.run(arguments);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        assert!(String::from_utf8(refused.stderr).unwrap().contains(words), "{arguments:?}");
+    }
+}
+
+#[test]
+fn checks_look_before_the_defenses_and_are_not_repeated() {
+    let place = Place::new();
+    let spec = SPEC.replace("epochs = 4", "epochs = 1").replace("epochs = 3", "epochs = 2");
+    fs::write(place.path("spec.toml"), format!("{spec}\n[[check]]\nid = \"odd-channels\"\n")).unwrap();
+    let (code, value, errors) = place.json(&["run", "spec.toml", "--out", "out", "--json"]);
+    assert_eq!(code, 0, "{errors}");
+    assert_eq!(value["checks"].as_array().unwrap().len(), 1);
+    assert_eq!(value["results"].as_array().unwrap().len(), 3, "attacked, control, polarizer");
+    let at = |words: &str| errors.find(words).unwrap_or_else(|| panic!("no {words}: {errors}"));
+    assert!(at("] odd-channels") < at("] npd") && at("] attack") < at("] odd-channels"), "{errors}");
+}

@@ -2,7 +2,7 @@
 
 use polariscope::catalogue;
 use polariscope::experiment::sweep::{Base, Sweep};
-use polariscope::experiment::{Kind, Spec, check};
+use polariscope::experiment::{Kind, Spec, audit, check};
 
 #[test]
 fn the_defaults_of_every_method_pass_its_own_checks() {
@@ -19,6 +19,7 @@ fn the_defaults_of_every_method_pass_its_own_checks() {
             Kind::Selection => format!("[attack]\nid = 'badnets'\n[selection]\nid = '{}'", method.id),
             Kind::FairRegression => String::new(),
             Kind::FairRival => format!("[[rival]]\nid = '{}'", method.id),
+            Kind::Check => format!("[[check]]\nid = '{}'", method.id),
             _ => format!("[[defense]]\nid = '{}'", method.id),
         };
         let text = match method.kind {
@@ -112,4 +113,24 @@ fn defenses_that_train_refuse_what_is_trained_by_others() {
     let problem = refused("checkpoint", "badnets").unwrap();
     assert!(problem.headline.ends_with("and the finished model comes trained."), "{problem}");
     assert!(problem.remedy[0].contains("repairs a finished model"));
+}
+
+#[test]
+fn an_audit_is_an_experiment_like_any_other() {
+    let methods = catalogue::all();
+    let audit = audit::audit("models/signs.safetensors", "pictures/signs", methods);
+    assert_eq!(audit.name, "Audit of signs.safetensors");
+    assert_eq!(audit::model_of(&audit), Some("models/signs.safetensors"));
+    assert!(audit.check.iter().any(|pick| pick.id == "trigger-search") && audit.check.len() >= 3);
+    let resolved = check::resolve(&audit, methods);
+    let text = check::to_toml(&resolved).unwrap();
+    assert_eq!(check::parse(&text, methods).unwrap(), resolved, "{text}");
+    assert!(resolved.check.iter().all(|pick| !pick.options.is_empty()));
+    let wrong = text.replace("id = \"odd-channels\"", "id = \"npd\"");
+    let problem = check::parse(&wrong, methods).unwrap_err();
+    assert!(problem.headline.contains("`npd` is a defense, not a check"), "{problem}");
+    // Two audits that differ in the model only are two experiments.
+    let mut other = resolved.clone();
+    audit::set_model(&mut other, "models/repaired.safetensors");
+    assert_ne!(check::hash8(&other), check::hash8(&resolved));
 }

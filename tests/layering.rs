@@ -4,12 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room may use the rooms of the floors below its own, not its neighbours.
-const FLOORS: [&[&str]; 8] = [
+const FLOORS: [&[&str]; 9] = [
     &["experiment"],
     &["run"],
     &["data"],
     &["nets"],
     &["attacks", "defenses", "fairness", "analysis"],
+    // A check looks with the eyes of the defenses.
+    &["checks"],
     &["catalogue"],
     &["engine"],
     &["cli", "app"],

@@ -5,7 +5,7 @@ use crate::experiment::{Problem, Result, Scores};
 use crate::run::bin::{self, Binned};
 use crate::run::event::{Ending, Glimpse, MetricPoint, Picture, Rgba};
 use crate::run::index::{Filter, RunRow};
-use crate::run::{Found, Index, ResultRow, RunFolder, State, folder, moments};
+use crate::run::{Found, Index, Results, RunFolder, State, folder, moments};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,8 +43,8 @@ pub trait Archive: Send + Sync {
     /// A run as Watch shows it.
     fn load(&self, folder: &Path) -> Result<JobView>;
 
-    /// The table of a finished run; empty when it has none yet.
-    fn results(&self, folder: &Path) -> Result<Vec<ResultRow>>;
+    /// The table of a finished run and its findings; empty when it has none yet.
+    fn results(&self, folder: &Path) -> Result<Results>;
 
     /// The numbers that a run has reported so far.
     fn points(&self, folder: &Path) -> Result<Vec<MetricPoint>>;
@@ -110,7 +110,7 @@ impl Archive for RunsOnDisk {
             _ => Ending::Stopped { kept: true },
         });
         run.points()?.iter().for_each(|point| job.curves.push(point));
-        job.results = self.results(path)?;
+        job.adopt(self.results(path)?);
         let mut glimpses = moments::load(path);
         if glimpses.is_empty() {
             // Recorded before every moment was.
@@ -130,8 +130,8 @@ impl Archive for RunsOnDisk {
         Ok(job)
     }
 
-    fn results(&self, path: &Path) -> Result<Vec<ResultRow>> {
-        Ok(RunFolder::open(path)?.results()?.unwrap_or_default().rows)
+    fn results(&self, path: &Path) -> Result<Results> {
+        Ok(RunFolder::open(path)?.results()?.unwrap_or_default())
     }
 
     fn points(&self, path: &Path) -> Result<Vec<MetricPoint>> {

@@ -41,6 +41,7 @@ impl State {
             UserCommand::NextStep => course.is_some_and(|course| course.has_next() && course.may_look()),
             UserCommand::PreviousStep => course.is_some_and(|course| course.step > 0),
             UserCommand::CloseLesson => course.is_some(),
+            UserCommand::Start if self.screen == Screen::Audit => live.is_none() && self.audit.lacks().is_none(),
             UserCommand::Start => live.is_none() && self.draft.problem().is_none(),
             UserCommand::RemoveBackdoor => live.is_none() && !self.presets.is_empty(),
             UserCommand::TogglePause => {
@@ -83,11 +84,11 @@ impl State {
             UserCommand::Undo => match self.screen {
                 Screen::Runs => !self.runs.binned.is_empty(),
                 Screen::Settings => self.settings_before.is_some(),
-                Screen::Fairness => false,
+                Screen::Fairness | Screen::Audit => false,
                 _ => self.draft.can_undo(),
             },
             UserCommand::Redo => match self.screen {
-                Screen::Runs | Screen::Settings | Screen::Fairness => false,
+                Screen::Runs | Screen::Settings | Screen::Fairness | Screen::Audit => false,
                 _ => self.draft.can_redo(),
             },
             UserCommand::Go(_)
@@ -147,6 +148,7 @@ impl State {
                     _ => self.demo.look = !self.demo.look,
                 }
             }
+            UserCommand::Start if self.screen == Screen::Audit => self.start_audit(engine),
             UserCommand::Start => self.start(engine),
             UserCommand::TogglePolarizer => {
                 self.polarizer.turn_to(if self.polarizer.step == STEPS { 0 } else { STEPS })
@@ -268,6 +270,7 @@ impl State {
             Change::Runs(change) => self.change_runs(change),
             Change::Compare(change) => self.change_comparison(change),
             Change::Fair(change) => self.change_fairness(change),
+            Change::Audit(change) => self.change_audit(change),
             Change::Export(change) => self.change_export(change, engine),
             Change::Read(Some(title)) => self.read_plot(Some(&title)),
             Change::Read(None) => self.reading = None,
@@ -294,16 +297,24 @@ impl State {
             self.screen = Screen::Lab;
             return;
         }
-        let experiment = self.experiment_to_run();
-        let begun = self.place_of(&experiment).and_then(|(folder, found)| {
-            let spec = if experiment == *self.draft.experiment() {
-                self.draft.text().to_owned()
-            } else {
-                check::to_toml(&experiment)?
-            };
-            Ok((spec, folder, found))
-        });
-        let title = title_of(self.draft.experiment());
+        let experiment = self.to_run(self.draft.experiment());
+        // What a person has written is kept as it was written.
+        let text = (experiment == *self.draft.experiment()).then(|| self.draft.text().to_owned());
+        self.begin(&experiment, text, engine);
+    }
+
+    /// Runs the audit that is chosen, or shows what it found before.
+    fn start_audit(&mut self, engine: &dyn Engine) {
+        let experiment = self.to_run(&self.audit.experiment);
+        self.begin(&experiment, None, engine);
+    }
+
+    /// Runs an experiment, goes on with it, or opens what it came to before; `text` is how it is written, if not plainly.
+    fn begin(&mut self, experiment: &Experiment, text: Option<String>, engine: &dyn Engine) {
+        let begun = self
+            .place_of(experiment)
+            .and_then(|(folder, found)| Ok((text.map_or_else(|| check::to_toml(experiment), Ok)?, folder, found)));
+        let title = title_of(experiment);
         match begun {
             Ok((_, Some(folder), Found::Finished)) => {
                 self.open_run(folder);
@@ -320,9 +331,9 @@ impl State {
         }
     }
 
-    /// The draft with the settings' device and threads where it leaves them open.
-    fn experiment_to_run(&self) -> Experiment {
-        let mut experiment = self.draft.experiment().clone();
+    /// An experiment with the settings' device and threads where it leaves them open.
+    fn to_run(&self, experiment: &Experiment) -> Experiment {
+        let mut experiment = experiment.clone();
         if experiment.device == DeviceChoice::Auto {
             experiment.device = self.settings.device;
         }
@@ -373,8 +384,10 @@ impl State {
         match engine.send(Command::Start { job: id, request: Box::new(request) }) {
             Ok(()) => {
                 self.next_job += 1;
-                self.job = Some(JobView { resumed, experiment, ..JobView::new(Some(id), title) });
-                self.screen = Screen::Watch;
+                let job = JobView { resumed, experiment, ..JobView::new(Some(id), title) };
+                self.screen = if job.is_audit() { Screen::Audit } else { Screen::Watch };
+                self.audit.choosing &= !job.is_audit();
+                self.job = Some(job);
             }
             Err(problem) => self.notices.problem(problem),
         }
@@ -433,6 +446,8 @@ impl State {
             tracing::debug!("a file of the classroom: {}", path.display());
         } else if PoisonedSet::lies_at(path) {
             self.open_poisoned_set(path);
+        } else if self.screen == Screen::Audit && !extension.eq_ignore_ascii_case("toml") {
+            self.drop_on_audit(path.display().to_string());
         } else if extension.eq_ignore_ascii_case("toml") {
             match std::fs::read_to_string(path) {
                 Ok(text) => match Spec::read(&text) {

@@ -19,13 +19,14 @@ pub enum Screen {
     Polarizer,
     Compare,
     Fairness,
+    Audit,
     Lessons,
     Runs,
     Settings,
 }
 
 impl Screen {
-    pub const ALL: [Screen; 10] = [
+    pub const ALL: [Screen; 11] = [
         Screen::Home,
         Screen::Lab,
         Screen::Triggers,
@@ -33,6 +34,7 @@ impl Screen {
         Screen::Polarizer,
         Screen::Compare,
         Screen::Fairness,
+        Screen::Audit,
         Screen::Lessons,
         Screen::Runs,
         Screen::Settings,
@@ -47,6 +49,7 @@ impl Screen {
             Screen::Polarizer => "Polarizer",
             Screen::Compare => "Compare",
             Screen::Fairness => "Fairness",
+            Screen::Audit => "Audit",
             Screen::Lessons => "Lessons",
             Screen::Runs => "Runs",
             Screen::Settings => "Settings",
@@ -62,18 +65,22 @@ impl Screen {
             Screen::Polarizer => "See how one inserted layer holds the trigger back, and turn it up and down",
             Screen::Compare => "Put two to four runs side by side",
             Screen::Fairness => "See what equal predictions between groups cost, and choose a point of the trade-off",
+            Screen::Audit => "Look for a backdoor in a model that somebody delivered",
             Screen::Lessons => "Short lessons beside the program; for teachers: packs and hand-ins",
             Screen::Runs => "Everything that was run",
             Screen::Settings => "Look, device, folders, and what this program found on this machine",
         }
     }
 
-    /// Screens are numbered in the order of the rail; Settings has the comma, as everywhere.
+    /// Screens are numbered in the order of the rail as far as digits go; Runs has L, the list, and Settings the comma, as
+    /// everywhere.
     fn key(self) -> Option<Key> {
         const NUMBERS: [Key; 9] =
             [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6, Key::Num7, Key::Num8, Key::Num9];
-        if self == Screen::Settings {
-            return Some(Key::Comma);
+        match self {
+            Screen::Runs => return Some(Key::L),
+            Screen::Settings => return Some(Key::Comma),
+            _ => {}
         }
         let place = Screen::ALL.iter().position(|screen| *screen == self)?;
         NUMBERS.get(place).copied()
@@ -127,7 +134,7 @@ pub enum UserCommand {
 }
 
 impl UserCommand {
-    pub const ALL: [UserCommand; 50] = [
+    pub const ALL: [UserCommand; 51] = [
         UserCommand::Go(Screen::Home),
         UserCommand::Go(Screen::Lab),
         UserCommand::Go(Screen::Triggers),
@@ -135,6 +142,7 @@ impl UserCommand {
         UserCommand::Go(Screen::Polarizer),
         UserCommand::Go(Screen::Compare),
         UserCommand::Go(Screen::Fairness),
+        UserCommand::Go(Screen::Audit),
         UserCommand::Go(Screen::Lessons),
         UserCommand::Go(Screen::Runs),
         UserCommand::Go(Screen::Settings),
@@ -251,7 +259,7 @@ impl UserCommand {
                 "One file for all students: lesson, experiment, question, and what they may touch"
             }
             UserCommand::SaveWork => "Guesses, results, notes and experiment in one small file for your teacher",
-            UserCommand::Start => "Run the experiment of the Lab",
+            UserCommand::Start => "Run the experiment of the Lab, or the audit",
             UserCommand::TogglePause => "Hold the training after this batch, or the replay, or go on",
             UserCommand::StepEpoch => "Go on to the end of this epoch, then pause again",
             UserCommand::StepBatch => "Go on for one batch, then pause again",
@@ -410,6 +418,7 @@ pub enum Change {
     Vary(super::sweep::VaryChange),
     Compare(super::comparison::CompareChange),
     Fair(super::fair::FairChange),
+    Audit(super::audit::AuditChange),
     Export(super::export::ExportChange),
     /// Reads the plot of this title as a table; nothing puts the table away.
     Read(Option<String>),

@@ -36,6 +36,8 @@ pub enum Purpose {
     Fair(Box<FairExperiment>),
     /// The fitted model as a file.
     Model(PathBuf),
+    /// What lies at a place that is to be audited.
+    Audit(String),
     /// What was found on this machine.
     Machine,
 }

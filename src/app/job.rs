@@ -4,8 +4,8 @@ use super::curves::Curves;
 use super::replay::Replay;
 use super::words;
 use crate::experiment::{Experiment, Problem};
-use crate::run::ResultRow;
 use crate::run::event::{Ending, Glimpse, JobEvent, JobId, Picture, Progress};
+use crate::run::{CheckResult, ResultRow, Results, Subject};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,6 +71,10 @@ pub struct JobView {
     pub results: Vec<ResultRow>,
     /// The finished run is played again.
     pub replay: Option<Replay>,
+    /// What the checks have found so far.
+    pub checks: Vec<CheckResult>,
+    /// Which model they looked at, once the run has ended.
+    pub subject: Option<Subject>,
     pub log: VecDeque<LogLine>,
     pub warnings: Vec<Problem>,
 }
@@ -95,8 +99,23 @@ impl JobView {
             glimpses: Vec::new(),
             results: Vec::new(),
             replay: None,
+            checks: Vec::new(),
+            subject: None,
             log: VecDeque::new(),
             warnings: Vec::new(),
+        }
+    }
+
+    /// It checks a model, and its findings are shown on Audit.
+    pub fn is_audit(&self) -> bool {
+        self.experiment.as_ref().is_some_and(|experiment| !experiment.check.is_empty())
+    }
+
+    /// Takes over what the run folder says.
+    pub fn adopt(&mut self, results: Results) {
+        (self.results, self.subject) = (results.rows, results.subject);
+        if !results.checks.is_empty() {
+            self.checks = results.checks;
         }
     }
 
@@ -142,6 +161,11 @@ impl JobView {
             JobEvent::Warning(problem) => {
                 self.note(Level::Warning, problem.headline.clone());
                 self.warnings.push(problem);
+            }
+            JobEvent::Checked(found) => {
+                self.note(Level::Step, format!("{}: {}. {}", found.title, found.verdict.words(), found.headline));
+                self.checks.retain(|known| known.check != found.check);
+                self.checks.push(*found);
             }
             JobEvent::Paused => {
                 if self.state == JobState::Running {

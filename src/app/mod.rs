@@ -15,6 +15,7 @@
 //! | `theme` | tokens: every colour and size |
 
 pub mod archive;
+pub mod audit;
 pub mod background;
 mod bench;
 mod carry_out;

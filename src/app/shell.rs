@@ -56,7 +56,7 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screen
     if let Some((name, rgba)) = widgets::take_wanted(ui.ctx()) {
         requests.change(Change::Export(export::ExportChange::Picture(name, rgba)));
     }
-    drop_veil(ui, &t);
+    drop_veil(ui, &t, state);
     palette::show(ui, state, &mut screens.palette, requests);
     export::table(ui, state, &mut screens.reading, requests);
     export::dialog(ui, state, &mut screens.export, requests);
@@ -189,6 +189,7 @@ fn top_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
             let name = &state.draft.experiment().name;
             let title = match state.screen {
                 Screen::Watch => state.job.as_ref().map(|job| job.title.as_str()),
+                Screen::Audit => state.shown_audit().map(|job| job.title.as_str()),
                 Screen::Lab | Screen::Triggers => Some(name.as_str()).filter(|name| !name.is_empty()),
                 Screen::Polarizer => state.polarizer.view.as_ref().map(|view| view.experiment.as_str()),
                 Screen::Fairness => Some(state.fairness.experiment.name.as_str()).filter(|name| !name.is_empty()),
@@ -290,7 +291,7 @@ fn status_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
 }
 
 /// While a file is held over the window: what will happen with it.
-fn drop_veil(ui: &Ui, t: &Tokens) {
+fn drop_veil(ui: &Ui, t: &Tokens, state: &State) {
     let hovered = ui.input(|input| input.raw.hovered_files.clone());
     let Some(file) = hovered.first() else {
         return;
@@ -306,6 +307,7 @@ fn drop_veil(ui: &Ui, t: &Tokens) {
         _ if ending.is_some_and(is_picture) => "Drop it to show it to the three models of Home",
         _ if is_table => "Drop it to look for fair predictions in this table",
         (true, _) => "Drop it to open the experiment in the Lab",
+        _ if state.screen == Screen::Audit && !is_spec => "Drop it to audit this model, or with these pictures",
         (_, true) => "Drop it to open the run or look into the folder",
         _ => "Drop it to see what is in it",
     };

@@ -1,6 +1,7 @@
 //! Everything the window knows. Screens read it; only `carry_out` and the engine's events change it.
 
 use super::archive::Archive;
+use super::audit::Audit;
 use super::background::Background;
 use super::bench::Bench;
 use super::command::{Screen, UserCommand};
@@ -124,6 +125,7 @@ pub struct State {
     pub bench: Bench,
     pub polarizer: Polarizer,
     pub fairness: Fairness,
+    pub audit: Audit,
     pub runs: RunList,
     /// The list that one value is being turned into.
     pub vary: Option<VaryDraft>,
@@ -243,6 +245,7 @@ impl State {
         match self.screen {
             Screen::Polarizer => return self.ask_about_polarizer(engine),
             Screen::Fairness => return self.ask_about_fairness(engine),
+            Screen::Audit => return self.ask_about_audit(engine),
             _ => {}
         }
         if self.draft.problem().is_some() {
@@ -347,6 +350,7 @@ impl State {
             (purpose @ (Purpose::Table(_) | Purpose::Fair(_) | Purpose::Model(_)), answer) => {
                 self.on_fairness_answer(purpose, answer)
             }
+            (Purpose::Audit(place), answer) => self.on_audit_answer(place, answer),
             (_, Err(problem)) => self.notices.problem(problem),
             (purpose, Ok(_)) => {
                 tracing::warn!("the engine answered something else than was asked: {purpose:?}");
@@ -377,6 +381,7 @@ pub fn plain_experiment() -> Experiment {
         poison: spec::Poison::default(),
         selection: None,
         defense: Vec::new(),
+        check: Vec::new(),
         defender: spec::Defender::default(),
     }
 }

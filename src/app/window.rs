@@ -97,6 +97,7 @@ impl App {
             bench: Default::default(),
             polarizer: Default::default(),
             fairness,
+            audit: super::audit::Audit::new(parts.methods),
             runs: Default::default(),
             vary: None,
             sweep: None,
@@ -135,7 +136,9 @@ impl App {
         for run in window.compared.iter().filter(|run| run.is_dir()) {
             state.change_comparison(super::comparison::CompareChange::Add(run.clone()));
         }
-        if let Some(run) = window.run.clone().filter(|run| window.screen == Screen::Watch && run.is_dir()) {
+        if let Some(run) =
+            window.run.clone().filter(|run| matches!(window.screen, Screen::Watch | Screen::Audit) && run.is_dir())
+        {
             requests.change(Change::OpenRun(run));
         }
         if let Some(path) = parts.open {
@@ -238,7 +241,7 @@ impl App {
         };
         if let Some(folder) = &job.folder {
             match state.archive.results(folder) {
-                Ok(results) => job.results = results,
+                Ok(results) => job.adopt(results),
                 Err(problem) => tracing::debug!("no table for this run: {problem}"),
             }
         }
@@ -425,7 +428,8 @@ impl App {
                 UserCommand::TogglePalette => true,
                 _ if dialog || !self.state.offers(command) => false,
                 UserCommand::NextStep | UserCommand::PreviousStep => self.state.classroom.course.is_some(),
-                UserCommand::TogglePause | UserCommand::StepEpoch => self.state.screen == Screen::Watch,
+                UserCommand::TogglePause => matches!(self.state.screen, Screen::Watch | Screen::Audit),
+                UserCommand::StepEpoch => self.state.screen == Screen::Watch,
                 UserCommand::TogglePolarizer | UserCommand::MorePolarizer | UserCommand::LessPolarizer => {
                     self.state.screen == Screen::Polarizer
                 }

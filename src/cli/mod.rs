@@ -1,6 +1,7 @@
 //! The command line: the same hall through the other door. Results go to stdout, progress and problems to stderr.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program talks to a terminal")]
 
+mod audit;
 mod doctor;
 mod eval;
 mod export;
@@ -8,6 +9,7 @@ mod methods;
 mod plan;
 mod predict;
 mod progress;
+mod report;
 mod run;
 mod runs;
 mod sweep;
@@ -61,6 +63,10 @@ enum Command {
     },
     /// Measure a model on a data set, and its backdoor if the trigger is known.
     Eval(eval::Arguments),
+    /// Look for a backdoor in a model that somebody delivered.
+    Audit(audit::Arguments),
+    /// Write the findings of an audit as a document.
+    Report(report::Arguments),
     /// Predict with a fitted fair regression, for every row of a table.
     Predict(predict::Arguments),
     /// Write the poisoned set of a run as a folder of pictures with a table.
@@ -155,6 +161,8 @@ fn dispatch(command: Command) -> Result<i32> {
             output.print(&report, || runs::report_text(&report))?;
         }
         Command::ExportPoison(arguments) => return export::export(&arguments),
+        Command::Audit(arguments) => return audit::audit(&arguments),
+        Command::Report(arguments) => report::report(&arguments)?,
         Command::Eval(arguments) => eval::eval(&arguments)?,
         Command::Predict(arguments) => predict::predict(&arguments)?,
         Command::List { runs, output } => runs::list(runs.as_deref(), output)?,

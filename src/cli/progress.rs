@@ -61,6 +61,9 @@ impl Display {
             JobEvent::Note(text) => self.line(&format!("      {text}")),
             JobEvent::Warning(problem) => self.line(&format!("warning: {problem}")),
             JobEvent::Artifact { path, caption } => self.line(&format!("      saved {} ({caption})", path.display())),
+            JobEvent::Checked(found) => {
+                self.line(&format!("      {}: {}. {}", found.title, found.verdict.words(), found.headline));
+            }
             JobEvent::Paused => self.line("paused"),
             JobEvent::Resumed => self.line("resumed"),
             JobEvent::Queued | JobEvent::Checkpoint { .. } | JobEvent::Finished(_) => {}

@@ -5,10 +5,10 @@ use super::{Output, exit};
 use crate::catalogue;
 use crate::engine::Worker;
 use crate::experiment::{Code, Problem, Result, Spec, check};
-use crate::run::PoisonedSet;
 use crate::run::event::{Command, Ending, Event, JobEvent, JobId, RunRequest};
 use crate::run::folder::RunFolder;
 use crate::run::handle::{Engine, Shutdown, leave};
+use crate::run::{PoisonedSet, checked};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -140,7 +140,8 @@ pub fn read_spec(path: &Path, patches: &[String]) -> Result<Spec> {
     })
 }
 
-fn report(output: Output, folder: Option<PathBuf>, ending: &Ending) -> Result<i32> {
+/// Prints what a run came to, and returns its exit code.
+pub fn report(output: Output, folder: Option<PathBuf>, ending: &Ending) -> Result<i32> {
     let results = folder
         .as_ref()
         .map(|path| RunFolder::open(path).and_then(|folder| folder.results()))
@@ -161,7 +162,12 @@ fn report(output: Output, folder: Option<PathBuf>, ending: &Ending) -> Result<i3
     if let Some(problem) = problem {
         eprintln!("error: {problem}");
     }
-    let value = json!({ "state": state, "folder": folder, "results": results.to_json(), "problem": problem });
+    let mut value = json!({ "state": state, "folder": folder, "results": results.to_json(), "problem": problem });
+    if !results.checks.is_empty() {
+        value["checks"] = json!(results.checks);
+        value["subject"] = json!(results.subject);
+        value["conclusion"] = checked::conclusion(&results.checks).into();
+    }
     if problem.is_none() || output.json {
         output.print(&value, || {
             let place = folder.as_ref().map_or(String::new(), |path| {

@@ -77,7 +77,8 @@ pub fn show(run: &Path, output: Output) -> Result<()> {
     let images = folder.images()?;
     let value = json!({
         "folder": folder.path, "state": state, "problem": status.as_ref().and_then(|s| s.problem.clone()),
-        "spec": folder.spec()?, "results": results.to_json(), "points": folder.points()?.len(),
+        "spec": folder.spec()?, "results": results.to_json(),
+        "checks": results.checks, "points": folder.points()?.len(),
         "images": images.iter().map(|image| json!({ "file": image.file, "caption": image.caption })).collect::<Vec<_>>(),
     });
     let spec = folder.spec()?;

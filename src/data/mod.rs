@@ -40,6 +40,8 @@ pub struct Card {
 pub struct Split {
     pub train: Memory,
     pub test: Memory,
+    /// The source has one part only, and the two are made from it.
+    pub from_one: bool,
 }
 
 /// A data set in memory.

@@ -121,6 +121,16 @@ pub fn check(method: &Method, defense: &Defense, network: &dyn Network) -> Resul
             .at("defense.id")
             .remedy("Use a network of the zoo, or open the weights as a checkpoint."));
     }
+    if let Some(plug) = network.plugs().first() {
+        let headline = if plug.kind.is_polarizer() {
+            "This model has been repaired by a neural polarizer already."
+        } else {
+            "This model has been trained with a defensive trigger already."
+        };
+        return Err(Problem::bad_input(headline)
+            .at("defense.id")
+            .remedy("Give the model as it was before the defense, or only check it."));
+    }
     match defense {
         Defense::Repair(repair) => repair.check(network),
         Defense::Training(_) => Ok(()),

@@ -3,24 +3,23 @@
 
 use crate::catalogue;
 use crate::experiment::{Experiment, Result, check};
-use crate::nets::{Model, formats};
+use crate::nets::Model;
+use crate::nets::formats::embedded::{DEMO_BACKDOORED, DEMO_HEALTHY, DEMO_REPAIRED};
+use std::path::Path;
 
 const SPEC: &str = include_str!("../../assets/demo/spec.toml");
-const HEALTHY: &[u8] = include_bytes!("../../assets/demo/healthy.safetensors");
-const ATTACKED: &[u8] = include_bytes!("../../assets/demo/attacked.safetensors");
-const POLARIZED: &[u8] = include_bytes!("../../assets/demo/npd.safetensors");
 
 /// The demo's experiment and its models: healthy, backdoored, repaired.
 pub fn load() -> Result<(Experiment, Vec<(String, Model)>)> {
     let methods = catalogue::all();
     let experiment = check::resolve(&check::parse(SPEC, methods)?, methods);
-    let model = |bytes: &[u8]| Model::from_checkpoint(formats::read_bytes(bytes)?, 0);
+    let model = |name: &str| Model::open(Path::new(name), 0);
     Ok((
         experiment,
         vec![
-            ("healthy".into(), model(HEALTHY)?),
-            ("backdoored".into(), model(ATTACKED)?),
-            ("repaired by a polarizer".into(), model(POLARIZED)?),
+            ("healthy".into(), model(DEMO_HEALTHY)?),
+            ("backdoored".into(), model(DEMO_BACKDOORED)?),
+            ("repaired by a polarizer".into(), model(DEMO_REPAIRED)?),
         ],
     ))
 }

@@ -40,6 +40,7 @@ impl Library {
         let split = Rc::new(Split {
             train: sources::subset(split.train, choice.train_rows, seed)?,
             test: sources::subset(split.test, choice.test_rows, seed)?,
+            from_one: split.from_one,
         });
         self.last = Some((choice.clone(), seed, Rc::clone(&split)));
         Ok(split)

@@ -1,6 +1,7 @@
 //! The engine: one worker thread that owns every tensor, runs experiments and answers questions.
 
 mod attacker;
+mod audit;
 mod backdoorbench;
 mod bench;
 mod demo;
@@ -12,6 +13,7 @@ pub mod fair;
 mod glimpse;
 mod library;
 pub mod machine;
+mod phases;
 pub mod planner;
 mod poison_export;
 mod polarizer;

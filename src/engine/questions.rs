@@ -99,6 +99,9 @@ pub fn inspect(path: &Path) -> Result<Report> {
     if path.join("spec.toml").is_file() {
         return inspect_run(path);
     }
+    if formats::embedded::knows(path) {
+        return inspect_checkpoint(path);
+    }
     if tables::looks_like(path) {
         return Ok(tables::open(&path.to_string_lossy(), &mut || Ok(()))?.report());
     }

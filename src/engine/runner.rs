@@ -4,19 +4,19 @@ use super::attacker::{Attacker, Victim};
 use super::evaluate::{Judge, Judged, numbers};
 use super::glimpse::{self, Watched};
 use super::library::Library;
+use super::phases::{CONTROL, PREPARATION, Phases, phases};
 use super::takeover::Training;
-use super::{doors, failure, fair};
+use super::{audit, doors, failure, fair};
 use crate::attacks::input_aware::MASK_PHASE;
 use crate::attacks::workshop::{CRAFTING, Workshop};
 use crate::attacks::{Exhibit, Moment, selection, surrogate};
 use crate::catalogue;
+use crate::checks::{self, Inspected};
 use crate::data::sources::statistics;
 use crate::data::{Dataset, Poisoned, Rows, Split, Trigger, balanced_rows, pictures};
 use crate::defenses::repair::ft;
 use crate::defenses::{self, DefenderData, Defense, TrainingData};
-use crate::experiment::{
-    Experiment, Halt, Kind as MethodKind, Outcome, Pick, Problem, Property, Result, Scores, Spec, check,
-};
+use crate::experiment::{Experiment, Halt, Kind as MethodKind, Outcome, Problem, Result, Scores, Spec, check};
 use crate::nets::formats::safetensors;
 use crate::nets::training::ResumePoint;
 use crate::nets::training::fit::{Fit, Plain, Round, fit_with};
@@ -198,49 +198,6 @@ fn machine(folder: &RunFolder, threads: usize, device: Device, kind: Kind) -> Re
     Ok(machine)
 }
 
-/// Ids of the phases: the attacker's preparation, the training, the control, the defenses.
-struct Phases {
-    /// The attacker trains something first.
-    preparation: bool,
-    training: &'static str,
-    control: bool,
-    defenses: Vec<(String, Pick)>,
-}
-
-fn phases(experiment: &Experiment) -> Phases {
-    let mut defenses: Vec<(String, Pick)> = Vec::new();
-    for pick in &experiment.defense {
-        let before = defenses.iter().filter(|(_, other)| other.id == pick.id).count();
-        let id = if before == 0 { pick.id.clone() } else { format!("{}-{}", pick.id, before + 1) };
-        defenses.push((id, pick.clone()));
-    }
-    let repairs = |kind| kind == MethodKind::Repair;
-    let control = experiment.attack.is_some()
-        && experiment.defender.control
-        && experiment.defense.iter().any(|pick| catalogue::find(&pick.id, repairs).is_some())
-        && experiment.defense.iter().all(|pick| pick.id != ft::ENTRY.method.id);
-    let attack =
-        experiment.attack.as_ref().and_then(|pick| catalogue::find(&pick.id, |kind| kind == MethodKind::Attack));
-    let selection =
-        experiment.selection.as_ref().and_then(|pick| catalogue::find(&pick.id, |kind| kind == MethodKind::Selection));
-    let preparation = [attack, selection].into_iter().flatten().any(|method| method.has(Property::Surrogate));
-    Phases { preparation, training: if experiment.attack.is_some() { "attack" } else { "clean" }, control, defenses }
-}
-
-impl Phases {
-    fn count(&self) -> usize {
-        usize::from(self.preparation) + 1 + usize::from(self.control) + self.defenses.len()
-    }
-
-    fn ids(&self) -> impl Iterator<Item = &str> {
-        let control = self.control.then_some(CONTROL);
-        [self.training].into_iter().chain(control).chain(self.defenses.iter().map(|(id, _)| id.as_str()))
-    }
-}
-
-const CONTROL: &str = "ft-control";
-const PREPARATION: &str = "preparation";
-
 pub(super) fn weights_name(phase: &str) -> String {
     match phase {
         "attack" => "attacked".into(),
@@ -256,13 +213,16 @@ fn forget_unfinished(folder: &RunFolder, experiment: &Experiment) -> Result<()> 
     if results.rows.len() != before {
         folder.set_results(&results)?;
     }
-    for phase in phases(experiment).ids().chain([selection::PHASE, MASK_PHASE, surrogate::PHASE, CRAFTING]) {
+    let phases = phases(experiment);
+    let checked = |id: &str| results.checks.iter().any(|found| found.check == id);
+    for phase in phases.ids().chain([selection::PHASE, MASK_PHASE, surrogate::PHASE, CRAFTING]) {
         let done = match phase {
-            selection::PHASE => folder.file(RunFolder::PLAN),
-            MASK_PHASE | surrogate::PHASE | CRAFTING => folder.trigger(),
-            _ => folder.weights(&weights_name(phase)),
+            selection::PHASE => folder.file(RunFolder::PLAN).exists(),
+            MASK_PHASE | surrogate::PHASE | CRAFTING => folder.trigger().exists(),
+            id if phases.checks.iter().any(|(check, _)| check == id) => checked(id),
+            _ => folder.weights(&weights_name(phase)).exists(),
         };
-        if done.exists() {
+        if done {
             continue;
         }
         let epoch = match epoch_reached(folder, phase) {
@@ -355,6 +315,7 @@ impl Work<'_> {
             let mut ask = |pixels: &tch::Tensor| numbers(&model.predict(pixels, self.kind)?.argmax(1, false));
             show_exhibits(job, attacker.demonstrate(&data.train, &e.poison, &mut ask)?)?;
         }
+        self.look(job, &phases, &model, &data)?;
         let clean = Rows::new(&data.train, clean_rows.clone());
         self.defend(job, &phases, &model, trained_on, &clean, &judge)
     }
@@ -372,7 +333,13 @@ impl Work<'_> {
         let path = self.folder.weights(&weights_name(phase));
         if path.exists() && self.results.rows.iter().any(|row| row.method.is_empty()) {
             job.note(format!("{phase}: already done"));
-            return Ok(Model::open(&path, 0)?.to_device(self.device));
+            // A module that came finished is not among the weights of the run.
+            return if phases.finished {
+                self.fresh(network)
+            } else {
+                Ok(Model::open(&path, 0)?.to_device(self.device))
+            }
+            .map_err(Halt::from);
         }
         job.phase(phase, usize::from(phases.preparation), phases.count());
         let mut model = self.fresh(network)?;
@@ -385,13 +352,15 @@ impl Work<'_> {
         let mut step = own_step.unwrap_or_else(|| Box::new(Plain));
         let options =
             Fit { phase, train, kind: self.kind, mode: Mode::Train, trains: &trains, drop_last, round: Round::ONLY };
-        let title = if self.experiment.attack.is_some() { "no defense" } else { "clean training" };
+        let title = match (&self.experiment.attack, phases.finished) {
+            (Some(_), _) => "no defense",
+            (None, true) => "as delivered",
+            (None, false) => "clean training",
+        };
         let begin = job.elapsed_s();
         let mut watch = watcher(judge, self.watched.clone(), phase, self.kind, data.len());
-        let is_network = |kind| kind == MethodKind::Network;
-        let finished = catalogue::find(&self.experiment.network.id, is_network)
-            .is_some_and(|method| method.has(Property::Finished));
-        let outcome = if finished { Ok(()) } else { fit_with(job, &mut model, data, &options, &mut *step, &mut watch) };
+        let outcome =
+            if phases.finished { Ok(()) } else { fit_with(job, &mut model, data, &options, &mut *step, &mut watch) };
         // Before the weights: whoever finds these finds the trigger that they were trained with. Without a resume point
         // the training begins anew, and so must the trigger.
         if let Some(attacker) = attacker.filter(|_| ResumePoint::of(job, phase).exists()) {
@@ -406,7 +375,32 @@ impl Work<'_> {
         let values: usize = params.iter().map(|(_, tensor)| tensor.numel()).sum();
         // Weights, velocities and their successors while both are on disk.
         atomic::ensure_space(&self.folder.path, 16 * values as u64 + (1 << 20))?;
-        Ok(Model::new(network, params))
+        let plugs = network.plugs().to_vec();
+        Ok(Model { plugs, ..Model::new(network, params) }.to_device(self.device))
+    }
+
+    /// Lets every check look at the model before anything is done to it.
+    fn look(&mut self, job: &mut Job, phases: &Phases, model: &Model, data: &Split) -> Outcome<()> {
+        if phases.checks.is_empty() {
+            return Ok(());
+        }
+        let (pictures, part) = audit::pictures(data, phases.finished, self.experiment.data.test_rows, job);
+        let data = Inspected { pictures: &*pictures, kind: self.kind };
+        self.results.subject = Some(audit::subject(self.experiment, model, data.pictures, part)?);
+        for (index, (id, pick)) in phases.checks.iter().enumerate() {
+            let found = match self.results.checks.iter().find(|found| found.check == *id) {
+                Some(found) => found.clone(),
+                None => {
+                    job.phase(id, index + 1 + usize::from(phases.preparation), phases.count());
+                    let found = checks::look(job, id, pick, model, &data)?;
+                    self.results.checks.push(found.clone());
+                    self.folder.set_results(&self.results)?;
+                    found
+                }
+            };
+            job.send(JobEvent::Checked(Box::new(found)));
+        }
+        Ok(())
     }
 
     /// Runs every defense: training defenses on what was `received`, repairs on the attacked model.
@@ -448,7 +442,7 @@ impl Work<'_> {
                 job.note(format!("{phase}: already done"));
                 continue;
             }
-            job.phase(&phase, index + 1 + usize::from(phases.preparation), phases.count());
+            job.phase(&phase, index + phases.before_defenses(), phases.count());
             let begin = job.elapsed_s();
             let learns_from = if matches!(defense, Defense::Training(_)) { received.len() } else { clean.len() };
             let mut latest = None;

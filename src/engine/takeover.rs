@@ -9,7 +9,7 @@ use super::runner::{Machine, weights_name};
 use crate::attacks::input_aware::MASK_PHASE;
 use crate::attacks::workshop::CRAFTING;
 use crate::attacks::{selection, surrogate};
-use crate::experiment::{Defender, Experiment, Problem, Result, Spec};
+use crate::experiment::{Defender, Experiment, Pick, Problem, Result, Spec};
 use crate::nets::Model;
 use crate::run::atomic::write_atomic;
 use crate::run::folder::{RunFolder, name_of};
@@ -33,7 +33,7 @@ impl Training<'_> {
     /// Looks through the runs beside `folder`, which has done nothing yet. Whatever cannot be read there is passed over.
     pub fn take_over(&self, job: &mut Job, folder: &RunFolder) -> Result<Option<Results>> {
         // Whoever asks for nothing but the training wants to see it.
-        if self.experiment.defense.is_empty() {
+        if self.experiment.defense.is_empty() && self.experiment.check.is_empty() {
             return Ok(None);
         }
         let Some((other, row)) = self.done_elsewhere(folder) else { return Ok(None) };
@@ -75,7 +75,7 @@ impl Training<'_> {
             let Ok(Spec::Backdoor(experiment)) = other.read_spec() else { return None };
             // The very same run again is wanted anew, to compare.
             if training_of(&experiment) != ours
-                || (&experiment.defense, &experiment.defender) == (&self.experiment.defense, &self.experiment.defender)
+                || behind(&experiment) == behind(self.experiment)
                 || other.read_json::<Machine>("machine.json").ok()? != machine
                 || other.read_json::<Value>("data.json").ok()?["card"]["hash"] != self.data_hash
             {
@@ -93,9 +93,20 @@ impl Training<'_> {
     }
 }
 
+/// What follows behind the training.
+fn behind(experiment: &Experiment) -> (&[Pick], &[Pick], &Defender) {
+    (&experiment.defense, &experiment.check, &experiment.defender)
+}
+
 /// The part of an experiment that decides what its first model is.
 fn training_of(experiment: &Experiment) -> Experiment {
-    Experiment { name: String::new(), defense: Vec::new(), defender: Defender::default(), ..experiment.clone() }
+    Experiment {
+        name: String::new(),
+        defense: Vec::new(),
+        check: Vec::new(),
+        defender: Defender::default(),
+        ..experiment.clone()
+    }
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

@@ -177,7 +177,8 @@ pub fn resolve(experiment: &Experiment, methods: &[&'static Method]) -> Experime
     let picks = std::iter::once((NETWORK, &mut resolved.network))
         .chain(resolved.attack.iter_mut().map(|pick| (ATTACK, pick)))
         .chain(resolved.selection.iter_mut().map(|pick| (SELECTION, pick)))
-        .chain(resolved.defense.iter_mut().map(|pick| (DEFENSE, pick)));
+        .chain(resolved.defense.iter_mut().map(|pick| (DEFENSE, pick)))
+        .chain(resolved.check.iter_mut().map(|pick| (CHECK, pick)));
     for (slot, pick) in picks {
         if let Some(method) = slot.find(methods, &pick.id) {
             pick.options = resolve_options(method, &pick.options);
@@ -254,6 +255,7 @@ const NETWORK: Slot = Slot { noun: "network", fits: |kind| kind == Kind::Network
 const ATTACK: Slot = Slot { noun: "attack", fits: |kind| kind == Kind::Attack };
 const SELECTION: Slot = Slot { noun: "selection", fits: |kind| kind == Kind::Selection };
 const RIVAL: Slot = Slot { noun: "rival", fits: |kind| kind == Kind::FairRival };
+const CHECK: Slot = Slot { noun: "check", fits: |kind| kind == Kind::Check };
 const DEFENSE: Slot = Slot { noun: "defense", fits: Kind::is_defense };
 
 impl Slot {
@@ -272,7 +274,7 @@ fn picks(value: &Value) -> Vec<(String, Slot, &Value)> {
     for (key, slot) in [("network", NETWORK), ("attack", ATTACK), ("selection", SELECTION)] {
         picks.extend(value.get(key).map(|pick| (key.to_owned(), slot, pick)));
     }
-    for (key, slot) in [("defense", DEFENSE), ("rival", RIVAL)] {
+    for (key, slot) in [("defense", DEFENSE), ("check", CHECK), ("rival", RIVAL)] {
         let listed = value.get(key).and_then(Value::as_array).into_iter().flatten();
         picks.extend(listed.enumerate().map(|(index, pick)| (format!("{key}.{index}"), slot, pick)));
     }
@@ -301,6 +303,7 @@ fn unknown_method(id: &str, slot: Slot, methods: &[&'static Method]) -> (String,
             Kind::Network => "[network]",
             Kind::Attack => "[attack]",
             Kind::Selection => "[selection]",
+            Kind::Check => "[[check]]",
             Kind::FairRegression => "[model]",
             Kind::FairRival => "[[rival]] in a spec with task = \"fair-regression\"",
             _ => "[[defense]]",

@@ -15,6 +15,8 @@ pub enum Kind {
     FairRegression,
     /// Is compared with fair regression on the same rows.
     FairRival,
+    /// Looks at a delivered model and changes nothing.
+    Check,
     /// Before training: sifts the data.
     Cleaning,
     /// During training.
@@ -49,6 +51,7 @@ impl Kind {
             Kind::Selection => "selection",
             Kind::FairRegression => "fair regression",
             Kind::FairRival => "rival",
+            Kind::Check => "check",
             Kind::Cleaning | Kind::Training | Kind::Repair | Kind::Screening => "defense",
         }
     }

@@ -1,5 +1,6 @@
 //! What to do, as data: the experiment's spec, its checks, what a method description is, metric definitions, problems.
 
+pub mod audit;
 pub mod check;
 pub mod fair;
 pub mod located;

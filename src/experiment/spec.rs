@@ -43,6 +43,9 @@ pub struct Experiment {
     /// Each defense starts from the attacked model, so that their rows can be compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub defense: Vec<Pick>,
+    /// What is looked for in the model before any defense; a check changes nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub check: Vec<Pick>,
     #[serde(default)]
     pub defender: Defender,
 }

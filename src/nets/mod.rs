@@ -16,6 +16,7 @@ pub use params::Params;
 pub use pass::{Hook, Mode, Pass, Start};
 
 use crate::experiment::Result;
+use plug::Plug;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -71,6 +72,10 @@ pub trait Network {
         Vec::new()
     }
     fn architecture(&self) -> &Architecture;
+    /// What somebody inserted into a model that comes finished.
+    fn plugs(&self) -> &[Plug] {
+        &[]
+    }
     /// Whether its weights are there to be changed; else it can only be asked.
     fn has_weights(&self) -> bool {
         true

@@ -22,6 +22,15 @@ pub enum PlugKind {
 }
 
 impl PlugKind {
+    /// The layer in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            PlugKind::Polarizer(_) => "neural polarizer",
+            PlugKind::Stamp => "defensive trigger",
+            PlugKind::Permute => "map of labels",
+        }
+    }
+
     pub fn is_polarizer(self) -> bool {
         matches!(self, PlugKind::Polarizer(_))
     }

@@ -1,5 +1,6 @@
 //! What crosses from the engine to its fronts: plain data only.
 
+use super::checked::CheckResult;
 use super::fair::{Dial, FairFit, TableCard};
 use super::poison_plan::PoisonPlan;
 use super::poisoned_set::PoisonExport;
@@ -94,6 +95,8 @@ pub enum JobEvent {
     Resumed,
     /// What the model says about the test pictures now.
     Glimpse(Arc<Glimpse>),
+    /// A check has looked at the model.
+    Checked(Box<CheckResult>),
     /// A resume point was written.
     Checkpoint {
         phase: String,
@@ -249,6 +252,7 @@ impl Question {
     pub fn supersedes(&self, older: &Question) -> bool {
         match (self, older) {
             (Question::Predict { folder, .. }, Question::Predict { folder: other, .. }) => folder == other,
+            (Question::Inspect { path }, Question::Inspect { path: other }) => path == other,
             // Every file that was asked for is written.
             (Question::KeepFair { path, .. }, Question::KeepFair { path: other, .. }) => path == other,
             _ => std::mem::discriminant(self) == std::mem::discriminant(older),

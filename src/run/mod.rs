@@ -2,6 +2,7 @@
 
 pub mod atomic;
 pub mod bin;
+pub mod checked;
 pub mod event;
 pub mod fair;
 pub mod folder;
@@ -15,11 +16,13 @@ pub mod poison_plan;
 pub mod poisoned_set;
 pub mod polarizer;
 pub mod process;
+pub mod report;
 pub mod results;
 pub mod status;
 pub mod sweep;
 pub mod trigger_form;
 
+pub use checked::{CheckResult, Subject, Verdict};
 pub use folder::{Found, RunFolder};
 pub use index::Index;
 pub use journal::Journal;

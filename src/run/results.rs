@@ -1,5 +1,6 @@
 //! The final table of a run: `results.json`, as text and as CSV.
 
+use super::checked::{self, CheckResult, Subject};
 use super::fair::Figures;
 use crate::experiment::Scores;
 use crate::experiment::metric::MAPPED_BACK;
@@ -14,6 +15,12 @@ pub struct Results {
     /// Of a fair regression, whose models have no accuracy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fair: Vec<FairRow>,
+    /// What was found in the model before any defense, in the order of the checks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckResult>,
+    /// Which model the checks looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
 }
 
 /// One point of a fair regression or of a rival, in units of the target.
@@ -139,7 +146,7 @@ impl Results {
         for row in self.rows.iter().filter(|row| !row.note.is_empty()) {
             let _ = writeln!(text, "{}: {}", row.title, row.note);
         }
-        text
+        text + &checked::to_text(&self.checks)
     }
 
     /// All fields as CSV; rates are shares in 0..=1, what is unknown is empty.
@@ -208,7 +215,7 @@ impl Results {
 }
 
 /// The first column to the left, the others to the right.
-fn aligned(table: &[Vec<String>]) -> String {
+pub(super) fn aligned(table: &[Vec<String>]) -> String {
     let columns = table.iter().map(Vec::len).min().unwrap_or(0);
     let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();

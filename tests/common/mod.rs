@@ -26,6 +26,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub mod audit;
 pub mod fair;
 pub mod hand;
 mod polarizer;
@@ -589,6 +590,9 @@ pub fn answer(question: &Question) -> Result<Answer> {
         Question::Fair { spec } => Answer::Fair(Arc::new(fair::fit(spec)?)),
         Question::KeepFair { path, .. } => Answer::KeepFair(path.clone()),
         Question::Inspect { path } => {
+            if let Some(known) = audit::inspect(path) {
+                return known;
+            }
             if !path.extension().is_some_and(|ending| ending == "safetensors" || ending == "pt") {
                 let problem = Problem::bad_file("This file is neither a model nor a data set.").at(path.display());
                 return Err(problem

@@ -3,7 +3,7 @@
 use polariscope::app::archive::{Archive, RunsOnDisk};
 use polariscope::app::job::{JobState, JobView};
 use polariscope::experiment::fair::FAIR_REGRESSION;
-use polariscope::experiment::{Code, Problem, Result, Scores, check};
+use polariscope::experiment::{Code, Problem, Result, Scores, audit, check};
 use polariscope::run::bin::Binned;
 use polariscope::run::event::{Ending, MetricPoint, Rgba};
 use polariscope::run::index::RunRow;
@@ -47,7 +47,13 @@ impl Archive for Shelf {
             let mut job = JobView::new(None, "Corner patch, repaired by a polarizer");
             job.folder = Some(folder.to_owned());
             job.state = JobState::Ended(Ending::Done);
-            job.results = self.results(folder)?;
+            job.adopt(self.results(folder)?);
+            if job.subject.is_some() {
+                let methods = polariscope::catalogue::all();
+                let experiment = audit::audit("signs.safetensors", "fashion-mini", methods);
+                job.title.clone_from(&experiment.name);
+                job.experiment = Some(Box::new(experiment));
+            }
             return Ok(job);
         };
         let mut job = JobView::new(None, row.name.clone());
@@ -60,8 +66,10 @@ impl Archive for Shelf {
         Ok(job)
     }
 
-    fn results(&self, _: &Path) -> Result<Vec<ResultRow>> {
-        Ok(self.results.lock().expect("shelf").clone())
+    fn results(&self, folder: &Path) -> Result<Results> {
+        let rows = self.results.lock().expect("shelf").clone();
+        let (checks, subject) = super::audit::found_in(folder);
+        Ok(Results { rows, checks, subject, ..Results::default() })
     }
 
     fn points(&self, _: &Path) -> Result<Vec<MetricPoint>> {

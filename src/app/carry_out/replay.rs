@@ -80,6 +80,12 @@ impl State {
 
     pub(super) fn take_run(&mut self, job: JobView) {
         let play = self.play_when_read.take().is_some_and(|folder| job.folder == Some(folder));
+        if job.is_audit() && !play {
+            self.audit.choosing = false;
+            if self.screen == Screen::Watch {
+                self.screen = Screen::Audit;
+            }
+        }
         self.job = Some(job);
         if play && self.screen == Screen::Watch {
             self.change_replay(ReplayChange::Begin);

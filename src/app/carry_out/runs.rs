@@ -23,7 +23,7 @@ impl State {
     pub fn run_at_hand(&self) -> Option<PathBuf> {
         match self.screen {
             Screen::Runs => self.runs.selected().map(|row| row.path.clone()),
-            Screen::Watch => self.job.as_ref().filter(|job| !job.is_live())?.folder.clone(),
+            Screen::Watch | Screen::Audit => self.job.as_ref().filter(|job| !job.is_live())?.folder.clone(),
             _ => None,
         }
     }

@@ -70,7 +70,7 @@ impl State {
         if seeds.len() > 1 || i64::try_from(self.draft.experiment().seed).ok() != seeds.first().copied() {
             vary.insert("seed".to_owned(), seeds.into_iter().map(toml::Value::Integer).collect());
         }
-        let experiment = self.experiment_to_run();
+        let experiment = self.to_run(self.draft.experiment());
         let written = toml::Table::try_from(&experiment)
             .map_err(|error| Problem::internal("The experiment cannot be written into the sweep.").because(error))?;
         self.view_of(Sweep { base: None, vary, cases: Vec::new(), experiment: Some(written) })

@@ -97,6 +97,8 @@ fn help(format: Format) -> &'static str {
         Format::Csv => "The numbers, for a spreadsheet",
         Format::Safetensors => "Weights, rows and scales of the model, with the point that is shown",
         Format::ClassFile => "A small text file that Polariscope opens",
+        Format::Pdf => "A document to print, mail or file",
+        Format::ReportFolder => "The document, the findings as JSON, the experiment and all pictures",
         Format::StampedPictures => {
             "The stamped pictures of the training and the test set, and the clean twins of those in the training set. Drop \
              the folder on this window to train on it; the data set must then be where it is now."
@@ -123,6 +125,10 @@ fn preview(ui: &mut Ui, t: &Tokens, dialog: &ExportDialog, most: f32) {
         (Some(Content::Model), ..) => {
             let caption = dialog.offer().map(|offer| offer.caption.as_str()).unwrap_or_default();
             ui.add(Label::new(caption).wrap());
+        }
+        (Some(Content::Report(_)), ..) => {
+            let words = "What was checked and what was found, with evidence, pictures, strength and limits.";
+            ui.add(Label::new(words).wrap());
         }
         (Some(Content::Poison(_)), format, _) => {
             ui.add(Label::new(dialog.caption()).wrap());

@@ -27,6 +27,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 pub use table::{Table, number};
 
+/// Title of the offer that is an audit's report.
+pub const REPORT: &str = "Audit report";
+
 /// Something that can be saved.
 #[derive(Debug, Clone)]
 pub struct Offer {
@@ -45,6 +48,8 @@ pub enum Content {
     Text(String),
     /// The fitted model of the Fairness screen; the engine writes it.
     Model,
+    /// The findings of the audit in this run folder.
+    Report(PathBuf),
     /// Pictures in a folder; the engine writes them.
     Poison(PoisonOffer),
 }
@@ -57,6 +62,9 @@ pub enum Format {
     Safetensors,
     /// A lesson pack or a hand-in.
     ClassFile,
+    Pdf,
+    /// A folder with the report, the findings as JSON, the experiment and all pictures.
+    ReportFolder,
     /// A folder of the stamped pictures and the clean twins of those in the training set.
     StampedPictures,
     /// A folder of all pictures, stamped and clean.
@@ -73,6 +81,8 @@ impl Format {
             Format::Csv => "CSV",
             Format::Safetensors => "safetensors",
             Format::ClassFile => "Text file",
+            Format::Pdf => "PDF",
+            Format::ReportFolder => "Folder",
             Format::StampedPictures => "Stamped pictures",
             Format::AllPictures => "All pictures",
             Format::TestPictures => "Stamped test pictures",
@@ -92,7 +102,8 @@ impl Format {
             Format::Csv => "csv",
             Format::Safetensors => "safetensors",
             Format::ClassFile => "polariscope.toml",
-            Format::StampedPictures | Format::AllPictures | Format::TestPictures => "",
+            Format::Pdf => "pdf",
+            Format::ReportFolder | Format::StampedPictures | Format::AllPictures | Format::TestPictures => "",
         }
     }
 }
@@ -106,6 +117,7 @@ impl Content {
             Content::Picture(_) => &[Format::Png],
             Content::Text(_) => &[Format::ClassFile],
             Content::Model => &[Format::Safetensors],
+            Content::Report(_) => &[Format::Pdf, Format::ReportFolder],
             Content::Poison(PoisonOffer { test_only: true, .. }) => &[Format::TestPictures],
             Content::Poison(_) => &[Format::StampedPictures, Format::AllPictures],
         }
@@ -114,7 +126,7 @@ impl Content {
     /// How many times larger a PNG may be: a picture of 28 pixels is small on a slide.
     pub fn scales(&self) -> &'static [usize] {
         match self {
-            Content::Table(_) | Content::Text(_) | Content::Model | Content::Poison(_) => &[1],
+            Content::Table(_) | Content::Text(_) | Content::Model | Content::Report(_) | Content::Poison(_) => &[1],
             Content::Figure(_) => &[1, 2, 4],
             Content::Picture(_) => &[1, 4, 16],
         }

@@ -18,6 +18,7 @@ use crate::run::event::{Glimpse, Rgba};
 use crate::run::{ResultRow, Results};
 use std::sync::Arc;
 
+mod audit;
 mod bench;
 mod comparison;
 mod fairness;
@@ -39,6 +40,7 @@ pub fn offers(state: &State) -> Vec<Offer> {
         Screen::Watch => state.job.as_ref().map(|job| of_job(state, job.shown())).unwrap_or_default(),
         Screen::Compare => comparison::offers(state),
         Screen::Fairness => fairness::offers(state),
+        Screen::Audit => state.shown_audit().map(|job| audit::offers(state, job)).unwrap_or_default(),
         Screen::Lessons => of_hand_ins(&state.classroom.hand_ins),
         Screen::Runs => of_runs(state),
         Screen::Settings => of_machine(state),

@@ -4,6 +4,7 @@ use super::{Content, Format, Offer, layout, raster, svg};
 use crate::experiment::{Problem, Result};
 use crate::run::atomic::write_atomic;
 use crate::run::event::Rgba;
+use crate::run::report;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -11,6 +12,9 @@ use std::path::Path;
 ///
 /// `scale` enlarges PNGs. Fails where the file cannot be written or the format does not suit the content.
 pub fn write(offer: &Offer, format: Format, scale: usize, caption: &str, path: &Path) -> Result<()> {
+    if let (Content::Report(run), Format::Pdf | Format::ReportFolder) = (&offer.content, format) {
+        return report::write(run, path).map(drop);
+    }
     let bytes = match (&offer.content, format) {
         (Content::Table(table), Format::Csv) => table.csv().as_bytes().to_vec(),
         (Content::Text(text), Format::ClassFile) => text.as_bytes().to_vec(),

@@ -1,6 +1,7 @@
 //! Home: a real model with a real backdoor, at once; then what to do next.
 
 use crate::app::archive;
+use crate::app::audit::{AuditChange, is_data};
 use crate::app::command::{Change, Requests, Screen, UserCommand};
 use crate::app::demo::{DemoChange, DemoModel, Shown};
 use crate::app::state::State;
@@ -356,6 +357,13 @@ fn show_report(
     requests: &Requests,
 ) {
     widgets::report_card(ui, report, |ui| {
+        if is_model(report, path) {
+            let button =
+                ui.add_enabled(state.live_job().is_none(), egui::Button::new(theme::strong("Audit this model")));
+            if button.on_hover_text("Look for a backdoor in it").clicked() {
+                requests.change(Change::Audit(AuditChange::Model(path.display().to_string())));
+            }
+        }
         if is_data(report) {
             let button = ui.add_enabled(state.live_job().is_none(), egui::Button::new("Use as data in the Lab"));
             if button.clicked() {
@@ -377,8 +385,7 @@ fn as_text(report: &crate::run::event::Report) -> String {
     format!("{}\n{}{}", report.title, facts.collect::<String>(), report.warnings.join("\n"))
 }
 
-/// Data sets tell how many pictures they hold; models do not.
-fn is_data(report: &crate::run::event::Report) -> bool {
-    let says = |word: &str| report.facts.iter().any(|(name, _)| name.to_lowercase().contains(word));
-    says("pictures") || says("images") || says("rows")
+/// What is neither pictures nor a folder is a file with weights.
+fn is_model(report: &crate::run::event::Report, path: &std::path::Path) -> bool {
+    !is_data(report) && !path.is_dir()
 }

@@ -1,5 +1,6 @@
 //! The screens. Each reads the state, draws, and asks for changes; what it remembers itself is only about drawing.
 
+mod audit;
 mod compare;
 mod fairness;
 mod home;
@@ -29,6 +30,7 @@ pub struct Screens {
     polarizer: polarizer::Page,
     compare: compare::Compare,
     fairness: fairness::Page,
+    audit: audit::Page,
     runs: runs::RunDetails,
     settings: settings::SettingsPage,
     triggers: triggers::Triggers,
@@ -46,6 +48,7 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, screens: &mut Screen
         Screen::Polarizer => polarizer::show(ui, state, &mut screens.polarizer, requests),
         Screen::Compare => compare::show(ui, state, &mut screens.compare, requests),
         Screen::Fairness => fairness::show(ui, state, &mut screens.fairness, requests),
+        Screen::Audit => audit::show(ui, state, &mut screens.audit, requests),
         Screen::Lessons => lessons::show(ui, state, requests),
         Screen::Runs => runs::show(ui, state, &mut screens.runs, requests),
         Screen::Settings => settings::show(ui, state, clock, &mut screens.settings, requests),

@@ -15,14 +15,10 @@ use egui::{
 use egui_plot::LineStyle;
 use std::sync::Arc;
 
+pub use crate::run::report::letters::FONT_FILES;
+
 /// The semi-bold cut for headings and names.
 const STRONG: &str = "strong";
-
-/// The two cuts of Atkinson Hyperlegible: regular and semi-bold.
-pub const FONT_FILES: [&[u8]; 2] = [
-    include_bytes!("../../../assets/fonts/AtkinsonHyperlegibleNext-Regular.ttf"),
-    include_bytes!("../../../assets/fonts/AtkinsonHyperlegibleNext-SemiBold.ttf"),
-];
 
 /// The tokens that are in force.
 pub fn of(ui: &Ui) -> Arc<Tokens> {

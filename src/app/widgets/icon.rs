@@ -57,6 +57,12 @@ pub fn screen_icon(painter: &Painter, screen: Screen, center: Pos2, size: f32, c
                 path(&[(x, 0.2), (x - 0.15, 0.56), (x + 0.15, 0.56), (x, 0.2)]);
             }
         }
+        // A lens.
+        Screen::Audit => {
+            painter.circle_stroke(at(0.42, 0.42), size * 0.32, stroke);
+            path(&[(0.66, 0.66), (0.94, 0.94)]);
+            painter.circle_filled(at(0.42, 0.42), size * 0.09, colour);
+        }
         // An open book.
         Screen::Lessons => {
             path(&[(0.5, 0.24), (0.5, 0.9)]);

@@ -124,6 +124,7 @@ impl Source {
         };
         let channels = [&self.train, &self.test].into_iter().flatten().map(|part| part.channels).max().unwrap_or(1);
         let fit = |part: Part| Ok::<_, Problem>(part.resized(height, width)?.with_channels(channels));
+        let from_one = self.train.is_none() || self.test.is_none();
         let (train, test) = match (self.train.take(), self.test.take()) {
             (Some(train), Some(test)) => (fit(train)?, fit(test)?),
             (None, None) => return Err(Problem::bad_file("There are no pictures in this data set.")),
@@ -138,7 +139,7 @@ impl Source {
         };
         let train = self.memory(train)?;
         let test = self.memory(test)?;
-        Ok((Split { train, test }, self.notes))
+        Ok((Split { train, test, from_one }, self.notes))
     }
 
     fn memory(&self, part: Part) -> Result<Memory> {

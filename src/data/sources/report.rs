@@ -63,6 +63,7 @@ mod tests {
         let split = Split {
             train: testing::memory(1, 1, 1, &[0, 255, 0], &[0, 1, 0]),
             test: testing::memory(1, 1, 1, &[0, 255], &[0, 1]),
+            from_one: false,
         };
         let report = report(&split, vec!["a note".to_owned()]);
         let fact = |name: &str| report.facts.iter().find(|(n, _)| n == name).unwrap().1.clone();

@@ -45,6 +45,14 @@ pub enum Pairing {
     ResidualSum,
 }
 
+impl Pairing {
+    /// The normalisations of a network that are looked at.
+    pub fn norms(self, network: &dyn Network) -> Vec<Norm> {
+        let wanted = |norm: &Norm| self == Pairing::ResidualSum || norm.producers.len() == 1;
+        network.norms().into_iter().filter(wanted).collect()
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self { u: 3.0, pairing: Pairing::Exact }
@@ -96,8 +104,7 @@ impl Repair for Clp {
         _: &DefenderData,
         _: &mut AfterEpoch,
     ) -> Outcome<Model> {
-        let wanted = |norm: &Norm| self.options.pairing == Pairing::ResidualSum || norm.producers.len() == 1;
-        let norms: Vec<Norm> = model.network.norms().into_iter().filter(wanted).collect();
+        let norms = self.options.pairing.norms(&*model.network);
         job.work(0, norms.len() as u64, "layers");
         let (mut pruned, mut channels) = (0, 0);
         let mut strips = Vec::new();
@@ -126,7 +133,7 @@ impl Repair for Clp {
 }
 
 /// The most that each channel of a normalisation can amplify: f64 `[channels]`.
-fn bounds(params: &Params, norm: &Norm) -> Result<Tensor> {
+pub fn bounds(params: &Params, norm: &Norm) -> Result<Tensor> {
     let mut total: Option<Tensor> = None;
     for producer in &norm.producers {
         let weight =
@@ -152,13 +159,13 @@ fn bounds(params: &Params, norm: &Norm) -> Result<Tensor> {
 }
 
 /// Which channels stand more than `u` standard deviations above the mean: bool `[channels]`.
-fn outliers(bounds: &Tensor, u: f64) -> Tensor {
+pub fn outliers(bounds: &Tensor, u: f64) -> Tensor {
     let limit = bounds.mean(Kind::Double) + bounds.std(true) * u;
     bounds.gt_tensor(&limit)
 }
 
 /// One row a layer, in standard deviations, padded with zeros: f32 `[layers, channels]`.
-fn sheet(strips: &[Tensor]) -> Tensor {
+pub fn sheet(strips: &[Tensor]) -> Tensor {
     let widest = strips.iter().map(|strip| strip.size()[0]).max().unwrap_or(1);
     let rows: Vec<Tensor> = strips
         .iter()

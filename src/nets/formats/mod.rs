@@ -5,10 +5,12 @@
 //! | `sniff` | which container it is, or what else it is |
 //! | `safetensors` | our own format for weights, read and written |
 //! | `pytorch` | `torch.save` files of all ages, BackdoorBench results; current ones are written too |
+//! | `embedded` | the models inside the program |
 //! | `recognise` | which network the weights were made for |
 //!
 //! Pickles are read by `data::pickle`, which data sources use too.
 
+pub mod embedded;
 mod pytorch;
 pub mod recognise;
 pub mod safetensors;
@@ -79,8 +81,11 @@ pub fn read_bytes(bytes: &[u8]) -> Result<Checkpoint> {
     }
 }
 
-/// The bytes of a file, unless it is too large to be a checkpoint.
+/// The bytes of a file or of an embedded model, unless it is too large to be a checkpoint.
 pub fn whole_file(path: &Path) -> Result<Vec<u8>> {
+    if let Some(bytes) = embedded::model(path) {
+        return Ok(bytes.to_vec());
+    }
     let failed = |error| Problem::io("read this file", path, &error);
     let len = std::fs::metadata(path).map_err(failed)?.len();
     if len > MAX_FILE {

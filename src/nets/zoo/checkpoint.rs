@@ -2,6 +2,7 @@
 
 use crate::experiment::method::{Kind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Problem, Result};
+use crate::nets::plug::Plug;
 use crate::nets::{Architecture, InputSpec, Model, Network, Norm, Params, Pass, Site};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,8 @@ pub const ID: &str = "checkpoint";
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// The model's file: safetensors, a PyTorch checkpoint, or an attack_result.pt.
+    /// The model's file: safetensors, a PyTorch checkpoint, or an attack_result.pt. `demo-healthy`,
+    /// `demo-backdoored` and `demo-repaired` are inside the program.
     #[schemars(extend("x-widget" = "file"))]
     pub file: PathBuf,
 }
@@ -25,7 +27,7 @@ pub static METHOD: Method = Method {
     kind: Kind::Network,
     name: "Finished model",
     one_line: "Takes a trained model from a file; nothing is trained before the defenses.",
-    page: "Somebody else's model, or one of your own: it is judged as it is and then handed to the defenses. Give the \
+    page: "Somebody else's model, or one of your own: it is judged and checked as it is and then handed to the defenses. Give the \
            attack as well if you know its trigger, so that attack success can be measured. The architecture is \
            recognised from the names and shapes in the file; pictures must have the size that it was trained on.",
     paper: "see the model's own source",
@@ -50,16 +52,6 @@ pub fn build(options: &Value, input: &InputSpec) -> Result<Box<dyn Network>> {
     }
     let model = Model::open(&options.file, input.height)?;
     let own = model.network.input();
-    if let Some(plug) = model.plugs.first() {
-        let headline = if plug.kind.is_polarizer() {
-            "This model has been repaired by a neural polarizer already."
-        } else {
-            "This model has been trained with a defensive trigger already."
-        };
-        return Err(Problem::bad_input(headline)
-            .at(options.file.display())
-            .remedy("Give the model as it was before the defense."));
-    }
     if (own.height, own.width, own.classes) != (input.height, input.width, input.classes) {
         return Err(Problem::bad_input("The model and the data do not fit each other.")
             .at(options.file.display())
@@ -96,6 +88,10 @@ impl Network for Checkpoint {
 
     fn architecture(&self) -> &Architecture {
         self.network().architecture()
+    }
+
+    fn plugs(&self) -> &[Plug] {
+        &self.model.plugs
     }
 
     fn has_weights(&self) -> bool {

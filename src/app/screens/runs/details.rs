@@ -126,7 +126,11 @@ fn note(ui: &mut Ui, t: &Tokens, run: &RunRow, details: &mut RunDetails, request
 
 pub fn show_button(ui: &mut Ui, run: &RunRow, requests: &Requests) {
     let show = ui.add_enabled(run.state.is_some(), egui::Button::new("Show"));
-    let help = if run.is_fair() { "Its trade-off on Fairness" } else { "Curves, pictures and table on Watch" };
+    let help = if run.is_fair() {
+        "Its trade-off on Fairness"
+    } else {
+        "Curves, pictures and table on Watch; findings on Audit"
+    };
     let show = show.on_hover_text(help).accessible_name(format!("Show {}", run.name));
     if show.clicked() {
         requests.change(Change::OpenRun(run.path.clone()));

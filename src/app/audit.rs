@@ -1,0 +1,204 @@
+//! Audits in the window: which model, which pictures, which checks; the run itself is a job like any other.
+
+use super::command::Screen;
+use super::desk::Purpose;
+use super::job::JobView;
+use super::state::State;
+use crate::experiment::audit::{audit, model_of, set_model};
+use crate::experiment::{Experiment, Kind, Method, Pick, Problem, Result};
+use crate::run::event::{Answer, Question, Report};
+use crate::run::handle::Engine;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// The pictures inside the program.
+pub const BUILT_IN_PICTURES: &str = "fashion-mini";
+/// The backdoored model inside the program, to try an audit on.
+pub const DEMO_MODEL: &str = "demo-backdoored";
+/// An engine whose queue is full is asked again after this many seconds.
+const PATIENCE: f64 = 0.2;
+
+/// What can be asked for on the Audit screen.
+#[derive(Debug, Clone)]
+pub enum AuditChange {
+    /// The model's file, or the name of one that is built in.
+    Model(String),
+    /// A file or folder of pictures, or the name of those that are built in.
+    Pictures(String),
+    Experiment(Box<Experiment>),
+    /// The built-in model with the built-in pictures.
+    Demo,
+    /// Nothing chosen yet.
+    New,
+    /// The same pictures, checks and seed for another model.
+    Repeat,
+    /// Back to the findings that were shown.
+    Back,
+}
+
+#[derive(Debug)]
+pub struct Audit {
+    /// What Start runs.
+    pub experiment: Experiment,
+    /// The choices are shown in the place of findings.
+    pub choosing: bool,
+    /// What the engine says of a place: what it is, or why it cannot be read.
+    known: HashMap<String, Result<Report>>,
+    /// Files and folders that were dropped here, until it is known what they are.
+    dropped: Vec<String>,
+}
+
+impl Audit {
+    pub fn new(methods: &[&'static Method]) -> Self {
+        Self {
+            experiment: audit("", BUILT_IN_PICTURES, methods),
+            choosing: true,
+            known: HashMap::new(),
+            dropped: Vec::new(),
+        }
+    }
+
+    /// The model that is chosen; empty before one is.
+    pub fn model(&self) -> &str {
+        model_of(&self.experiment).unwrap_or_default()
+    }
+
+    /// What is at a place, once it is known.
+    pub fn known(&self, place: &str) -> Option<&Result<Report>> {
+        self.known.get(place)
+    }
+
+    /// What is still missing, as a sentence.
+    pub fn lacks(&self) -> Option<&'static str> {
+        if self.model().is_empty() {
+            return Some("Choose a model first.");
+        }
+        if self.known.get(self.model()).is_some_and(Result::is_err) {
+            return Some("This model cannot be read; choose another.");
+        }
+        if self.experiment.data.source.is_empty() {
+            return Some("Choose pictures first.");
+        }
+        if self.known.get(&self.experiment.data.source).is_some_and(Result::is_err) {
+            return Some("These pictures cannot be read; choose others.");
+        }
+        self.experiment.check.is_empty().then_some("Choose at least one check.")
+    }
+
+    /// Switches a check on, in the order of the catalogue, or off.
+    pub fn switch(experiment: &mut Experiment, methods: &[&'static Method], id: &str, on: bool) {
+        experiment.check.retain(|pick| pick.id != id);
+        if on {
+            experiment.check.push(Pick { id: id.to_owned(), options: Default::default() });
+        }
+        let place = |pick: &Pick| methods.iter().position(|method| method.kind == Kind::Check && method.id == pick.id);
+        experiment.check.sort_by_key(place);
+    }
+}
+
+/// Data sets tell how many pictures they hold; models do not.
+pub fn is_data(report: &Report) -> bool {
+    let says = |word: &str| report.facts.iter().any(|(name, _)| name.to_lowercase().contains(word));
+    says("pictures") || says("images") || says("rows")
+}
+
+impl State {
+    /// The audit whose findings the screen shows: one that runs, or that was opened.
+    pub fn shown_audit(&self) -> Option<&JobView> {
+        self.job.as_ref().filter(|job| job.is_audit() && !self.audit.choosing)
+    }
+
+    pub(super) fn change_audit(&mut self, change: AuditChange) {
+        self.screen = Screen::Audit;
+        let audit = &mut self.audit;
+        audit.choosing = !matches!(change, AuditChange::Back);
+        match change {
+            AuditChange::Model(place) => set_model(&mut audit.experiment, place.trim()),
+            AuditChange::Pictures(place) => audit.experiment.data.source = place.trim().to_owned(),
+            AuditChange::Experiment(experiment) => audit.experiment = *experiment,
+            AuditChange::Demo => {
+                set_model(&mut audit.experiment, DEMO_MODEL);
+                audit.experiment.data.source = BUILT_IN_PICTURES.to_owned();
+            }
+            AuditChange::New => audit.experiment = Audit::new(self.methods).experiment,
+            AuditChange::Repeat => {
+                if let Some(before) = self.job.as_ref().and_then(|job| job.experiment.as_deref()) {
+                    audit.experiment = before.clone();
+                    set_model(&mut audit.experiment, "");
+                }
+            }
+            AuditChange::Back => {}
+        }
+    }
+
+    /// What is dropped on this screen is the model or the pictures; the engine tells which.
+    pub(super) fn drop_on_audit(&mut self, place: String) {
+        self.audit.choosing = true;
+        self.audit.known.remove(&place);
+        self.audit.dropped.push(place);
+    }
+
+    /// Asks what lies at the places that are chosen; seconds until the next try when the engine takes no questions.
+    pub(super) fn ask_about_audit(&mut self, engine: &dyn Engine) -> Option<f64> {
+        if !self.audit.choosing {
+            return None;
+        }
+        let chosen = [self.audit.model().to_owned(), self.audit.experiment.data.source.clone()];
+        for place in chosen.into_iter().chain(self.audit.dropped.clone()) {
+            let purpose = Purpose::Audit(place.clone());
+            if place.is_empty() || self.audit.known.contains_key(&place) || self.desk.is_waiting(&purpose) {
+                continue;
+            }
+            if !self.desk.ask(engine, purpose, Question::Inspect { path: PathBuf::from(&place) }) {
+                return Some(PATIENCE);
+            }
+        }
+        None
+    }
+
+    pub(super) fn on_audit_answer(&mut self, place: String, answer: Result<Answer>) {
+        let report = match answer {
+            Ok(Answer::Inspect(report)) => Ok(report),
+            Ok(_) => Err(Problem::internal("The engine answered something else than was asked.")),
+            Err(problem) => Err(problem),
+        };
+        if let Some(at) = self.audit.dropped.iter().position(|dropped| *dropped == place) {
+            self.audit.dropped.remove(at);
+            match &report {
+                Ok(report) if is_data(report) => self.audit.experiment.data.source = place.clone(),
+                Ok(_) => set_model(&mut self.audit.experiment, &place),
+                Err(problem) => self.notices.problem(problem.clone()),
+            }
+        }
+        self.audit.known.insert(place, report);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue;
+
+    #[test]
+    fn checks_are_switched_in_their_order() {
+        let methods = catalogue::all();
+        let mut experiment = Audit::new(methods).experiment;
+        let ids = |experiment: &Experiment| experiment.check.iter().map(|pick| pick.id.clone()).collect::<Vec<_>>();
+        let all = ids(&experiment);
+        assert!(all.len() >= 3);
+        Audit::switch(&mut experiment, methods, &all[0], false);
+        assert_eq!(ids(&experiment), all[1..]);
+        Audit::switch(&mut experiment, methods, &all[0], true);
+        assert_eq!(ids(&experiment), all);
+    }
+
+    #[test]
+    fn an_audit_says_what_it_lacks() {
+        let mut audit = Audit::new(catalogue::all());
+        assert_eq!(audit.lacks(), Some("Choose a model first."));
+        set_model(&mut audit.experiment, DEMO_MODEL);
+        assert_eq!(audit.lacks(), None);
+        audit.experiment.check.clear();
+        assert_eq!(audit.lacks(), Some("Choose at least one check."));
+    }
+}

@@ -1,0 +1,168 @@
+//! The audit of a delivered model, by role and name; the engine is a script. Journeys A1 and A2.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod common;
+
+use common::audit::{FOLDER, on_disk};
+use common::hand::{Window, assert_shows, click, go, open, open_with, settle, shows};
+use common::{Script, Shelf};
+use egui::accesskit::Role;
+use egui_kittest::kittest::Queryable;
+use polariscope::app::command::{Change, Screen, UserCommand};
+use polariscope::app::config::Config;
+use polariscope::app::export::ExportChange;
+use polariscope::experiment::{Spec, audit, check};
+use polariscope::run::event::Command;
+use std::path::Path;
+
+const MODEL: &str = "/home/ada/models/signs.safetensors";
+
+fn drop_file(window: &mut Window, path: &str) {
+    window.state().requests().change(Change::Open(path.into()));
+    settle(window);
+}
+
+fn press(window: &mut Window, role: Role, name: &str) {
+    window.get_by_role_and_label(role, name).click();
+    settle(window);
+}
+
+/// The experiment that was started last.
+fn started(script: &Script) -> polariscope::experiment::Experiment {
+    let stage = script.0.borrow();
+    let spec = stage.sent.iter().rev().find_map(|sent| match sent {
+        Command::Start { request, .. } => Some(request.spec.clone()),
+        _ => None,
+    });
+    match Spec::parse(&spec.unwrap(), polariscope::catalogue::all()).unwrap() {
+        Spec::Backdoor(experiment) => check::resolve(&experiment, polariscope::catalogue::all()),
+        Spec::Fair(_) => panic!("not an audit"),
+    }
+}
+
+/// A1, from the dropped model to the end of the run.
+fn audited(script: &Script) -> Window {
+    let mut window = open(script);
+    drop_file(&mut window, MODEL);
+    assert_shows(&window, "A network: PreAct-ResNet18, 10 classes");
+    click(&mut window, "Audit this model");
+    settle(&mut window);
+    assert_shows(&window, MODEL);
+    drop_file(&mut window, "/home/ada/pictures");
+    assert_shows(&window, "A data set: 10 classes");
+    click(&mut window, "Start");
+    settle(&mut window);
+    script.start_audit();
+    settle(&mut window);
+    window
+}
+
+#[test]
+fn an_auditor_gets_a_model_by_mail() {
+    let script = Script::answering();
+    let mut window = audited(&script);
+    let sent = started(&script);
+    assert_eq!(audit::model_of(&sent), Some(MODEL));
+    assert_eq!(sent.data.source, "/home/ada/pictures");
+    assert_eq!(sent.check.len(), 3, "all checks are chosen beforehand");
+
+    script.search();
+    settle(&mut window);
+    assert_shows(&window, "Accuracy per class: clear");
+    assert_shows(&window, "is looking…");
+    assert_shows(&window, "31 of 80 rounds");
+    assert!(!shows(&window, "Report…"), "there is nothing to sign yet");
+
+    script.finish_audit(true);
+    settle(&mut window);
+    assert_shows(&window, "1 of 3 checks found something suspicious.");
+    press(&mut window, Role::Button, "Accuracy per class: clear");
+    assert_shows(&window, "lowest class");
+    press(&mut window, Role::Button, "Trigger search: suspicious");
+    for words in ["98.6 % (355 of 360)", "How strong this is", "It would miss triggers that cover the whole picture"] {
+        assert_shows(&window, words);
+    }
+    assert_shows(&window, "Without and with the patch for T-shirt");
+    assert!(!shows(&window, "is safe") && !shows(&window, " safe "));
+}
+
+#[test]
+fn the_report_is_saved_through_the_export_dialog() {
+    let place = tempfile::tempdir().unwrap();
+    let run = on_disk(&place.path().join("audit"));
+    let script = Script::answering();
+    let mut window = audited(&script);
+    let started = polariscope::run::event::JobEvent::Started { folder: run, device: "cpu".into(), threads: 1 };
+    script.play(started);
+    script.finish_audit(true);
+    settle(&mut window);
+    click(&mut window, "Report…");
+    settle(&mut window);
+    assert_shows(&window, "What was checked and what was found");
+    let file = place.path().join("signs.pdf");
+    window.state().requests().change(Change::Export(ExportChange::Path(file.display().to_string())));
+    window.state().requests().change(Change::Export(ExportChange::Save));
+    settle(&mut window);
+    assert!(std::fs::read(&file).unwrap().starts_with(b"%PDF-"));
+    assert_shows(&window, "Saved as");
+}
+
+#[test]
+fn the_supplier_returns_a_repaired_model() {
+    let script = Script::answering();
+    let mut window = audited(&script);
+    let first = started(&script);
+    script.finish_audit(true);
+    settle(&mut window);
+    click(&mut window, "Repeat on another model");
+    settle(&mut window);
+    assert_shows(&window, "Choose a model first.");
+    drop_file(&mut window, "/home/ada/models/signs-repaired.safetensors");
+    click(&mut window, "Start");
+    settle(&mut window);
+    let second = started(&script);
+    assert_eq!(audit::model_of(&second), Some("/home/ada/models/signs-repaired.safetensors"));
+    assert_eq!((&second.data, second.seed, &second.check), (&first.data, first.seed, &first.check));
+}
+
+#[test]
+fn the_demo_model_is_one_click_away_and_checks_can_be_left_out() {
+    let script = Script::answering();
+    let mut window = open(&script);
+    go(&mut window, Screen::Audit);
+    assert!(!window.state().state().enabled(UserCommand::Start));
+    click(&mut window, "Audit the demo model");
+    settle(&mut window);
+    assert_shows(&window, "This model was backdoored on purpose.");
+    press(&mut window, Role::Switch, "Trigger search");
+    window.state().requests().command(UserCommand::Start);
+    settle(&mut window);
+    let ids: Vec<String> = started(&script).check.into_iter().map(|pick| pick.id).collect();
+    assert_eq!(ids, ["class-accuracy", "odd-channels"]);
+}
+
+#[test]
+fn a_run_with_findings_opens_here() {
+    let script = Script::answering();
+    let shelf = Shelf::default();
+    let mut window = open_with(&script, shelf, Config::nowhere());
+    window.state().requests().change(Change::OpenRun(Path::new(FOLDER).to_owned()));
+    settle(&mut window);
+    assert_eq!(window.state().state().screen, Screen::Audit);
+    assert_shows(&window, "1 of 3 checks found something suspicious.");
+    assert_shows(&window, "What was checked");
+}
+
+#[test]
+fn what_cannot_be_read_is_told_beside_its_step() {
+    let script = Script::answering();
+    let mut window = open(&script);
+    go(&mut window, Screen::Audit);
+    let field = window.get_by_role_and_label(Role::TextInput, "Path of a model");
+    field.focus();
+    field.type_text("/home/ada/people.txt");
+    window.run();
+    window.key_press(egui::Key::Enter);
+    settle(&mut window);
+    assert_shows(&window, "This file is neither a model nor a data set.");
+}
