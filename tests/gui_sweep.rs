@@ -134,6 +134,11 @@ fn the_smallest_ratio_that_works_is_found_although_the_lid_was_closed() {
     window.key_press(egui::Key::Escape);
     settle(&mut window);
 
+    click(&mut window, "Show ASR of each value as table");
+    assert_shows(&window, "Ratio 1 % rises from 10.0 % at epoch 1 to 97.0 % at epoch 2");
+    window.key_press(egui::Key::Escape);
+    settle(&mut window);
+
     // Three more seeds of each value; what is there is not made again.
     desk.shelf.finished.lock().unwrap().extend(names[2..].iter().cloned());
     click(&mut window, "Is that luck?");

@@ -239,8 +239,14 @@ fn status_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
                 }
             }
             None => {
-                ui.label(RichText::new("Nothing is training").color(t.text_weak));
+                let text =
+                    if state.replay().is_some() { "A replay: nothing is training" } else { "Nothing is training" };
+                ui.label(RichText::new(text).color(t.text_weak));
             }
+        }
+        if let Some(sweep) = state.sweep.as_ref().filter(|sweep| sweep.active) {
+            ui.separator();
+            ui.label(format!("Sweep: {}", sweep.summary().trim_end_matches('.')));
         }
         if let Some(export) = state.poison_export.as_ref().filter(|_| state.export.is_none()) {
             ui.separator();

@@ -220,6 +220,18 @@ impl SweepView {
         groups
     }
 
+    /// The course of one run of each value, in the order of the values.
+    pub fn courses(&self) -> Vec<(&str, &Curves)> {
+        let mut courses: Vec<(&str, &Curves)> = Vec::new();
+        for run in &self.runs {
+            let curves = run.view.as_ref().map(|view| &view.curves).filter(|curves| curves.last("asr").is_some());
+            if let Some(curves) = curves.filter(|_| courses.iter().all(|(value, _)| *value != run.value)) {
+                courses.push((&run.value, curves));
+            }
+        }
+        courses
+    }
+
     /// What is varied decides whose rates count: of the best repair when it is about the defense, else before any repair.
     fn scores_of<'a>(&self, view: &'a JobView) -> Option<&'a Scores> {
         let repaired = self.sweep.vary.keys().any(|path| path.starts_with("defense") || path.starts_with("defender"));

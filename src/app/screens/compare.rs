@@ -6,7 +6,7 @@ use crate::app::differences::conclusion;
 use crate::app::state::State;
 use crate::app::sweep::{SweepRun, VaryChange};
 use crate::app::theme::{self, Role, Tokens};
-use crate::app::views::{sweep_plot, sweep_table};
+use crate::app::views::{sweep_courses, sweep_plot, sweep_table};
 use crate::app::widgets::{self, main_button};
 use crate::run::index::RunRow;
 use egui::{Align, ComboBox, Label, Layout, RichText, ScrollArea, Sense, Ui, vec2};
@@ -266,6 +266,13 @@ fn sweep(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
         } else {
             sweep_plot(ui, sweep, height);
             sweep_table(ui, sweep);
+        }
+        if sweep.courses().len() > 1 {
+            ui.horizontal(|ui| {
+                ui.label(theme::strong("ASR while it is learned"));
+                widgets::table_button(ui, requests, "ASR of each value");
+            });
+            sweep_courses(ui, sweep, t.body * 12.0);
         }
     });
     ui.add_space(t.gap * 0.25);

@@ -10,6 +10,7 @@ use crate::app::widgets::{self, command_button, main_button};
 use crate::app::words;
 use crate::run::event::Ending;
 use egui::{RichText, ScrollArea, Ui};
+use std::path::Path;
 
 /// What lies beside the curves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -97,9 +98,12 @@ pub fn show(ui: &mut Ui, state: &State, watch: &mut Watch, requests: &Requests) 
 }
 
 fn header(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requests) {
+    // Where letters are large, the result is worth more room than one more button.
+    let narrow = ui.available_width() < t.body * 60.0;
+    let buttons = if job.is_live() || !narrow { 31.0 } else { 21.0 };
     ui.horizontal(|ui| {
         ui.vertical(|ui| {
-            ui.set_max_width((ui.available_width() - t.body * 29.0).max(t.body * 12.0));
+            ui.set_max_width((ui.available_width() - t.body * buttons).max(t.body * 12.0));
             ui.spacing_mut().item_spacing.y = 3.0;
             let headline = job.headline();
             ui.add(egui::Label::new(theme::title(t, headline.as_ref().unwrap_or(&job.title))).truncate());
@@ -139,6 +143,9 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requ
                     if command_button(ui, state, requests, UserCommand::UseAsExperiment).clicked() {
                         ui.close();
                     }
+                    if narrow && again(ui, folder, requests) {
+                        ui.close();
+                    }
                     if ui.button("Open folder").on_hover_text(folder.display().to_string()).clicked() {
                         requests.change(Change::RevealFolder(folder.clone()));
                         ui.close();
@@ -146,9 +153,8 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requ
                 });
                 command_button(ui, state, requests, UserCommand::Replay);
                 command_button(ui, state, requests, UserCommand::AddToComparison);
-                let again = "The same experiment once more; another seed tells luck from skill";
-                if ui.button("Again with a new seed").on_hover_text(again).clicked() {
-                    requests.change(Change::RunAgain(folder.clone()));
+                if !narrow {
+                    again(ui, folder, requests);
                 }
                 let stopped = matches!(&job.state, JobState::Ended(Ending::Stopped { kept: true } | Ending::Failed(_)));
                 if stopped && ui.button("Continue").on_hover_text("Go on from the last saved point").clicked() {
@@ -166,6 +172,16 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requ
             ui.label(words);
         });
     }
+}
+
+/// Runs the same experiment with another seed; true when it was asked for.
+fn again(ui: &mut Ui, folder: &Path, requests: &Requests) -> bool {
+    let help = "The same experiment once more; another seed tells luck from skill";
+    let clicked = ui.button("Again with a new seed").on_hover_text(help).clicked();
+    if clicked {
+        requests.change(Change::RunAgain(folder.to_owned()));
+    }
+    clicked
 }
 
 /// That this is a replay, where it stands, and how fast it goes.

@@ -1,10 +1,11 @@
 //! A sweep at a glance: one small card per run while they are made, and what the varied setting does once some are done.
 
+use super::curves::time_plot;
 use crate::app::command::{Change, Requests};
 use crate::app::curves::Curves;
 use crate::app::state::State;
 use crate::app::sweep::{Rate, Standing, SweepRun, SweepView, VaryChange};
-use crate::app::theme::{self, Role, Tokens};
+use crate::app::theme::{self, ColourMap, Role, Tokens};
 use crate::app::{widgets, words};
 use crate::experiment::Scores;
 use egui::{
@@ -245,6 +246,52 @@ pub fn sweep_plot(ui: &mut Ui, sweep: &SweepView, height: f32) {
         .response
         .widget_info(|| WidgetInfo::labeled(egui::Role::Figure, true, format!("What the sweep shows. {sentence}")));
     response.response.on_hover_text(sentence);
+}
+
+/// How often the trigger wins while it is learned: one line per value, from dark to light, named at its end.
+pub fn sweep_courses(ui: &mut Ui, sweep: &SweepView, height: f32) {
+    let t = theme::of(ui);
+    let courses = sweep.courses();
+    let end = courses.iter().map(|(_, curves)| curves.end()).fold(1.0, f64::max);
+    let plot = time_plot(&t, "courses of the sweep", ui.scope_id().with("courses"), end * 1.2, height)
+        .include_y(0.0)
+        .include_y(1.05)
+        .y_grid_spacer(|_| (0..=4).map(|step| GridMark { value: f64::from(step) * 0.25, step_size: 0.25 }).collect())
+        .y_axis_formatter(|mark: GridMark, _: &_| format!("{:.0} %", mark.value * 100.0))
+        .x_axis_formatter(|mark: GridMark, _: &_| format!("{:.0}", mark.value))
+        .label_formatter(|_: &egui_plot::HoverPosition<'_>| None);
+    // The lightest end of the map is lost on a light ground, the darkest on a dark one.
+    let (from, to) = if t.dark { (0.35, 1.0) } else { (0.0, 0.8) };
+    let shade = |at: usize| {
+        let share = at as f32 / courses.len().saturating_sub(1).max(1) as f32;
+        ColourMap::Amount { low: 0.0, high: 1.0 }.colour(from + (to - from) * share)
+    };
+    plot.show(ui, |plot| {
+        let mut ends: Vec<(f64, &str)> = Vec::new();
+        for (at, (value, curves)) in courses.iter().enumerate() {
+            for stretch in curves.stretches("asr") {
+                plot.line(Line::new(*value, stretch).color(shade(at)).width(t.stroke));
+            }
+            ends.push((curves.last("asr").unwrap_or_default(), value));
+        }
+        // Names that would lie on each other move apart.
+        ends.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        let apart = f64::from(t.small * 1.3 / height) * 1.1;
+        let most = 1.0 - apart * (ends.len() as f64 - 1.0);
+        let mut least = f64::MIN;
+        for (at, (value, name)) in ends.into_iter().enumerate() {
+            let y = value.min(most + apart * at as f64).max(least);
+            least = y + apart;
+            let text = RichText::new(format!(" {name}")).size(t.small).color(t.text);
+            let place = egui_plot::PlotPoint::new(end, y);
+            plot.text(egui_plot::Text::new("", place, text).anchor(Align2::LEFT_CENTER).allow_hover(false));
+        }
+    });
+    let word = ui.vertical_centered(|ui| ui.label(RichText::new("epochs").size(t.small).color(t.text_weak)));
+    let said =
+        courses.iter().filter_map(|(value, curves)| Some(format!("{value}: {}", words::percent(curves.last("asr")?))));
+    let said = format!("ASR over time, at the end: {}.", said.collect::<Vec<_>>().join("; "));
+    word.inner.widget_info(|| WidgetInfo::labeled(egui::Role::Figure, true, &said));
 }
 
 /// The same in numbers, one row per value.

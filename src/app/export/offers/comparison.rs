@@ -2,6 +2,7 @@
 
 use super::{RARE, RATES, SHARE, caption_of_job, figure, metric_of, picture, table};
 use crate::app::comparison::Column;
+use crate::app::curves::Curves;
 use crate::app::export::Offer;
 use crate::app::export::figure::{Bars, Curve, Figure, Marks, Unit};
 use crate::app::export::table::{Table, number};
@@ -58,7 +59,7 @@ pub fn offers<'s>(state: &'s State) -> Vec<Offer> {
     offers.push(table("Table of results", &caption, Table::new(&head, rows)));
     offers.extend(table_of_differences(state, &named, &caption));
     offers.extend(overlaid(state, &named, &caption));
-    offers.extend(state.sweep.as_ref().and_then(|sweep| swept(state, sweep)));
+    offers.extend(state.sweep.iter().flat_map(|sweep| swept(state, sweep)));
     if let Some(shown) = comparison.shown().get(comparison.picture()).copied() {
         for (index, (name, _, _)) in named.iter().enumerate() {
             if let Some(said) = comparison.prediction(index, shown) {
@@ -72,12 +73,12 @@ pub fn offers<'s>(state: &'s State) -> Vec<Offer> {
     offers
 }
 
-/// What the varied setting does: the means over the seeds of each value.
-fn swept(state: &State, sweep: &SweepView) -> Option<Offer> {
+/// What the varied setting does: the means over the seeds of each value, and how each value is learned.
+fn swept(state: &State, sweep: &SweepView) -> Vec<Offer> {
     let compared = |run: &SweepRun| state.comparison.columns().iter().any(|column| column.run == run.planned.folder);
     let groups = sweep.groups();
     if groups.is_empty() || !sweep.runs.iter().any(compared) {
-        return None;
+        return Vec::new();
     }
     let acc: Rate = |scores| Some(scores.acc);
     let rates: [(_, _, Rate); 2] = [("ACC", Role::Clean, acc), ("ASR", Role::Attacked, Scores::trigger_wins)];
@@ -95,7 +96,18 @@ fn swept(state: &State, sweep: &SweepView) -> Option<Offer> {
         starts: Vec::new(),
         points: Vec::new(),
     };
-    Some(figure("Sweep", &sweep.sentence().unwrap_or_default(), drawn))
+    let curve = |(value, curves): (&str, &Curves)| Curve {
+        name: value.to_owned(),
+        role: Role::Other,
+        stretches: curves.stretches("asr"),
+    };
+    let learned = Figure {
+        x_label: "epochs".to_owned(),
+        marks: Marks::Curves(sweep.courses().into_iter().map(curve).collect()),
+        ..drawn.clone()
+    };
+    let caption = sweep.sentence().unwrap_or_default();
+    vec![figure("Sweep", &caption, drawn), figure("ASR of each value", &caption, learned)]
 }
 
 fn table_of_differences(state: &State, named: &[(String, &Column, &JobView)], caption: &str) -> Option<Offer> {
