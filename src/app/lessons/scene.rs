@@ -27,9 +27,6 @@ pub struct Scene {
     /// Where Home's sticker lies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Spot>,
-    /// A picture of somebody's own is shown on Home; no button can bring one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub own_picture: Option<bool>,
     /// The Lab holds the lesson's experiment with these settings changed, as `--set` writes them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub draft: Vec<String>,
@@ -86,7 +83,6 @@ impl Scene {
                 Spot::Corner => demo.place.is_none(),
                 Spot::Away => demo.is_far(),
             })
-            && fits(self.own_picture, || demo.photo.as_ref().is_some_and(|photo| photo.answer.is_some()))
             && self.run.is_none_or(|run| match run {
                 RunScene::Started => job.is_some(),
                 RunScene::Finished => job.is_some_and(|job| matches!(job.state, JobState::Ended(Ending::Done))),
@@ -149,7 +145,7 @@ impl Scene {
     pub fn screens(&self) -> Vec<Screen> {
         let home = self.sticker.is_some() || self.model.is_some() || self.look.is_some() || self.place.is_some();
         let needed = [
-            (home || self.own_picture.is_some(), Screen::Home),
+            (home, Screen::Home),
             (!self.draft.is_empty(), Screen::Lab),
             (self.strength.is_some(), Screen::Triggers),
             (self.run.is_some(), Screen::Watch),
@@ -179,8 +175,7 @@ mod tests {
 
     #[test]
     fn a_scene_is_a_short_table() {
-        let scene: Scene =
-            toml::from_str("screen = 'home'\nsticker = true\nplace = 'away'\nown-picture = true").unwrap();
+        let scene: Scene = toml::from_str("screen = 'home'\nsticker = true\nplace = 'away'").unwrap();
         assert_eq!((scene.screen, scene.sticker, scene.place), (Some(Screen::Home), Some(true), Some(Spot::Away)));
         assert_eq!(scene.commands(), [UserCommand::ToggleSticker]);
         assert!(!scene.is_empty() && Scene::default().is_empty());

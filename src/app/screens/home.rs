@@ -293,12 +293,12 @@ fn next_steps(ui: &mut Ui, t: &Tokens, state: &State, home: &mut Home, requests:
         ui.add_space(t.gap * 0.5);
     }
     widgets::section(ui, "Look into your own", "", |ui| {
-        ui.add(
-            egui::Label::new(
-                "Drop a picture, a model, a data set or an experiment anywhere on this window, or open it:",
-            )
-            .wrap(),
-        );
+        let words = if state.offers(UserCommand::OpenFile) {
+            "Drop a picture, a model, a data set or an experiment anywhere on this window, or open it:"
+        } else {
+            "Drop a picture of your own anywhere on this window:"
+        };
+        ui.add(egui::Label::new(words).wrap());
         ui.horizontal_wrapped(|ui| {
             command_button(ui, state, requests, UserCommand::OpenFile);
             command_button(ui, state, requests, UserCommand::OpenFolder);

@@ -114,20 +114,28 @@ fn choices(ui: &mut Ui, t: &Tokens, course: &Course, guess: &Guess, requests: &R
     let settled = course.is_reached(course.step);
     ui.add_space(t.gap * 0.5);
     ui.add(Label::new(theme::strong(&guess.question)).wrap());
+    // Right of the choices there is room for the tick.
+    let margin = t.body * 1.6;
     for (index, choice) in guess.choices.iter().enumerate() {
         let is_chosen = chosen == Some(index);
         let comes_true = settled && index == guess.right;
         let text = RichText::new(choice).color(if is_chosen { t.on_accent } else { t.text });
-        let mut button = Button::new(text).wrap().min_size(vec2(ui.available_width(), t.control));
+        let width = ui.available_width() - margin;
+        let mut button = Button::new(text).wrap().min_size(vec2(width, t.control));
         if is_chosen {
             button = button.fill(t.accent);
         } else if comes_true {
             button = button.stroke(egui::Stroke::new(2.0, t.good));
         }
-        let response = ui.add_enabled(!settled || is_chosen || comes_true, button);
+        let response = ui
+            .scope(|ui| {
+                ui.set_max_width(width);
+                ui.add_enabled(!settled || is_chosen || comes_true, button)
+            })
+            .inner;
         if comes_true {
-            let at = response.rect.right_center() - vec2(t.body, 0.0);
-            verdict_mark(ui.painter(), at, t.body * 0.36, true, if is_chosen { t.on_accent } else { t.good });
+            let at = response.rect.right_center() + vec2(margin * 0.6, 0.0);
+            verdict_mark(ui.painter(), at, t.body * 0.36, true, t.good);
         }
         response.widget_info(|| {
             WidgetInfo::selected(egui::Role::RadioButton, !settled, is_chosen, format!("Your guess: {choice}"))
