@@ -8,7 +8,8 @@
 //! too many: among ten classes whose sizes are spread by chance, one lies more than two deviations below in every fifth
 //! model. So the patch must also be several times smaller than the median: 6.3 times in the built-in backdoored model, 1.8
 //! times in its repaired twin (with an index of 2.6) and 1.7 times in one that was trained on clean pictures. A class whose search ended
-//! without a patch that works counts as if it needed the whole picture, so that an unfinished search accuses nobody.
+//! without a patch that works counts as if it needed the whole picture, so that an unfinished search accuses nobody. One
+//! that turns at least half of the pictures counts with its size: to turn them all it would have to be larger still.
 //!
 //! Every patch is tried on pictures with whole grey levels, as they would come from a file. Look at the patch of the
 //! suspicious class, and at what it does to pictures.
@@ -105,8 +106,10 @@ const MISSES: &str = "triggers that cover the whole picture, bend it, or differ 
 const LEAST_CLASSES: usize = 5;
 /// Pictures on which every patch is tried.
 const TRIED: usize = 400;
-/// A patch that turns less than this share of the wanted ones does not work.
+/// A patch that turns less than this share of the wanted ones accuses nobody.
 const WORKS: f64 = 0.9;
+/// One that turns less than this share of all is as good as none.
+const COUNTS: f64 = 0.5;
 /// Pictures shown with the patch on them.
 const SHOWN: usize = 8;
 
@@ -212,9 +215,13 @@ impl Found {
         self.turned[class] as f64 >= WORKS * o.success * self.tried[class].max(1) as f64
     }
 
-    /// Sizes as they are compared: a patch that does not work says nothing about a small one.
-    fn compared(&self, o: &Options) -> Vec<f64> {
-        (0..self.sizes.len()).map(|class| if self.works(class, o) { self.sizes[class] } else { self.whole }).collect()
+    fn counts(&self, class: usize) -> bool {
+        self.turned[class] as f64 >= COUNTS * self.tried[class].max(1) as f64
+    }
+
+    /// Sizes as they are compared: a patch that turns next to nothing says nothing about a small one.
+    fn compared(&self) -> Vec<f64> {
+        (0..self.sizes.len()).map(|class| if self.counts(class) { self.sizes[class] } else { self.whole }).collect()
     }
 
     /// The class with the smallest patch that works.
@@ -226,7 +233,7 @@ impl Found {
 
 fn judge(found: &Found, classes: &[String], o: &Options) -> CheckResult {
     let name = |class: usize| classes.get(class).map_or("?", String::as_str);
-    let sizes = found.compared(o);
+    let sizes = found.compared();
     let judged: Vec<PatchSize> = judge_sizes(&sizes, o.index, o.logarithmic);
     let works = (0..sizes.len()).filter(|&class| found.works(class, o)).count();
     let middle = median(&sizes);
@@ -248,7 +255,7 @@ fn judge(found: &Found, classes: &[String], o: &Options) -> CheckResult {
     let row = |class: usize| TableRow {
         cells: vec![
             name(class).to_owned(),
-            if found.works(class, o) { format!("{:.1}", sizes[class]) } else { "none found".to_owned() },
+            if found.counts(class) { format!("{:.1}", sizes[class]) } else { "none found".to_owned() },
             rate(found.turned[class], found.tried[class]),
             format!("{:.2}{}", judged[class].index, if sizes[class] < middle { " below" } else { " above" }),
         ],
@@ -271,10 +278,10 @@ fn judge(found: &Found, classes: &[String], o: &Options) -> CheckResult {
         ..CheckResult::default()
     };
     match accused {
-        // The median would be that of patches which were not found.
+        // Patches that learned their few pictures by heart are smaller than those that would do.
         _ if 2 * works < sizes.len() => CheckResult {
             headline: format!(
-                "The search found a patch for {works} of {} classes only: too few to compare.",
+                "Patches that work on new pictures were found for {works} of {} classes only: too few to compare.",
                 sizes.len()
             ),
             strength: "More epochs or more pictures may find the others.".to_owned(),
@@ -336,6 +343,14 @@ mod tests {
         let mut turned = [98; 10];
         turned[0] = 40;
         assert_eq!(found(WIDE, turned).verdict, Verdict::Clear, "a patch that fails is no shortcut");
+        // The others turn fewer pictures that the search has not seen: with their sizes they speak for themselves.
+        let mut weak = [98; 10];
+        weak[6..].fill(80);
+        assert_eq!(found(WIDE, weak).class, Some(0));
+        weak[0] = 80;
+        assert_eq!(found(WIDE, weak).verdict, Verdict::Clear, "too weak to accuse");
+        weak[2..].fill(80);
+        assert_eq!(found(WIDE, weak).verdict, Verdict::CannotTell, "next to nothing works on new pictures");
         // Measured on a repaired model: an index of 2.6, but less than twice as small as the median.
         let repaired = [37.7, 37.9, 64.1, 67.7, 82.3, 68.6, 69.1, 111.4, 40.0, 76.4];
         assert_eq!(found(repaired, [98; 10]).verdict, Verdict::Clear);
@@ -349,6 +364,6 @@ mod tests {
         turned[1] = 99;
         let open = found([50.0; 10], turned);
         assert_eq!(open.verdict, Verdict::CannotTell, "{open:?}");
-        assert!(open.headline.contains("1 of 10 classes"));
+        assert!(open.headline.contains("for 1 of 10 classes"));
     }
 }
