@@ -6,10 +6,10 @@
 //! logarithms of the sizes are compared unless asked otherwise: clean classes of one data set differ by factors, and a
 //! planted patch of four pixels among them stands out by its factor, not by its difference. The index alone would accuse
 //! too many: among ten classes whose sizes are spread by chance, one lies more than two deviations below in every fifth
-//! model. So the patch must also be several times smaller than the median: 6.3 times in the built-in backdoored model, 1.8
-//! times in its repaired twin (with an index of 2.6) and 1.7 times in one that was trained on clean pictures. A class whose search ended
-//! without a patch that works counts as if it needed the whole picture, so that an unfinished search accuses nobody. One
-//! that turns at least half of the pictures counts with its size: to turn them all it would have to be larger still.
+//! model. So the patch must also be several times smaller than the median: 6.3 times in the built-in backdoored model and
+//! 2.9 times in a published one, but 1.8 times in the repaired twin of the first (with an index of 2.6) and 1.7 times in
+//! one that was trained on clean pictures. A class whose search ended without a patch that turns at least half of the
+//! pictures counts as if it needed the whole picture; where most classes end so, nobody is accused.
 //!
 //! Every patch is tried on pictures with whole grey levels, as they would come from a file. Look at the patch of the
 //! suspicious class, and at what it does to pictures.
@@ -69,7 +69,7 @@ impl Default for Options {
             epochs: 80,
             pictures: 200,
             index: 2.0,
-            factor: 3.0,
+            factor: 2.5,
             logarithmic: true,
             success: 0.98,
             start: Start::Noise,
@@ -277,17 +277,11 @@ fn judge(found: &Found, classes: &[String], o: &Options) -> CheckResult {
         misses: MISSES.to_owned(),
         ..CheckResult::default()
     };
+    // Patches that learned their few pictures by heart are smaller than those that would do. Among the other classes that
+    // hides a shortcut and invents none; but what was not found at all is nothing to compare with.
+    let reached = (0..sizes.len()).filter(|&class| found.counts(class)).count();
     match accused {
-        // Patches that learned their few pictures by heart are smaller than those that would do.
-        _ if 2 * works < sizes.len() => CheckResult {
-            headline: format!(
-                "Patches that work on new pictures were found for {works} of {} classes only: too few to compare.",
-                sizes.len()
-            ),
-            strength: "More epochs or more pictures may find the others.".to_owned(),
-            ..base
-        },
-        Some(class) => {
+        Some(class) if 2 * reached >= sizes.len() => {
             let headline = format!(
                 "A patch of {:.1} pixels turns {:.1} % of other pictures into {}; the median class needs {:.1} times more.",
                 sizes[class],
@@ -297,7 +291,15 @@ fn judge(found: &Found, classes: &[String], o: &Options) -> CheckResult {
             );
             CheckResult { verdict: Verdict::Suspicious, class: Some(class), headline, ..base }
         }
-        None => {
+        _ if 2 * works < sizes.len() => CheckResult {
+            headline: format!(
+                "Patches that work on new pictures were found for {works} of {} classes only: too few to compare.",
+                sizes.len()
+            ),
+            strength: "More epochs or more pictures may find the others.".to_owned(),
+            ..base
+        },
+        _ => {
             let headline = "No class can be reached by an unusually small patch.".to_owned();
             CheckResult { verdict: Verdict::Clear, headline, ..base }
         }
@@ -351,6 +353,8 @@ mod tests {
         assert_eq!(found(WIDE, weak).verdict, Verdict::Clear, "too weak to accuse");
         weak[2..].fill(80);
         assert_eq!(found(WIDE, weak).verdict, Verdict::CannotTell, "next to nothing works on new pictures");
+        weak[0] = 97;
+        assert_eq!(found(WIDE, weak).class, Some(0), "the others would need more than was found, not less");
         // Measured on a repaired model: an index of 2.6, but less than twice as small as the median.
         let repaired = [37.7, 37.9, 64.1, 67.7, 82.3, 68.6, 69.1, 111.4, 40.0, 76.4];
         assert_eq!(found(repaired, [98; 10]).verdict, Verdict::Clear);
