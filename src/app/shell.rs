@@ -135,10 +135,15 @@ fn rail(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
             let ring = Stroke::new(2.0, t.link);
             ui.painter().rect_stroke(rect, CornerRadius::same(t.radius), ring, egui::StrokeKind::Inside);
         }
-        let icon = rect.center() - vec2(0.0, t.body * 0.7);
-        widgets::screen_icon(ui.painter(), screen, icon, t.body * 1.35, colour);
+        // Where there is no room for both the word stays: it is what the others call the screen.
+        let with_icon = height >= t.body * 3.0;
+        if with_icon {
+            let icon = rect.center() - vec2(0.0, t.body * 0.7);
+            widgets::screen_icon(ui.painter(), screen, icon, t.body * 1.35, colour);
+        }
+        let word = rect.center() + vec2(0.0, if with_icon { t.body * 0.85 } else { 0.0 });
         let font = egui::FontId::proportional(t.body);
-        ui.painter().text(rect.center() + vec2(0.0, t.body * 0.85), Align2::CENTER_CENTER, screen.name(), font, colour);
+        ui.painter().text(word, Align2::CENTER_CENTER, screen.name(), font, colour);
         let command = UserCommand::Go(screen);
         if response.clicked() {
             requests.command(command);
