@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::hand::{Window, assert_shows, click, go, open, open_with, settle, shows};
+use common::hand::{Window, assert_shows, click, go, let_fall, open, open_with, settle, shows};
 use common::{Script, Shelf, record};
 use egui::accesskit::{Role, Toggled};
 use egui::{Key, Modifiers};
@@ -14,25 +14,11 @@ use polariscope::app::config::{Config, LookChoice};
 use polariscope::app::export::ExportChange;
 use polariscope::app::theme::{Look, Tokens};
 use polariscope::run::event::JobEvent;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
-#[derive(Debug)]
-struct Dropped(PathBuf);
-
-impl egui::DroppedFile for Dropped {
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, String> {
-        Err("the window never reads a dropped file itself".to_owned())
-    }
-}
-
 fn drop_on(window: &mut Window, path: &Path) {
-    window.input_mut().dropped_files.push(Arc::new(Dropped(path.to_owned())));
+    let_fall(window, path);
     window.step();
 }
 

@@ -377,20 +377,26 @@ impl State {
     }
 
     fn send_start(&mut self, request: RunRequest, title: String, engine: &dyn Engine) {
+        match self.launch(request, title, engine) {
+            Ok(_) => {
+                let is_audit = self.job.as_ref().is_some_and(JobView::is_audit);
+                self.screen = if is_audit { Screen::Audit } else { Screen::Watch };
+                self.audit.choosing &= !is_audit;
+            }
+            Err(problem) => self.notices.problem(problem),
+        }
+    }
+
+    /// Sends a run to the engine; it is the window's job from then on.
+    fn launch(&mut self, request: RunRequest, title: String, engine: &dyn Engine) -> Result<JobId> {
         let id = JobId(self.next_job);
         let resumed = request.resume;
         let experiment = check::parse(&request.spec, self.methods).ok();
         let experiment = experiment.map(|experiment| Box::new(check::resolve(&experiment, self.methods)));
-        match engine.send(Command::Start { job: id, request: Box::new(request) }) {
-            Ok(()) => {
-                self.next_job += 1;
-                let job = JobView { resumed, experiment, ..JobView::new(Some(id), title) };
-                self.screen = if job.is_audit() { Screen::Audit } else { Screen::Watch };
-                self.audit.choosing &= !job.is_audit();
-                self.job = Some(job);
-            }
-            Err(problem) => self.notices.problem(problem),
-        }
+        engine.send(Command::Start { job: id, request: Box::new(request) })?;
+        self.next_job += 1;
+        self.job = Some(JobView { resumed, experiment, ..JobView::new(Some(id), title) });
+        Ok(id)
     }
 
     fn toggle_pause(&mut self, engine: &dyn Engine) {

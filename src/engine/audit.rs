@@ -1,6 +1,6 @@
 //! What the checks of a run look at.
 
-use crate::data::{Card, Dataset, Memory, Split, balanced_rows};
+use crate::data::{Card, Dataset, Memory, Rows, Split, balanced_rows};
 use crate::experiment::{Experiment, Result};
 use crate::nets::zoo::checkpoint;
 use crate::nets::{Model, formats};
@@ -28,27 +28,11 @@ pub fn pictures<'a>(data: &'a Split, finished: bool, most: usize, job: &Job) -> 
             "drawn from all pictures",
         );
     }
-    (Box::new(Whole(&data.test)), "the test part")
+    (Box::new(Rows::new(&data.test, (0..data.test.len() as i64).collect())), "the test part")
 }
 
 fn joined(data: &Split) -> Vec<i64> {
     [&data.train, &data.test].into_iter().flat_map(|part| part.labels.iter().copied()).collect()
-}
-
-struct Whole<'a>(&'a Memory);
-
-impl Dataset for Whole<'_> {
-    fn card(&self) -> &Card {
-        self.0.card()
-    }
-
-    fn labels(&self) -> &[i64] {
-        self.0.labels()
-    }
-
-    fn pixels(&self, rows: &[i64]) -> Result<Tensor> {
-        self.0.pixels(rows)
-    }
 }
 
 /// Some rows of two parts, one behind the other.

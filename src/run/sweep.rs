@@ -1,9 +1,9 @@
 //! A sweep on its way to the engine: every variant with its checked spec and the folder of its run, by which a finished
 //! one is recognised. Window and command line plan by the same rule.
 
+use super::RunFolder;
 use super::event::RunRequest;
-use super::folder::{folder_name_of, look};
-use super::{Found, RunFolder};
+use super::folder::folder_name_of;
 use crate::experiment::sweep::{Sweep, Variant};
 use crate::experiment::{Method, Result, Spec};
 use std::path::{Path, PathBuf};
@@ -24,9 +24,9 @@ impl Planned {
         RunRequest { spec: self.spec.clone(), folder: Some(self.folder.clone()), resume }
     }
 
-    /// What has been done of it.
-    pub fn found(&self, methods: &[&'static Method]) -> Result<Found> {
-        look(&self.folder, &Spec::parse(&self.spec, methods)?.resolve(methods).to_toml()?)
+    /// The experiment with all its defaults, by which its folder is compared.
+    pub fn resolved(&self, methods: &[&'static Method]) -> Result<String> {
+        Spec::parse(&self.spec, methods)?.resolve(methods).to_toml()
     }
 }
 

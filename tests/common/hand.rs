@@ -72,8 +72,13 @@ impl egui::DroppedFile for Dropped {
     }
 }
 
+/// A file or folder that falls on the window with its next frame.
+pub fn let_fall(window: &mut Window, path: impl Into<PathBuf>) {
+    window.input_mut().dropped_files.push(Arc::new(Dropped(path.into())));
+}
+
 /// A file or folder that is dropped on the window.
 pub fn drop_file(window: &mut Window, path: impl Into<PathBuf>) {
-    window.input_mut().dropped_files.push(Arc::new(Dropped(path.into())));
+    let_fall(window, path);
     settle(window);
 }

@@ -10,9 +10,9 @@ use crate::app::sweep::{LUCK, Standing, SweepView, VaryChange, VaryDraft, field_
 use crate::experiment::sweep::Sweep;
 use crate::experiment::{Experiment, Problem, Result, Spec, check};
 use crate::run::Found;
-use crate::run::event::{Command, Ending, JobId, RunRequest};
+use crate::run::event::{Ending, RunRequest};
 use crate::run::handle::Engine;
-use crate::run::sweep::{Planned, plan};
+use crate::run::sweep::plan;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -87,7 +87,7 @@ impl State {
         let planned = plan(&sweep, &runs, self.methods, read)?;
         let mut view = SweepView::new(sweep, &experiment, planned, &self.forms);
         for run in &mut view.runs {
-            run.standing = match self.archive.look(&run.planned.folder, &resolved(&run.planned, self)?)? {
+            run.standing = match self.archive.look(&run.planned.folder, &run.planned.resolved(self.methods)?)? {
                 Found::Fresh => Standing::Waiting,
                 Found::Begun => Standing::Interrupted,
                 Found::Finished => Standing::Done,
@@ -188,19 +188,15 @@ impl State {
             let said = sweep.sentence().unwrap_or_else(|| sweep.summary());
             return self.notices.info(format!("The sweep is over. {said}"), self.now);
         };
-        let run = &mut sweep.runs[at];
+        let run = &sweep.runs[at];
         let title = format!("{} · {}", sweep.title, run.label);
         let request = RunRequest { resume: run.standing == Standing::Interrupted, ..run.planned.request() };
-        let id = JobId(self.next_job);
-        let resumed = request.resume;
-        let experiment = check::parse(&request.spec, self.methods).ok();
-        let experiment = experiment.map(|experiment| Box::new(check::resolve(&experiment, self.methods)));
-        match engine.send(Command::Start { job: id, request: Box::new(request) }) {
-            Ok(()) => {
-                run.standing = Standing::Running;
+        let launched = self.launch(request, title, engine);
+        let Some(sweep) = self.sweep.as_mut() else { return };
+        match launched {
+            Ok(id) => {
+                sweep.runs[at].standing = Standing::Running;
                 sweep.current = Some((id, at));
-                self.next_job += 1;
-                self.job = Some(JobView { resumed, experiment, ..JobView::new(Some(id), title) });
             }
             Err(problem) => {
                 sweep.active = false;
@@ -304,11 +300,6 @@ impl State {
         }
         true
     }
-}
-
-/// The resolved experiment of a planned run, by which its folder is compared.
-fn resolved(planned: &Planned, state: &State) -> Result<String> {
-    Spec::parse(&planned.spec, state.methods)?.resolve(state.methods).to_toml()
 }
 
 /// Curves and results; pictures would fill the memory.

@@ -2,9 +2,9 @@
 
 use super::drawing::{Anchor, Drawing, Shape, Text};
 use super::figure::{Bars, Cells, Curve, Figure, Marks, Unit, ticks};
-use super::font::Letters;
 use crate::app::labels;
 use crate::app::theme::{self, ColourMap, Look, Role, Tokens};
+use crate::run::report::letters::Letters;
 use egui::{Pos2, Rect, pos2, vec2};
 use egui_plot::{LineStyle, MarkerShape};
 

@@ -1,8 +1,9 @@
 //! Drawings as pixels.
 
 use super::drawing::{Anchor, Drawing, Shape, Text};
-use super::font::Letters;
+use super::font::outline;
 use crate::run::event::Rgba;
+use crate::run::report::letters::Letters;
 use egui::Color32;
 use vello_cpu::kurbo::{Affine, BezPath, Circle, Rect, Shape as _, Stroke};
 use vello_cpu::peniko::Color;
@@ -44,7 +45,7 @@ pub fn raster(drawing: &Drawing, scale: f32) -> Rgba {
             Shape::Text(text) => {
                 context.set_paint(paint(text.colour));
                 context.set_transform(scaled * placed(text, &letters[usize::from(text.strong)]));
-                context.fill_path(&letters[usize::from(text.strong)].outline(&text.text, text.size));
+                context.fill_path(&outline(&letters[usize::from(text.strong)], &text.text, text.size));
                 context.set_transform(scaled);
             }
         }

@@ -124,8 +124,7 @@ impl Repair for Clp {
         }
         job.note(format!("{phase}: {pruned} of {channels} channels in {} layers switched off", norms.len()));
         job.metrics(phase, 0.0, &[("pruned-channels", pruned as f64)])?;
-        let picture = pictures::heat_map(&sheet(&strips))?;
-        let caption = "How strongly each channel amplifies, in standard deviations from the mean of its layer (a row)";
+        let (picture, caption) = (pictures::heat_map(&sheet(&strips))?, SHEET);
         job.save_image(&format!("{phase}.png"), caption, &pictures::png(&picture)?)?;
         job.show(phase, caption, picture);
         Ok(model)
@@ -163,6 +162,10 @@ pub fn outliers(bounds: &Tensor, u: f64) -> Tensor {
     let limit = bounds.mean(Kind::Double) + bounds.std(true) * u;
     bounds.gt_tensor(&limit)
 }
+
+/// What is seen on the sheet.
+pub const SHEET: &str =
+    "How strongly each channel amplifies, in standard deviations from the mean of its layer (a row)";
 
 /// One row a layer, in standard deviations, padded with zeros: f32 `[layers, channels]`.
 pub fn sheet(strips: &[Tensor]) -> Tensor {

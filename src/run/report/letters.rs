@@ -22,6 +22,11 @@ impl Letters {
         Self { font }
     }
 
+    /// The font itself, for its outlines; nothing where it is damaged.
+    pub fn font(&self) -> Option<&FontRef<'static>> {
+        self.font.as_ref()
+    }
+
     /// Every letter with its glyph and advance in ems; a letter that the font lacks takes its place as an empty box.
     pub fn glyphs(&self, text: &str) -> Vec<(char, GlyphId, f32)> {
         let Some(font) = &self.font else { return Vec::new() };
@@ -41,6 +46,7 @@ impl Letters {
         (metrics.ascent, metrics.descent, metrics.cap_height.unwrap_or(0.7))
     }
 
+    /// Width of a text in points.
     pub fn width(&self, text: &str, size: f32) -> f32 {
         self.glyphs(text).iter().map(|(_, _, advance)| advance * size).sum()
     }
