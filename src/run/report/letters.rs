@@ -31,10 +31,12 @@ impl Letters {
     pub fn glyphs(&self, text: &str) -> Vec<(char, GlyphId, f32)> {
         let Some(font) = &self.font else { return Vec::new() };
         let letters = font.charmap();
-        let metrics = font.glyph_metrics(Size::new(1.0), LocationRef::default());
+        // In the font's own units: at a size of one point advances are rounded to 64ths of it.
+        let metrics = font.glyph_metrics(Size::unscaled(), LocationRef::default());
+        let em = f32::from(font.metrics(Size::unscaled(), LocationRef::default()).units_per_em.max(1));
         let glyph = |letter: char| {
             let glyph = letters.map(letter).unwrap_or(GlyphId::NOTDEF);
-            (letter, glyph, metrics.advance_width(glyph).unwrap_or(0.5))
+            (letter, glyph, metrics.advance_width(glyph).map_or(0.5, |advance| advance / em))
         };
         text.chars().map(glyph).collect()
     }
