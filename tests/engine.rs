@@ -390,6 +390,31 @@ fn twenty_shut_downs_in_the_middle_of_a_training_are_clean() {
     }
 }
 
+/// What some reference codes choose by looking at the test set is possible, and marked.
+#[test]
+fn what_an_oracle_chose_is_marked() {
+    in_folder(|worker, folder| {
+        let defenses = "[defender]\nclean_ratio = 0.1\n\
+                        [[defense]]\nid = \"fp\"\noptions = { epochs = 1, oracle_cut = true }\n\
+                        [[defense]]\nid = \"fp\"\noptions = { epochs = 1 }\n\
+                        [[defense]]\nid = \"anp\"\noptions = { epochs = 1, oracle_threshold = true }\n\
+                        [[defense]]\nid = \"npd\"\noptions = { epochs = 1, warm_up = 1, oracle_target = true }\n";
+        start(worker, spec(1, "") + defenses, &folder);
+        assert_eq!(ending(worker), Ending::Done);
+        let results = RunFolder::open(&folder).unwrap().results().unwrap().unwrap();
+        let rows: Vec<(&str, bool)> = results.rows.iter().map(|row| (row.title.as_str(), row.oracle)).collect();
+        let wanted = [
+            ("no defense", false),
+            ("Fine-tuning (FT)", false),
+            ("Fine-pruning (FP) (oracle_cut true)", true),
+            ("Fine-pruning (FP) (oracle_cut false)", false),
+            ("ANP", true),
+            ("Neural polarizer (NPD)", true),
+        ];
+        assert_eq!(rows, wanted);
+    });
+}
+
 #[test]
 fn a_defense_that_trains_leaves_a_model_with_two_doors() {
     in_folder(|worker, folder| {

@@ -36,6 +36,30 @@ pub struct DefenderData<'a> {
     pub clean: &'a dyn Dataset,
     /// Kind of the heavy arithmetic.
     pub kind: Kind,
+    /// What no defender knows, for a repair that [asks](Repair::asks_oracle); nothing for all others.
+    pub oracle: Option<&'a dyn Oracle>,
+}
+
+impl<'a> DefenderData<'a> {
+    /// What an honest defender has.
+    pub fn new(clean: &'a dyn Dataset, kind: Kind) -> Self {
+        Self { clean, kind, oracle: None }
+    }
+
+    /// The oracle; an error in this program if it is asked by a repair that did not say so.
+    fn ask(&self) -> Result<&'a dyn Oracle> {
+        self.oracle.ok_or_else(|| Problem::internal("A defense asked the oracle without saying so beforehand."))
+    }
+}
+
+/// Answers from the test set and from the attacker. Some reference codes choose by such answers, which no defender can; the
+/// same choices are options here, off by default, and the rows that they lead to are marked.
+pub trait Oracle {
+    /// Accuracy on test pictures, and the attack's success on stamped ones where there is an attack; shares.
+    fn scores(&self, job: &mut Job, model: &Model) -> Outcome<(f64, Option<f64>)>;
+
+    /// The attacker's class, if there is one for all pictures.
+    fn target(&self) -> Option<i64>;
 }
 
 /// What whoever trains the network may see. Nothing tells which pictures of the training set are poisoned, by type.
@@ -68,6 +92,11 @@ pub trait TrainingDefense {
 pub trait Repair {
     /// How many passes over the clean set it makes: the budget of the fine-tuning control.
     fn epochs(&self) -> usize;
+
+    /// Whether these options have something chosen by what no defender knows.
+    fn asks_oracle(&self) -> bool {
+        false
+    }
 
     /// Refuses a network that it cannot repair, before anything is trained.
     fn check(&self, _: &dyn Network) -> Result<()> {
@@ -246,6 +275,25 @@ mod tests {
         }
         for id in ["ft", "sau", "ft-sam", "i-bau", "nc", "tsbd", "fp", "npd"] {
             assert!(!refused.contains(&id), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn no_defense_asks_the_oracle_unless_told_to() {
+        let asks = |id: &str, options: Value| match make(id, &options).unwrap() {
+            Defense::Repair(repair) => repair.asks_oracle(),
+            Defense::Training(_) => false,
+        };
+        for entry in all() {
+            let defaults = (entry.method.defaults)();
+            assert!(!asks(entry.method.id, defaults.clone()), "{}", entry.method.id);
+            for name in defaults.as_object().unwrap().keys().filter(|name| name.starts_with("oracle")) {
+                assert!(
+                    asks(entry.method.id, serde_json::json!({ name.as_str(): true })),
+                    "{} {name}",
+                    entry.method.id
+                );
+            }
         }
     }
 

@@ -3,6 +3,8 @@
 use crate::catalogue;
 use crate::defenses::repair::ft;
 use crate::experiment::{Experiment, Kind as MethodKind, Pick, Property};
+use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Ids of the phases: the attacker's preparation, the training, the checks, the control, the defenses.
 pub(super) struct Phases {
@@ -59,6 +61,26 @@ impl Phases {
         usize::from(self.preparation) + 1 + self.checks.len()
     }
 
+    /// What tells a defense apart from others of its kind in the same run: ` (radius 2, site head.in)`; nothing where it is
+    /// the only one.
+    pub fn apart(&self, pick: &Pick) -> String {
+        let same: Vec<&Pick> =
+            self.defenses.iter().map(|(_, other)| other).filter(|other| other.id == pick.id).collect();
+        let defaults =
+            catalogue::find(&pick.id, MethodKind::is_defense).map(|method| (method.defaults)()).unwrap_or_default();
+        let value = |pick: &Pick, name: &str| pick.options.get(name).unwrap_or(&defaults[name]).clone();
+        let names: BTreeSet<&String> = same.iter().flat_map(|other| other.options.keys()).collect();
+        let differing =
+            names.into_iter().filter(|name| same.iter().any(|other| value(other, name) != value(pick, name)));
+        let told: Vec<String> = differing
+            .map(|name| match value(pick, name) {
+                Value::String(text) => format!("{name} {text}"),
+                other => format!("{name} {other}"),
+            })
+            .collect();
+        if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) }
+    }
+
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         let control = self.control.then_some(CONTROL);
         let picked = self.checks.iter().chain(&self.defenses).map(|(id, _)| id.as_str());
@@ -68,3 +90,31 @@ impl Phases {
 
 pub(super) const CONTROL: &str = "ft-control";
 pub(super) const PREPARATION: &str = "preparation";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defenses_of_one_kind_are_told_apart_by_what_differs() {
+        let text = "
+            [data]
+            source = 'fashion-mini'
+            [network]
+            id = 'small-resnet'
+            [[defense]]
+            id = 'npd'
+            options = { epochs = 20, radius = 2.0, layer = 'only-conv' }
+            [[defense]]
+            id = 'npd'
+            options = { epochs = 20 }
+            [[defense]]
+            id = 'clp'
+        ";
+        let phases = phases(&toml::from_str(text).unwrap());
+        let apart: Vec<String> = phases.defenses.iter().map(|(_, pick)| phases.apart(pick)).collect();
+        assert_eq!(apart, [" (layer only-conv, radius 2.0)", " (layer conv-bn, radius 3.0)", ""]);
+        let ids: Vec<&str> = phases.defenses.iter().map(|(id, _)| id.as_str()).collect();
+        assert_eq!(ids, ["npd", "npd-2", "clp"]);
+    }
+}

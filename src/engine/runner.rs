@@ -15,8 +15,10 @@ use crate::checks::{self, Inspected};
 use crate::data::sources::statistics;
 use crate::data::{Dataset, Poisoned, Rows, Split, Trigger, balanced_rows, pictures};
 use crate::defenses::repair::ft;
-use crate::defenses::{self, DefenderData, Defense, TrainingData};
-use crate::experiment::{Experiment, Halt, Kind as MethodKind, Outcome, Problem, Result, Scores, Spec, check};
+use crate::defenses::{self, DefenderData, Defense, Oracle, TrainingData};
+use crate::experiment::{
+    Experiment, Halt, Kind as MethodKind, LabelMap, Outcome, Problem, Result, Scores, Spec, check,
+};
 use crate::nets::formats::safetensors;
 use crate::nets::training::ResumePoint;
 use crate::nets::training::fit::{Fit, Plain, Round, fit_with};
@@ -32,7 +34,7 @@ use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use tch::{Device, Kind};
@@ -366,7 +368,8 @@ impl Work<'_> {
         if let Some(attacker) = attacker.filter(|_| ResumePoint::of(job, phase).exists()) {
             attacker.save(self.folder)?;
         }
-        self.conclude(job, phase, title, "", begin, outcome.map(|()| model.clone()), Some(model), judge)
+        let stage = Stage { phase, title, method: "", oracle: false, begin };
+        self.conclude(job, &stage, outcome.map(|()| model.clone()), Some(model), judge)
     }
 
     /// The network as it is before any training, with room on disk for what it will learn.
@@ -414,7 +417,7 @@ impl Work<'_> {
         judge: &Judge,
     ) -> Outcome<()> {
         let mut budget = 0;
-        let mut all: Vec<(String, &'static str, &'static str, Defense)> = Vec::new();
+        let mut all: Vec<(String, &'static str, String, Defense)> = Vec::new();
         for (id, pick) in &phases.defenses {
             let defense = defenses::make(&pick.id, &Value::Object(pick.options.clone()))?;
             if let Defense::Repair(repair) = &defense {
@@ -422,7 +425,8 @@ impl Work<'_> {
             }
             let method = catalogue::find(&pick.id, MethodKind::is_defense)
                 .ok_or_else(|| Problem::internal("A defense is missing in the catalogue."))?;
-            all.push((id.clone(), method.id, method.name, defense));
+            let title = format!("{}{}", method.name, phases.apart(pick));
+            all.push((id.clone(), method.id, title, defense));
         }
         if phases.control {
             let options = ft::Options {
@@ -432,7 +436,7 @@ impl Work<'_> {
                 ..ft::Options::default()
             };
             let control = Defense::Repair(Box::new(ft::FineTuning { options }));
-            all.insert(0, (CONTROL.into(), ft::ENTRY.method.id, ft::ENTRY.method.name, control));
+            all.insert(0, (CONTROL.into(), ft::ENTRY.method.id, ft::ENTRY.method.name.to_owned(), control));
         }
         for (index, (phase, method, title, defense)) in all.into_iter().enumerate() {
             let path = self.folder.weights(&phase);
@@ -452,9 +456,12 @@ impl Work<'_> {
                 judge_epoch(job, epoch, model)
             };
             let kind = self.kind;
+            let oracle = matches!(&defense, Defense::Repair(repair) if repair.asks_oracle());
             let outcome = match defense {
                 Defense::Repair(repair) => {
-                    repair.repair(job, &phase, attacked.deep_clone(), &DefenderData { clean, kind }, &mut watch)
+                    let answers = TestSet { judge, kind };
+                    let data = DefenderData { clean, kind, oracle: oracle.then_some(&answers) };
+                    repair.repair(job, &phase, attacked.deep_clone(), &data, &mut watch)
                 }
                 Defense::Training(training) => {
                     let fresh = self.fresh(Rc::clone(&attacked.network))?;
@@ -462,26 +469,24 @@ impl Work<'_> {
                     training.train(job, &phase, fresh, &data, &mut watch)
                 }
             };
-            self.conclude(job, &phase, title, method, begin, outcome, latest, judge)?;
+            let stage = Stage { phase: &phase, title: &title, method, oracle, begin };
+            self.conclude(job, &stage, outcome, latest, judge)?;
         }
         Ok(())
     }
 
     /// Judges and saves what a phase has made, also when it was stopped in between.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one row, used in two places")]
     fn conclude(
         &mut self,
         job: &mut Job,
-        phase: &str,
-        title: &str,
-        method: &str,
-        begin: f64,
+        stage: &Stage,
         outcome: Outcome<Model>,
         latest: Option<Model>,
         judge: &Judge,
     ) -> Outcome<Model> {
+        let phase = stage.phase;
         let kept = matches!(outcome, Err(Halt::Asked)) && job.signal().get() == Wish::Stop;
-        let seconds = job.elapsed_s() - begin;
+        let seconds = job.elapsed_s() - stage.begin;
         let model = match (outcome, latest) {
             (Ok(model), _) => model,
             // Stopped: what was reached is judged at a glance and kept; the resume point stays beside it.
@@ -489,7 +494,7 @@ impl Work<'_> {
                 let scores = judge.glance(&model, self.kind, GLANCE, &mut || Ok(()))?.scores;
                 let weights = self.folder.file(format!("weights/{}-stopped.safetensors", weights_name(phase)));
                 self.save(job, &model, phase, &weights, &scores)?;
-                self.add_row(title, method, phase, seconds, scores, weights, STOPPED_EARLY)?;
+                self.add_row(stage, seconds, scores, &weights, STOPPED_EARLY)?;
                 return Err(halt);
             }
             (Err(halt), _) => return Err(halt),
@@ -500,7 +505,7 @@ impl Work<'_> {
         let scores = judged.scores;
         let weights = self.folder.weights(&weights_name(phase));
         self.save(job, &model, phase, &weights, &scores)?;
-        self.add_row(title, method, phase, seconds, scores, weights, "")?;
+        self.add_row(stage, seconds, scores, &weights, "")?;
         ResumePoint::of(job, phase).remove();
         for (index, plug) in model.plugs.iter().enumerate() {
             if let Some(matrix) = plug.params.find("conv.weight") {
@@ -532,7 +537,7 @@ impl Work<'_> {
         Ok(glimpse::tell(job, confusion, pictures)?)
     }
 
-    fn save(&self, job: &mut Job, model: &Model, phase: &str, path: &std::path::Path, scores: &Scores) -> Result<()> {
+    fn save(&self, job: &mut Job, model: &Model, phase: &str, path: &Path, scores: &Scores) -> Result<()> {
         let facts = [
             ("polariscope.phase", phase.to_owned()),
             ("polariscope.experiment", check::hash8(self.experiment)),
@@ -546,33 +551,24 @@ impl Work<'_> {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of one row")]
-    fn add_row(
-        &mut self,
-        title: &str,
-        method: &str,
-        phase: &str,
-        seconds: f64,
-        scores: Scores,
-        weights: PathBuf,
-        note: &str,
-    ) -> Result<()> {
-        let weights = self.relative(&weights);
+    fn add_row(&mut self, stage: &Stage, seconds: f64, scores: Scores, weights: &Path, note: &str) -> Result<()> {
+        let weights = self.relative(weights);
         self.results.rows.retain(|row| row.weights != weights);
         self.results.push(ResultRow {
-            title: title.into(),
-            method: method.into(),
+            title: stage.title.into(),
+            method: stage.method.into(),
             scores,
             seconds,
             weights,
-            control: phase == CONTROL,
+            oracle: stage.oracle,
+            control: stage.phase == CONTROL,
             note: note.into(),
             ..ResultRow::default()
         });
         self.folder.set_results(&self.results)
     }
 
-    fn relative(&self, path: &std::path::Path) -> Option<PathBuf> {
+    fn relative(&self, path: &Path) -> Option<PathBuf> {
         path.strip_prefix(&self.folder.path).ok().map(PathBuf::from)
     }
 
@@ -606,6 +602,35 @@ fn show_exhibits(job: &mut Job, exhibits: Vec<Exhibit>) -> Outcome<()> {
         job.show(exhibit.key, &exhibit.caption, exhibit.picture);
     }
     Ok(())
+}
+
+/// What the results say of a phase, and when it began.
+struct Stage<'a> {
+    phase: &'a str,
+    title: &'a str,
+    /// Empty for the model before any defense.
+    method: &'a str,
+    /// Something was chosen by what no defender knows.
+    oracle: bool,
+    /// Working time of the run, in seconds.
+    begin: f64,
+}
+
+/// What the judge knows, for a defense that asks for it.
+struct TestSet<'a> {
+    judge: &'a Judge<'a>,
+    kind: Kind,
+}
+
+impl Oracle for TestSet<'_> {
+    fn scores(&self, job: &mut Job, model: &Model) -> Outcome<(f64, Option<f64>)> {
+        let scores = self.judge.glance(model, self.kind, GLANCE, &mut || job.tick())?.scores;
+        Ok((scores.acc, scores.asr))
+    }
+
+    fn target(&self) -> Option<i64> {
+        self.judge.attack.filter(|(_, poison)| poison.labels() != LabelMap::AllToAll).map(|(_, poison)| poison.target)
+    }
 }
 
 /// Judges the model after each epoch and puts ACC, ASR and RA into the curves; of a model with a door also those without it.

@@ -9,7 +9,7 @@ use super::runner::{Machine, weights_name};
 use crate::attacks::input_aware::MASK_PHASE;
 use crate::attacks::workshop::CRAFTING;
 use crate::attacks::{selection, surrogate};
-use crate::experiment::{Defender, Experiment, Pick, Problem, Result, Spec};
+use crate::experiment::{Defender, Experiment, Pick, Poison, Problem, Result, Spec};
 use crate::nets::Model;
 use crate::run::atomic::write_atomic;
 use crate::run::folder::{RunFolder, name_of};
@@ -105,6 +105,7 @@ fn training_of(experiment: &Experiment) -> Experiment {
         defense: Vec::new(),
         check: Vec::new(),
         defender: Defender::default(),
+        poison: if experiment.attack.is_some() { experiment.poison.clone() } else { Poison::default() },
         ..experiment.clone()
     }
 }

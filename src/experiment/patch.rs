@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 /// Applies patches such as `train.epochs=5`, `attack.options.target=2`, `defense.0.options.epochs=5`, `name="x y"`.
 ///
-/// A value is read as TOML and, if it is none, taken as text. Tables that an experiment may have (`attack`,
+/// A value is read as TOML and, if it is none, taken as text; no value at all (`attack=`) takes the setting out. Tables that an experiment may have (`attack`,
 /// `defense.0.options`) are created when needed. Another method loses the options of the one before; methods are changed
 /// first, so that the order of patches does not matter for that. The text that comes back has no comments; without patches
 /// it is unchanged.
@@ -41,7 +41,8 @@ fn set(value: &mut Value, schema: &Value, patch: &str) -> Result<()> {
     let mut here = value;
     let mut known = Place { root: schema, schema: Some(schema) };
     for (depth, step) in steps.iter().enumerate() {
-        if depth + 1 == steps.len()
+        let last = depth + 1 == steps.len();
+        if last
             && known.is_method()
             && *step == "id"
             && here["id"] != text.trim().trim_matches(['"', '\''])
@@ -50,8 +51,15 @@ fn set(value: &mut Value, schema: &Value, patch: &str) -> Result<()> {
             method.remove("options");
         }
         known = known.enter(step, &steps[..depth])?;
+        if last
+            && text.trim().is_empty()
+            && let Value::Object(fields) = here
+        {
+            fields.remove(*step);
+            return Ok(());
+        }
         here = enter(here, step, &steps[..depth])?;
-        if depth + 1 < steps.len() && here.is_null() {
+        if !last && here.is_null() {
             // What is below decides what is created here.
             *here = if known.is_list() { Value::Array(Vec::new()) } else { Value::Object(Map::new()) };
         }
@@ -206,6 +214,15 @@ id = \"ft\"
         assert_eq!(value["defense"][0], serde_json::json!({ "id": "npd" }));
         let same = patched(&["attack.id=\"blended\"", "attack.options.alpha_test=0.2"]);
         assert_eq!(same["attack"]["options"], serde_json::json!({ "alpha_train": 0.1, "alpha_test": 0.2 }));
+    }
+
+    #[test]
+    fn no_value_takes_a_setting_out() {
+        let value = patched(&["defense=", "name="]).unwrap();
+        assert_eq!(value.get("defense").or(value.get("name")), None);
+        assert_eq!(value["seed"], 1);
+        assert_eq!(patched(&["attack="]).unwrap().get("attack"), None, "what is not there stays away");
+        assert_eq!(patched(&["atack="]).unwrap_err().headline, "An experiment has no setting `atack`.");
     }
 
     #[test]

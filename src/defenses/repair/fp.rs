@@ -6,7 +6,7 @@
 //!
 //! Liu, Dolan-Gavitt, Garg: Fine-Pruning: Defending Against Backdooring Attacks on Deep Neural Networks. RAID 2018.
 //! Deviations from the reference code: it looks at the test set and keeps the cut that went too far; here a fifth of the
-//! clean set decides, and the last cut that was good is kept.
+//! clean set decides unless the oracle is asked for, and the last cut that was good is kept.
 
 use super::passes::{CleanBatch, Learner, Means, Passes};
 use crate::data::{Augment, Dataset, Rows};
@@ -29,6 +29,10 @@ pub struct Options {
     /// Accuracy that cutting may cost, as a share of what there was.
     #[schemars(range(min = 0.0, max = 0.9), extend("x-paper" = 0.1))]
     pub tolerance: f64,
+    /// Oracle: accuracy on test pictures decides how much is cut, as in the reference code. No defender can; the row is
+    /// marked.
+    #[schemars(extend("x-advanced" = true))]
+    pub oracle_cut: bool,
     pub rank: Rank,
     /// Passes over the clean set after the cut.
     #[schemars(range(min = 0, max = 500), extend("x-unit" = "epochs", "x-paper" = 100))]
@@ -62,6 +66,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             tolerance: 0.1,
+            oracle_cut: false,
             rank: Rank::Mean,
             epochs: 100,
             learning_rate: 0.01,
@@ -108,6 +113,10 @@ fn head(network: &dyn Network) -> Option<String> {
 impl Repair for FinePruning {
     fn epochs(&self) -> usize {
         self.options.epochs
+    }
+
+    fn asks_oracle(&self) -> bool {
+        self.options.oracle_cut
     }
 
     fn check(&self, network: &dyn Network) -> Result<()> {
@@ -165,21 +174,26 @@ impl FinePruning {
         let labels = Tensor::from_slice(held.labels()).to_device(device);
         let weight = model.params.get(name)?;
         let bias = model.params.find(&name.replace(".weight", ".bias"));
-        let accuracy = |kept: &Tensor| {
+        let accuracy = |job: &mut Job, kept: &Tensor| -> Outcome<f64> {
+            if self.options.oracle_cut {
+                let params = model.params.with([(name.to_owned(), weight * kept)]);
+                return Ok(data.ask()?.scores(job, &Model { params, ..model.clone() })?.0);
+            }
             let logits = seen.linear(&(weight * kept), bias);
-            logits.argmax(1, false).eq_tensor(&labels).to_kind(Kind::Float).mean(Kind::Float).double_value(&[])
+            Ok(logits.argmax(1, false).eq_tensor(&labels).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]))
         };
         let count = weight.size()[1];
         let step = (count + 99) / 100;
         let whole = Tensor::ones([count], (Kind::Float, device));
-        let before = accuracy(&whole);
+        let before = accuracy(job, &whole)?;
+        let measure = if self.options.oracle_cut { "acc" } else { "clean-accuracy" };
         let (mut kept, mut cut) = (whole.shallow_clone(), 0);
         let mut tried = 0;
         while tried < count {
             job.tick()?;
             let mask = whole.index_fill(0, &order.narrow(0, 0, tried), 0.0);
-            let now = accuracy(&mask);
-            job.metrics(&format!("{phase}/cut"), tried as f64, &[("clean-accuracy", now)])?;
+            let now = accuracy(job, &mask)?;
+            job.metrics(&format!("{phase}/cut"), tried as f64, &[(measure, now)])?;
             let drop = before - now;
             if drop > 0.0 && drop >= self.options.tolerance * before {
                 break;
@@ -291,7 +305,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut job = Job::detached(folder.path(), 1);
         let clean = crate::data::tests::striped(60);
-        let data = DefenderData { clean: &clean, kind: Kind::Float };
+        let data = DefenderData::new(&clean, Kind::Float);
         let pruning = FinePruning { options: Options { tolerance: 0.9, ..quick() } };
         let (kept, cut) = pruning.cut(&mut job, "fp", &model, &data, "linear.weight").unwrap();
         assert_eq!(kept.eq(0.0).sum(Kind::Int64).int64_value(&[]), cut);

@@ -154,7 +154,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut job = Job::detached(folder.path(), 1);
         let clean = striped(60);
-        let data = DefenderData { clean: &clean, kind: tch::Kind::Float };
+        let data = DefenderData::new(&clean, tch::Kind::Float);
         let repair = FineTuning { options };
         repair.repair(&mut job, "ft", before.deep_clone(), &data, &mut |_, _, _| Ok(())).unwrap()
     }

@@ -312,7 +312,7 @@ mod tests {
         let model = small_model();
         let live = model.params.requires_grad(&|_| true);
         let clean = crate::data::tests::striped(10);
-        let data = DefenderData { clean: &clean, kind: Kind::Float };
+        let data = DefenderData::new(&clean, Kind::Float);
         let adam = Adam::over(&live, Betas::default());
         let me =
             Unlearner { options: &options, phase: "t", data: &data, model, live, adam, perturbation: Tensor::new() };

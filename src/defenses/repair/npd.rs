@@ -69,6 +69,10 @@ pub struct Options {
     /// where it counts, which suits small networks and small triggers.
     #[schemars(extend("x-advanced" = true))]
     pub inner_direction: Direction,
+    /// Oracle: perturbations aim at the attacker's class and not at each picture's runner-up. No defender knows it; the row is
+    /// marked.
+    #[schemars(extend("x-advanced" = true))]
+    pub oracle_target: bool,
     /// No further step once this share of a batch is fooled.
     #[schemars(range(min = 0.0, max = 1.0), extend("x-paper" = 0.6, "x-advanced" = true))]
     pub enough: f64,
@@ -107,6 +111,7 @@ impl Default for Options {
             inner_steps: 2,
             inner_step: 0.1,
             inner_direction: Direction::Sign,
+            oracle_target: false,
             enough: 0.6,
             learning_rate: 0.01,
             schedule: Schedule::Constant,
@@ -149,6 +154,10 @@ impl Repair for NeuralPolarizer {
         self.options.warm_up + self.options.epochs
     }
 
+    fn asks_oracle(&self) -> bool {
+        self.options.oracle_target
+    }
+
     fn check(&self, network: &dyn Network) -> Result<()> {
         place(network, &self.options.site).map(|_| ())
     }
@@ -166,6 +175,14 @@ impl Repair for NeuralPolarizer {
         job.note(format!("{phase}: polarizer with {channels} channels at {site}"));
         let device = model.params.device();
         let mut trainee = Trainee::new(o, model, &site, channels, data.kind);
+        if o.oracle_target {
+            let target = data.ask()?.target().ok_or_else(|| {
+                Problem::bad_input("The attack of this run has no one class that perturbations could aim at.")
+                    .at("defense.options.oracle_target")
+                    .remedy("Switch the oracle off, or attack all-to-one.")
+            })?;
+            trainee.target = Some(target);
+        }
         let epochs = trainee.warm_up + o.epochs;
         let learning_rate = o.learning_rate;
         let passes = Passes { phase, epochs, batch: o.batch, augment: Augment::NONE, learning_rate };
@@ -187,6 +204,8 @@ struct Trainee<'a> {
     sgd: Sgd,
     rate: LearningRate,
     kind: Kind,
+    /// The attacker's class, for a defender who knows it.
+    target: Option<i64>,
 }
 
 impl<'a> Trainee<'a> {
@@ -200,7 +219,7 @@ impl<'a> Trainee<'a> {
         // The convolution alone has no statistics that could settle.
         let warm_up = if options.layer == Layer::ConvBn { options.warm_up } else { 0 };
         let rate = LearningRate::new(options.schedule, options.learning_rate, options.epochs);
-        Self { options, warm_up, delivered, plug, warm, sgd, rate, kind }
+        Self { options, warm_up, delivered, plug, warm, sgd, rate, kind, target: None }
     }
 }
 
@@ -213,7 +232,7 @@ impl Learner for Trainee<'_> {
             self.warm.step(&loss, WARM_UP_RATE);
             loss
         } else {
-            let loss = self.options.loss(&polarized, &batch.pixels, &batch.labels, means)?;
+            let loss = self.options.loss(&polarized, &batch.pixels, &batch.labels, self.target, means)?;
             self.sgd.step(&loss, self.rate.at((epoch - self.warm_up) as f64));
             loss
         };
@@ -274,23 +293,35 @@ impl Polarized<'_> {
 }
 
 impl Options {
-    /// The loss of one batch: `pixels` f32 `[N, 3, H, W]` in 0..=1, `y` their labels.
-    fn loss(&self, polarized: &Polarized, pixels: &Tensor, y: &Tensor, means: &mut Means) -> Result<Tensor> {
+    /// The loss of one batch: `pixels` f32 `[N, 3, H, W]` in 0..=1, `y` their labels. Perturbations aim at `target`, at the
+    /// runner-up where it is the true class or not known.
+    fn loss(
+        &self,
+        polarized: &Polarized,
+        pixels: &Tensor,
+        y: &Tensor,
+        target: Option<i64>,
+        means: &mut Means,
+    ) -> Result<Tensor> {
         let clean = polarized.logits(pixels, Mode::Eval)?;
         let predicted = clean.detach().argmax(1, false);
         // Minus infinity, not a large negative number: other logits may be lower than any number chosen here.
         let runner_up = without(&clean.detach(), y).argmax(1, false);
-        let adversarial = self.perturb(polarized, pixels, &runner_up)?;
+        let aim = match target {
+            Some(class) => runner_up.where_self(&y.eq(class), &y.full_like(class)),
+            None => runner_up,
+        };
+        let adversarial = self.perturb(polarized, pixels, &aim)?;
         let logits = polarized.logits(&adversarial, Mode::Eval)?;
         let probability = logits.softmax(1, Kind::Float);
         let wrong = without(&logits.detach(), y).argmax(1, false);
-        let hit = logits.detach().argmax(1, false).eq_tensor(&runner_up);
+        let hit = logits.detach().argmax(1, false).eq_tensor(&aim);
         let length = lengths(&(&adversarial - pixels));
         let terms = [
             ("loss-clean", self.lambda_clean, clean.cross_entropy_for_logits(y)),
             ("loss-keep", self.lambda_keep, logits.cross_entropy_for_logits(&predicted)),
             ("loss-wrong", self.lambda_wrong, push_down(&probability, &wrong)),
-            ("loss-target", self.lambda_target, push_down(&probability, &runner_up)),
+            ("loss-target", self.lambda_target, push_down(&probability, &aim)),
         ];
         let mut values: Vec<(&'static str, f64)> =
             terms.iter().map(|(name, weight, term)| (*name, weight * term.double_value(&[]))).collect();
@@ -367,7 +398,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut job = Job::detached(folder.path(), 1);
         let clean = striped(60);
-        let data = DefenderData { clean: &clean, kind: Kind::Float };
+        let data = DefenderData::new(&clean, Kind::Float);
         let mut statistics = Vec::new();
         let repair = NeuralPolarizer { options };
         let repaired = repair

@@ -174,7 +174,7 @@ pub(crate) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut job = Job::detached(folder.path(), 1);
         let clean = striped(60);
-        let data = DefenderData { clean: &clean, kind: Kind::Float };
+        let data = DefenderData::new(&clean, Kind::Float);
         repair.repair(&mut job, "test", before.deep_clone(), &data, &mut |_, _, _| Ok(())).unwrap()
     }
 
@@ -190,7 +190,7 @@ pub(crate) mod tests {
         let whole = repaired(repair, &before);
         let folder = tempfile::tempdir().unwrap();
         let clean = striped(60);
-        let data = DefenderData { clean: &clean, kind: Kind::Float };
+        let data = DefenderData::new(&clean, Kind::Float);
         let mut job = Job::detached(folder.path(), 1);
         let mut epochs = 0;
         let stopped = repair.repair(&mut job, "test", before.deep_clone(), &data, &mut |_, _, _| {
