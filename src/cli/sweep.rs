@@ -106,7 +106,11 @@ fn report(arguments: &Arguments, runs: &[Run], stopped: bool) -> Result<i32> {
             json!({ "name": run.planned.variant.name, "folder": run.planned.folder, "results": results.to_json(), "problem": problem })
         })
         .collect();
-    arguments.output.print(&json!({ "runs": value, "stopped": stopped }), || text(&all))?;
+    let together = || {
+        let runs: Vec<_> = all.iter().map(|(run, results)| (&run.planned, results)).collect();
+        text(&all) + &sweep::summary::text(&runs)
+    };
+    arguments.output.print(&json!({ "runs": value, "stopped": stopped }), together)?;
     let failed = runs.iter().find_map(|run| run.problem.as_ref());
     Ok(match failed {
         _ if stopped => exit::STOPPED,

@@ -63,6 +63,14 @@ pub struct Variant {
     pub set: Vec<String>,
 }
 
+impl Variant {
+    /// Its name without the seed: what runs that repeat each other have in common.
+    pub fn without_seed(&self) -> String {
+        let parts: Vec<&str> = self.name.split(", ").filter(|part| !part.starts_with("seed ")).collect();
+        parts.join(", ")
+    }
+}
+
 impl Sweep {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Problem::io("read the sweep", path, &e))?;

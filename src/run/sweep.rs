@@ -1,6 +1,8 @@
 //! A sweep on its way to the engine: every variant with its checked spec and the folder of its run, by which a finished
 //! one is recognised. Window and command line plan by the same rule.
 
+pub mod summary;
+
 use super::RunFolder;
 use super::event::RunRequest;
 use super::folder::folder_name_of;
