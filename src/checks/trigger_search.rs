@@ -52,6 +52,9 @@ pub struct Options {
     /// Where mask and pattern begin; the same for every class.
     #[schemars(extend("x-advanced" = true))]
     pub start: Start,
+    /// Starts from other noise for every class; after a sixth of the passes only the best one goes on.
+    #[schemars(range(min = 1, max = 16), extend("x-unit" = "starts", "x-paper" = 1))]
+    pub starts: usize,
     /// Learning rate of mask and pattern.
     #[schemars(range(min = 0.001, max = 1.0), extend("x-scale" = "log", "x-paper" = 0.1, "x-advanced" = true))]
     pub rate: f64,
@@ -73,6 +76,7 @@ impl Default for Options {
             logarithmic: true,
             success: 0.98,
             start: Start::Noise,
+            starts: 4,
             rate: 0.1,
             lambda: 1e-3,
             batch: 32,
@@ -130,6 +134,7 @@ impl Check for TriggerSearch {
             epochs: o.epochs,
             pictures: o.pictures,
             start: o.start,
+            starts: o.starts,
             success: o.success,
             rate: o.rate,
             lambda: o.lambda,

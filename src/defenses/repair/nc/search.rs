@@ -20,6 +20,8 @@ pub struct Settings {
     /// Pictures that are used; 0 means all.
     pub pictures: usize,
     pub start: Start,
+    /// How many starts every class has; after a sixth of the passes only its best one goes on.
+    pub starts: usize,
     /// Share of pictures that a patch must turn.
     pub success: f64,
     /// Learning rate of mask and pattern.
@@ -46,6 +48,8 @@ const UP: f64 = 2.0;
 const DOWN: f64 = 2.828_427_124_746_190_3;
 /// The search for a class ends when its smallest mask has not shrunk by a hundredth for so many rounds.
 const STANDSTILL: usize = 25;
+/// Of so many passes one is for trying the starts: by then a good one needs half the pixels of a bad one.
+const TRIAL: usize = 6;
 /// Pictures that go through the network at once while all classes are searched.
 const AT_ONCE: i64 = 2048;
 
@@ -121,6 +125,8 @@ pub struct Seeker {
     mark: f64,
     still: usize,
     done: bool,
+    /// Share of pictures turned in the last round.
+    rate: f64,
     /// Pictures turned and counted in this round, and the sum of mask sizes over its steps.
     hits: f64,
     counted: f64,
@@ -168,6 +174,7 @@ impl Seeker {
             mark: f64::INFINITY,
             still: 0,
             done: false,
+            rate: 0.0,
             hits: 0.0,
             counted: 0.0,
             sizes: 0.0,
@@ -184,6 +191,7 @@ impl Seeker {
     fn round_ended(&mut self, success: f64) -> Result<()> {
         let (rate, size) = (self.hits / self.counted.max(1.0), self.sizes / self.steps.max(1.0));
         (self.hits, self.counted, self.sizes, self.steps) = (0.0, 0.0, 0.0, 0.0);
+        self.rate = rate;
         let reached = rate >= success;
         if reached && self.best.as_ref().is_none_or(|(best, ..)| size < *best) {
             let (mask, pattern) = self.patch()?;
@@ -208,6 +216,13 @@ impl Seeker {
     }
 }
 
+/// One seeker for each class: the one with the smallest patch that works; where none works, the one that turns most.
+fn keep_best(seekers: &mut Vec<Seeker>) {
+    let size = |seeker: &Seeker| seeker.best.as_ref().map_or(f64::INFINITY, |(size, ..)| *size);
+    seekers.sort_by(|a, b| a.class.cmp(&b.class).then(size(a).total_cmp(&size(b))).then(b.rate.total_cmp(&a.rate)));
+    seekers.dedup_by_key(|seeker| seeker.class);
+}
+
 /// The smallest patch of every class, all classes together.
 pub fn search(
     job: &mut Job,
@@ -221,8 +236,15 @@ pub fn search(
     let device = model.params.device();
     let frozen = Model { params: model.params.requires_grad(&|_| false), ..model.clone() };
     let mut rng = job.rng(&format!("{phase}/search"));
-    let start = o.start.leaves(input.height, input.width, &mut job.rng(&format!("{phase}/start"))).to_device(device);
-    let mut seekers: Vec<Seeker> = (0..input.classes).map(|class| Seeker::new(class, &start, o.lambda)).collect();
+    // White is the same every time.
+    let starts = if o.start == Start::White { 1 } else { o.starts.max(1) };
+    let mut seekers = Vec::new();
+    for number in 0..starts {
+        let name = if number == 0 { format!("{phase}/start") } else { format!("{phase}/start/{number}") };
+        let start = o.start.leaves(input.height, input.width, &mut job.rng(&name)).to_device(device);
+        // The same for every class, or sizes could not be compared.
+        seekers.extend((0..input.classes).map(|class| Seeker::new(class, &start, o.lambda)));
+    }
     let mut rows: Vec<i64> = (0..clean.len() as i64).collect();
     rows.shuffle(&mut rng);
     if o.pictures > 0 {
@@ -246,6 +268,9 @@ pub fn search(
         }
         for seeker in seekers.iter_mut().filter(|seeker| !seeker.done) {
             seeker.round_ended(o.success)?;
+        }
+        if epoch + 1 == o.epochs.div_ceil(TRIAL) {
+            keep_best(&mut seekers);
         }
         let sizes: Vec<f64> =
             seekers.iter().filter_map(|seeker| seeker.best.as_ref().map(|(size, ..)| *size)).collect();
@@ -396,7 +421,16 @@ pub(crate) mod tests {
     }
 
     pub fn settings(epochs: usize) -> Settings {
-        Settings { epochs, pictures: 0, start: Start::White, success: 0.98, rate: 0.1, lambda: 0.01, batch: 30 }
+        Settings {
+            epochs,
+            pictures: 0,
+            start: Start::White,
+            starts: 1,
+            success: 0.98,
+            rate: 0.1,
+            lambda: 0.01,
+            batch: 30,
+        }
     }
 
     #[test]
@@ -432,6 +466,32 @@ pub(crate) mod tests {
         let found = judge_sizes(&[1.0, 2.0, 3.0, 4.0], 2.0, false);
         // Median 2.5, deviations 1.5 0.5 0.5 1.5 with median 1.
         assert!((found[0].index - 1.5 / 1.4826).abs() < 1e-9);
+    }
+
+    #[test]
+    fn of_several_starts_the_best_goes_on() {
+        let start = Start::White.leaves(8, 8, &mut Job::detached(std::path::Path::new(""), 1).rng("start"));
+        let seeker = |class: i64, size: Option<f64>, rate: f64| {
+            let mask = Tensor::zeros([1], (Kind::Float, Device::Cpu));
+            let best = size.map(|size| (size, mask.copy(), mask));
+            Seeker { best, rate, ..Seeker::new(class, &start, 1.0) }
+        };
+        let mut seekers = vec![
+            seeker(0, Some(9.0), 0.99),
+            seeker(1, None, 0.2),
+            seeker(0, Some(4.0), 0.9),
+            seeker(1, None, 0.7),
+            seeker(0, None, 0.97),
+        ];
+        keep_best(&mut seekers);
+        let kept: Vec<(i64, f64)> = seekers.iter().map(|seeker| (seeker.class, seeker.rate)).collect();
+        assert_eq!(kept, [(0, 0.9), (1, 0.7)]);
+
+        let folder = tempfile::tempdir().unwrap();
+        let mut job = Job::detached(folder.path(), 1);
+        let several = Settings { start: Start::Noise, starts: 3, ..settings(12) };
+        let patches = search(&mut job, "nc", &planted(), &striped(60), Kind::Float, &several).unwrap();
+        assert_eq!(patches.sizes().unwrap().len(), 10, "one patch for each class");
     }
 
     #[test]
