@@ -4,7 +4,7 @@
 use polariscope::engine::Worker;
 use polariscope::experiment::Code;
 use polariscope::run::event::{
-    Answer, Command, Ending, Event, JobEvent, JobId, Question, QuestionId, RunRequest, Stride,
+    Answer, Command, Ending, Event, JobEvent, JobId, Question, QuestionId, RunRequest, Scene, Stride,
 };
 use polariscope::run::folder::RunFolder;
 use polariscope::run::handle::{Engine, Shutdown};
@@ -264,9 +264,7 @@ fn a_job_that_cannot_start_fails_in_words() {
 fn the_demo_shows_what_the_program_is_about() {
     in_folder(|worker, _| {
         let rows: Vec<usize> = (0..40).collect();
-        worker
-            .send(Command::Ask(QuestionId(1), Question::Predict { folder: PathBuf::new(), rows, place: None }))
-            .unwrap();
+        worker.send(Command::Ask(QuestionId(1), Question::Predict { scene: Scene::Demo, rows, place: None })).unwrap();
         let predictions = until(worker, "the demo", |event| match event {
             Event::Answer(_, Ok(Answer::Predict(predictions))) => Some(predictions.clone()),
             Event::Answer(_, Err(problem)) => panic!("{problem}"),
@@ -300,7 +298,8 @@ fn runs_that_are_compared_all_get_their_answer() {
         assert_eq!(ending(&mut worker), Ending::Done);
     }
     for (id, folder) in folders.iter().enumerate() {
-        let question = Question::Predict { folder: folder.clone(), rows: (0..80).chain([1000]).collect(), place: None };
+        let question =
+            Question::Predict { scene: Scene::Run(folder.clone()), rows: (0..80).chain([1000]).collect(), place: None };
         worker.send(Command::Ask(QuestionId(id as u64), question)).unwrap();
     }
     for id in 0..2 {
@@ -330,7 +329,7 @@ fn a_finished_run_can_be_looked_through_at_every_strength() {
         worker
             .send(Command::Ask(
                 QuestionId(1),
-                Question::Predict { folder: folder.clone(), rows: rows.clone(), place: None },
+                Question::Predict { scene: Scene::Run(folder.clone()), rows: rows.clone(), place: None },
             ))
             .unwrap();
         let question = Question::Polarizer { folder: folder.clone(), rows: rows.clone() };
@@ -438,7 +437,7 @@ fn a_defense_that_trains_leaves_a_model_with_two_doors() {
         for picture in ["pdb-stamp.png", "pdb-doors.png", "pdb-labels.png"] {
             assert!(folder.join("images").join(picture).is_file(), "{picture}");
         }
-        let question = Question::Predict { folder: folder.clone(), rows: vec![0, 3], place: None };
+        let question = Question::Predict { scene: Scene::Run(folder.clone()), rows: vec![0, 3], place: None };
         worker.send(Command::Ask(QuestionId(1), question)).unwrap();
         let predictions = until(worker, "predictions", |event| match event {
             Event::Answer(_, Ok(Answer::Predict(predictions))) => Some(predictions.clone()),

@@ -11,6 +11,7 @@ use egui_kittest::kittest::Queryable;
 use polariscope::app::command::{Change, Screen, UserCommand};
 use polariscope::app::config::Config;
 use polariscope::app::export::ExportChange;
+use polariscope::app::stand::Stand;
 use polariscope::experiment::{Spec, audit, check};
 use polariscope::run::event::Command;
 use std::path::Path;
@@ -25,6 +26,17 @@ fn drop_file(window: &mut Window, path: &str) {
 fn press(window: &mut Window, role: Role, name: &str) {
     window.get_by_role_and_label(role, name).click();
     settle(window);
+}
+
+/// Presses a button as a screen reader does, wherever it has been scrolled to.
+fn reach(window: &mut Window, name: &str) {
+    window.get_by_role_and_label(Role::Button, name).click_accesskit();
+    settle(window);
+}
+
+/// The found pattern on its pictures.
+fn stand(window: &Window) -> &Stand {
+    window.state().state().stand().unwrap()
 }
 
 /// The experiment that was started last.
@@ -165,4 +177,65 @@ fn what_cannot_be_read_is_told_beside_its_step() {
     window.key_press(egui::Key::Enter);
     settle(&mut window);
     assert_shows(&window, "This file is neither a model nor a data set.");
+}
+
+/// A1, step 6: from the card to the flip, by mouse and by keys.
+#[test]
+fn the_found_pattern_is_dragged_over_a_picture_of_choice() {
+    let script = Script::answering();
+    let mut window = audited(&script);
+    script.finish_audit(true);
+    settle(&mut window);
+    assert_shows(&window, "Try the pattern");
+    assert_shows(&window, "With the pattern on, the model says “T-shirt” for almost every picture: 24 of 24.");
+    window.get_by_role_and_label(Role::Image, "Ankle boot, with the pattern");
+    reach(&mut window, "Next picture");
+    window.get_by_role_and_label(Role::Image, "Pullover, with the pattern");
+
+    let found = "Pattern, column 25, row 25";
+    let center = window.get_by_role_and_label(Role::Button, found).rect().center();
+    window.drag_at(center);
+    window.run();
+    window.hover_at(center - egui::vec2(90.0, 60.0));
+    window.run();
+    window.drop_at(center - egui::vec2(90.0, 60.0));
+    settle(&mut window);
+    assert!(stand(&window).place.is_some(), "the hand has moved it");
+    assert_shows(&window, "With the pattern in this place, the model is right about 24 of 24 pictures.");
+
+    reach(&mut window, "Back to where it was found");
+    reach(&mut window, "Move the pattern");
+    for _ in 0..2 {
+        window.key_press_modifiers(egui::Modifiers::SHIFT, egui::Key::ArrowLeft);
+        settle(&mut window);
+    }
+    window.get_by_role_and_label(Role::Button, "Pattern, column 15, row 25");
+    assert_shows(&window, "the model is right about 24 of 24 pictures.");
+
+    press(&mut window, Role::Switch, "Pattern");
+    assert_shows(&window, "Without the pattern, the model is right about 24 of 24 pictures.");
+    assert_eq!(window.state().state().screen, Screen::Audit);
+}
+
+/// A1, step 5: where the model looks, and a picture that somebody brings.
+#[test]
+fn the_card_shows_where_the_model_looks_also_in_a_picture_that_is_dropped() {
+    let script = Script::answering();
+    let mut window = audited(&script);
+    script.finish_audit(true);
+    settle(&mut window);
+    press(&mut window, Role::Switch, "Where does it look?");
+    assert_shows(&window, "Heat: how much of “T-shirt” is lost");
+    assert_eq!(stand(&window).heat().unwrap().peak(), [26, 26], "it sits on the pattern");
+    press(&mut window, Role::Switch, "Where does it look?");
+    drop_file(&mut window, "/photos/boot.jpg");
+    assert_shows(&window, "brought to 28 × 28 pixels");
+    window.get_by_role_and_label(Role::Image, "your picture, with the pattern");
+    reach(&mut window, "Put my picture away");
+    assert!(!shows(&window, "brought to 28 × 28 pixels"));
+    // Another finding has no pattern; a model that is dropped is still a model.
+    press(&mut window, Role::Button, "Odd channels: cannot tell");
+    assert!(!shows(&window, "Try the pattern"));
+    drop_file(&mut window, MODEL);
+    assert_shows(&window, "A network: PreAct-ResNet18, 10 classes");
 }

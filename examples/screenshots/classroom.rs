@@ -2,9 +2,10 @@
 
 use super::{Studio, common};
 use polariscope::app::command::{Change, Screen, UserCommand};
-use polariscope::app::demo::{DemoChange, DemoModel};
+use polariscope::app::demo::DemoModel;
 use polariscope::app::export::ExportChange;
 use polariscope::app::lessons::{GuessMade, HandIn, LessonChange, Outcome, Tab};
+use polariscope::app::stand::StandChange;
 use polariscope::run::event::Question;
 
 /// Home's switches in their positions, with the engine's own models.
@@ -14,22 +15,22 @@ pub fn home(studio: &mut Studio<'_>) {
     });
     let change = |studio: &mut Studio<'_>, change| studio.change(Change::Demo(change));
     // Asked anew, because the first answer came from the script.
-    change(studio, DemoChange::Place(Some([24, 25])));
-    change(studio, DemoChange::Place(None));
-    change(studio, DemoChange::Sticker(false));
+    change(studio, StandChange::Place(Some([24, 25])));
+    change(studio, StandChange::Place(None));
+    change(studio, StandChange::Sticker(false));
     studio.shoot("home");
     for (model, name) in DemoModel::ALL.into_iter().zip(["healthy", "backdoored", "repaired"]) {
-        change(studio, DemoChange::Sticker(true));
-        change(studio, DemoChange::Model(model));
+        change(studio, StandChange::Sticker(true));
+        change(studio, StandChange::Model(model as usize));
         studio.shoot(&format!("home-{name}"));
     }
-    change(studio, DemoChange::Look(true));
-    change(studio, DemoChange::Model(DemoModel::Backdoored));
+    change(studio, StandChange::Look(true));
+    change(studio, StandChange::Model(DemoModel::Backdoored as usize));
     studio.shoot("home-look");
-    change(studio, DemoChange::Place(Some([13, 9])));
+    change(studio, StandChange::Place(Some([13, 9])));
     studio.shoot("home-moved");
-    change(studio, DemoChange::Look(false));
-    change(studio, DemoChange::Place(None));
+    change(studio, StandChange::Look(false));
+    change(studio, StandChange::Place(None));
     let photo = studio.wish.out.join("own-picture.png");
     let drawn = image::RgbImage::from_fn(640, 480, |x, y| {
         let (x, y) = (x as f32 / 640.0, y as f32 / 480.0);
@@ -39,14 +40,14 @@ pub fn home(studio: &mut Studio<'_>) {
     });
     drawn.save(&photo).expect("written");
     studio.change(Change::Open(photo));
-    change(studio, DemoChange::Sticker(false));
+    change(studio, StandChange::Sticker(false));
     studio.shoot("home-photo");
-    change(studio, DemoChange::PutPhotoAway);
-    change(studio, DemoChange::Sticker(true));
-    change(studio, DemoChange::SideBySide(true));
+    change(studio, StandChange::PutPhotoAway);
+    change(studio, StandChange::Sticker(true));
+    change(studio, StandChange::SideBySide(true));
     studio.shoot("home-side-by-side");
-    change(studio, DemoChange::SideBySide(false));
-    change(studio, DemoChange::Sticker(false));
+    change(studio, StandChange::SideBySide(false));
+    change(studio, StandChange::Sticker(false));
 }
 
 /// The list of lessons, lessons beside other screens, a pack and what is handed in.
@@ -54,9 +55,9 @@ pub fn lessons(studio: &mut Studio<'_>) {
     studio.answer_for_real(|question| matches!(question, Question::Predict { .. } | Question::Heat(_)));
     let ask = |studio: &mut Studio<'_>, change| studio.change(Change::Lesson(change));
     let demo = |studio: &mut Studio<'_>, change| studio.change(Change::Demo(change));
-    demo(studio, DemoChange::Place(Some([24, 25])));
-    demo(studio, DemoChange::Place(None));
-    demo(studio, DemoChange::Sticker(false));
+    demo(studio, StandChange::Place(Some([24, 25])));
+    demo(studio, StandChange::Place(None));
+    demo(studio, StandChange::Sticker(false));
     studio.command(UserCommand::Go(Screen::Lessons));
     studio.shoot("lessons");
     studio.command(UserCommand::FirstLesson);
@@ -64,14 +65,14 @@ pub fn lessons(studio: &mut Studio<'_>) {
     studio.command(UserCommand::NextStep);
     studio.shoot("lesson-guess");
     ask(studio, LessonChange::Guess(0));
-    demo(studio, DemoChange::Sticker(true));
+    demo(studio, StandChange::Sticker(true));
     studio.shoot("lesson-result");
     for _ in 0..4 {
         ask(studio, LessonChange::Guess(1));
         studio.command(UserCommand::NextStep);
     }
     ask(studio, LessonChange::Guess(1));
-    demo(studio, DemoChange::Model(DemoModel::Repaired));
+    demo(studio, StandChange::Model(DemoModel::Repaired as usize));
     studio.shoot("lesson-end");
     ask(studio, LessonChange::Take(1));
     studio.command(UserCommand::Go(Screen::Lab));
@@ -89,7 +90,7 @@ pub fn lessons(studio: &mut Studio<'_>) {
     studio.shoot("lessons-save");
     studio.change(Change::Export(ExportChange::Close));
     ask(studio, LessonChange::TryPack);
-    demo(studio, DemoChange::Model(DemoModel::Backdoored));
+    demo(studio, StandChange::Model(DemoModel::Backdoored as usize));
     studio.shoot("lesson-pack");
     ask(studio, LessonChange::LeavePack);
     studio.command(UserCommand::CloseLesson);
@@ -130,7 +131,7 @@ pub fn lessons(studio: &mut Studio<'_>) {
     ask(studio, LessonChange::ClearHandIns);
     studio.shoot("lessons-hand-ins-empty");
     ask(studio, LessonChange::Tab(Tab::Lessons));
-    demo(studio, DemoChange::Sticker(false));
-    demo(studio, DemoChange::Look(false));
+    demo(studio, StandChange::Sticker(false));
+    demo(studio, StandChange::Look(false));
     studio.change(Change::Text(common::SPEC.to_owned()));
 }

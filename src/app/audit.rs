@@ -2,11 +2,13 @@
 
 use super::command::Screen;
 use super::desk::Purpose;
-use super::job::JobView;
+use super::job::{JobState, JobView};
+use super::stand::{Stand, StandChange};
 use super::state::State;
 use crate::experiment::audit::{audit, model_of, set_model};
 use crate::experiment::{Experiment, Kind, Method, Pick, Problem, Result};
-use crate::run::event::{Answer, Question, Report};
+use crate::run::checked::{CheckResult, Verdict};
+use crate::run::event::{Answer, Question, Report, Scene};
 use crate::run::handle::Engine;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -34,6 +36,10 @@ pub enum AuditChange {
     Repeat,
     /// Back to the findings that were shown.
     Back,
+    /// The evidence of this check of the run that is shown.
+    Evidence(String),
+    /// Something is done with the patch that was found.
+    Stand(StandChange),
 }
 
 #[derive(Debug)]
@@ -42,6 +48,10 @@ pub struct Audit {
     pub experiment: Experiment,
     /// The choices are shown in the place of findings.
     pub choosing: bool,
+    /// The check whose evidence somebody has opened.
+    open: String,
+    /// The patch of that check on pictures.
+    pub stand: Option<Stand>,
     /// What the engine says of a place: what it is, or why it cannot be read.
     known: HashMap<String, Result<Report>>,
     /// Files and folders that were dropped here, until it is known what they are.
@@ -53,6 +63,8 @@ impl Audit {
         Self {
             experiment: audit("", BUILT_IN_PICTURES, methods),
             choosing: true,
+            open: String::new(),
+            stand: None,
             known: HashMap::new(),
             dropped: Vec::new(),
         }
@@ -96,6 +108,15 @@ impl Audit {
     }
 }
 
+/// What is looked at first.
+pub fn urgency(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Suspicious => 2,
+        Verdict::Clear => 1,
+        Verdict::CannotTell => 0,
+    }
+}
+
 /// Data sets tell how many pictures they hold; models do not.
 pub fn is_data(report: &Report) -> bool {
     let says = |word: &str| report.facts.iter().any(|(name, _)| name.to_lowercase().contains(word));
@@ -108,9 +129,34 @@ impl State {
         self.job.as_ref().filter(|job| job.is_audit() && !self.audit.choosing)
     }
 
+    /// The finding whose evidence is open: the one that somebody chose, else the most suspicious one.
+    pub fn shown_finding(&self) -> Option<&CheckResult> {
+        let checks = &self.shown_audit()?.checks;
+        let chosen = checks.iter().find(|found| found.check == self.audit.open);
+        chosen.or_else(|| checks.iter().max_by_key(|found| urgency(found.verdict)))
+    }
+
+    /// The pictures and the patch of the finding that is open, once its run has ended.
+    fn scene_of_audit(&self) -> Option<Scene> {
+        let job = self.shown_audit().filter(|job| matches!(job.state, JobState::Ended(_)))?;
+        let patch = self.shown_finding()?.patch.as_ref()?;
+        let run = job.folder.clone()?;
+        Some(Scene::Audit { patch: Some(run.join(&patch.file)), run })
+    }
+
     pub(super) fn change_audit(&mut self, change: AuditChange) {
         self.screen = Screen::Audit;
         let audit = &mut self.audit;
+        match change {
+            AuditChange::Evidence(check) => return audit.open = check,
+            AuditChange::Stand(change) => {
+                if let Some(stand) = &mut audit.stand {
+                    stand.change(change);
+                }
+                return;
+            }
+            _ => {}
+        }
         audit.choosing = !matches!(change, AuditChange::Back);
         match change {
             AuditChange::Model(place) => set_model(&mut audit.experiment, place.trim()),
@@ -127,7 +173,7 @@ impl State {
                     set_model(&mut audit.experiment, "");
                 }
             }
-            AuditChange::Back => {}
+            AuditChange::Back | AuditChange::Evidence(_) | AuditChange::Stand(_) => {}
         }
     }
 
@@ -141,6 +187,7 @@ impl State {
     /// Asks what lies at the places that are chosen; seconds until the next try when the engine takes no questions.
     pub(super) fn ask_about_audit(&mut self, engine: &dyn Engine) -> Option<f64> {
         if !self.audit.choosing {
+            self.tend_audit_stand(engine);
             return None;
         }
         let chosen = [self.audit.model().to_owned(), self.audit.experiment.data.source.clone()];
@@ -154,6 +201,17 @@ impl State {
             }
         }
         None
+    }
+
+    /// Keeps the stand at the patch of the finding that is open, and asks what it lacks.
+    fn tend_audit_stand(&mut self, engine: &dyn Engine) {
+        let scene = self.scene_of_audit();
+        if self.audit.stand.as_ref().map(|stand| &stand.scene) != scene.as_ref() {
+            self.audit.stand = scene.map(Stand::audit);
+        }
+        if let Some(stand) = &mut self.audit.stand {
+            stand.tend(&mut self.desk, engine, true);
+        }
     }
 
     pub(super) fn on_audit_answer(&mut self, place: String, answer: Result<Answer>) {

@@ -3,7 +3,7 @@
 use super::command::{Change, Screen, UserCommand};
 use super::comparison::CompareChange;
 use super::config::LookChoice;
-use super::demo::{DemoChange, is_picture};
+use super::demo::is_picture;
 use super::desk::Purpose;
 use super::export::ExportChange;
 use super::job::{JobState, JobView, Level};
@@ -55,7 +55,7 @@ impl State {
                 matches!(live, Some(JobState::Running | JobState::Paused | JobState::Queued))
             }
             UserCommand::NextPicture => match self.screen {
-                Screen::Home => self.demo.index + 1 < self.demo.predictions.len(),
+                Screen::Home | Screen::Audit => self.stand().is_some_and(|stand| stand.can_turn(1)),
                 Screen::Lab => self.preview.preview.as_ref().is_some_and(|preview| self.preview.row + 1 < preview.rows),
                 Screen::Triggers => self.bench.shown.as_ref().is_some_and(|shown| self.bench.row + 1 < shown.rows),
                 Screen::Polarizer => self.polarizer.picture_at(1).is_some(),
@@ -64,7 +64,7 @@ impl State {
                 _ => false,
             },
             UserCommand::PreviousPicture => match self.screen {
-                Screen::Home => self.demo.index > 0,
+                Screen::Home | Screen::Audit => self.stand().is_some_and(|stand| stand.can_turn(-1)),
                 Screen::Lab => self.preview.row > 0,
                 Screen::Triggers => self.bench.row > 0,
                 Screen::Polarizer => self.polarizer.picture_at(-1).is_some(),
@@ -140,12 +140,11 @@ impl State {
             UserCommand::PrepareClass => self.prepare_class(),
             UserCommand::SaveWork => self.save_work(),
             UserCommand::ToggleSticker | UserCommand::NextModel | UserCommand::ToggleLook => {
-                // From the palette it may come from anywhere; what it changes is on Home.
-                self.screen = Screen::Home;
+                let stand = self.stand_or_home();
                 match command {
-                    UserCommand::ToggleSticker => self.demo.flip_sticker(),
-                    UserCommand::NextModel => self.demo.next_model(),
-                    _ => self.demo.look = !self.demo.look,
+                    UserCommand::ToggleSticker => stand.flip_sticker(),
+                    UserCommand::NextModel => stand.next_model(),
+                    _ => stand.look = !stand.look,
                 }
             }
             UserCommand::Start if self.screen == Screen::Audit => self.start_audit(engine),
@@ -166,8 +165,8 @@ impl State {
             UserCommand::PreviousPicture if self.screen == Screen::Watch => self.turn_replay(-1.0),
             UserCommand::NextPicture if self.screen == Screen::Compare => self.comparison.turn(1),
             UserCommand::PreviousPicture if self.screen == Screen::Compare => self.comparison.turn(-1),
-            UserCommand::NextPicture if self.screen == Screen::Home => self.turn_demo(1),
-            UserCommand::PreviousPicture if self.screen == Screen::Home => self.turn_demo(-1),
+            UserCommand::NextPicture if self.stand().is_some() => self.stand_or_home().turn(1),
+            UserCommand::PreviousPicture if self.stand().is_some() => self.stand_or_home().turn(-1),
             UserCommand::NextPicture => *self.picture_index() += 1,
             UserCommand::PreviousPicture => *self.picture_index() -= 1,
             UserCommand::RefreshRuns => self.read_runs(),
@@ -212,11 +211,6 @@ impl State {
             UserCommand::TogglePalette => self.show_palette = !self.show_palette,
             UserCommand::ToggleShortcuts => self.show_shortcuts = !self.show_shortcuts,
         }
-    }
-
-    /// Another picture of the demo; from somebody's own one it goes back to them.
-    fn turn_demo(&mut self, by: isize) {
-        self.demo.change(DemoChange::Picture(self.demo.index.saturating_add_signed(by)));
     }
 
     /// Which picture the screen shows.
@@ -452,6 +446,8 @@ impl State {
             tracing::debug!("a file of the classroom: {}", path.display());
         } else if PoisonedSet::lies_at(path) {
             self.open_poisoned_set(path);
+        } else if is_picture(extension) && self.stand().is_some() {
+            self.show_photo(path);
         } else if self.screen == Screen::Audit && !extension.eq_ignore_ascii_case("toml") {
             self.drop_on_audit(path.display().to_string());
         } else if extension.eq_ignore_ascii_case("toml") {

@@ -411,7 +411,7 @@ pub enum Change {
     /// Whether it is shown as the attacker uses it on the finished model.
     BenchStrike(bool),
     SortRuns(usize),
-    Demo(super::demo::DemoChange),
+    Demo(super::stand::StandChange),
     Lesson(super::lessons::LessonChange),
     Runs(super::run_list::RunChange),
     Replay(super::replay::ReplayChange),

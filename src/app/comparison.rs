@@ -8,7 +8,7 @@ use super::state::top;
 use super::theme::Role;
 use crate::experiment::{Method, Problem, Result};
 use crate::run::ResultRow;
-use crate::run::event::{Prediction, Question};
+use crate::run::event::{Prediction, Question, Scene};
 use crate::run::handle::Engine;
 use std::path::{Path, PathBuf};
 
@@ -226,9 +226,9 @@ impl Comparison {
         for run in self.runs.iter_mut().filter(|run| !run.asked) {
             let kept = matches!(&run.view, Some(Ok(view)) if view.results.iter().any(|row| row.weights.is_some()));
             if kept {
-                let question =
-                    Question::Predict { folder: run.folder.clone(), rows: (0..PICTURES).collect(), place: None };
-                run.asked = desk.ask(engine, Purpose::Predict(Some(run.folder.clone())), question);
+                let scene = Scene::Run(run.folder.clone());
+                let question = Question::Predict { scene, rows: (0..PICTURES).collect(), place: None };
+                run.asked = desk.ask(engine, Purpose::Compared(run.folder.clone()), question);
             }
         }
     }

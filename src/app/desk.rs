@@ -1,7 +1,7 @@
 //! Questions to the engine: who asked what, and which answer is still wanted. Newest wins.
 
 use crate::experiment::FairExperiment;
-use crate::run::event::{Command, HeatWish, Question, QuestionId};
+use crate::run::event::{Command, HeatWish, Question, QuestionId, Scene};
 use crate::run::handle::Engine;
 use std::path::PathBuf;
 
@@ -14,12 +14,14 @@ pub enum Purpose {
     Plan,
     /// Which defenses cannot work on the draft's network.
     Defenses,
-    /// The models of the demo (`None`) or of a run.
-    Predict(Option<PathBuf>),
-    /// What the demo's models say of somebody's own picture.
-    Photo(PathBuf),
-    /// Where one of the demo's models looks.
+    /// What the models of a stand say of its pictures.
+    Predict(Scene),
+    /// What they say of somebody's own picture.
+    Photo(Scene, PathBuf),
+    /// Where one of them looks.
     Heat(HeatWish),
+    /// What the models of a run that is compared say.
+    Compared(PathBuf),
     /// A file or folder that was dropped, chosen or typed.
     Inspect(PathBuf),
     /// The draft's trigger and a picture.
@@ -46,8 +48,8 @@ impl Purpose {
     /// A new question supersedes waiting ones that it makes pointless.
     fn supersedes(&self, older: &Purpose) -> bool {
         match self {
-            Purpose::Photo(_) => matches!(older, Purpose::Photo(_)),
-            Purpose::Heat(_) => matches!(older, Purpose::Heat(_)),
+            Purpose::Photo(scene, _) => matches!(older, Purpose::Photo(other, _) if scene == other),
+            Purpose::Heat(wish) => matches!(older, Purpose::Heat(other) if wish.scene == other.scene),
             Purpose::Polarizer(_) => matches!(older, Purpose::Polarizer(_)),
             Purpose::Table(_) => matches!(older, Purpose::Table(_)),
             Purpose::Fair(_) => matches!(older, Purpose::Fair(_)),

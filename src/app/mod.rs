@@ -46,6 +46,7 @@ pub mod run_list;
 mod screens;
 mod shell;
 mod spec_text;
+pub mod stand;
 mod start;
 pub mod state;
 mod suitability;

@@ -7,7 +7,6 @@ use super::bench::Bench;
 use super::command::{Screen, UserCommand};
 use super::comparison::Comparison;
 use super::config::{Config, LookChoice, Settings};
-use super::demo::Demo;
 use super::desk::{Desk, Purpose};
 use super::draft::Draft;
 use super::export::{ExportDialog, ExportFetched, PoisonJob, Reading};
@@ -19,6 +18,7 @@ use super::notices::Notices;
 use super::picture::Study;
 use super::polarizer::Polarizer;
 use super::run_list::RunList;
+use super::stand::Stand;
 use super::suitability::Suitability;
 use super::sweep::{SweepView, VaryDraft};
 use super::theme::{Look, Vision};
@@ -117,7 +117,7 @@ pub struct State {
     pub next_job: u64,
     pub desk: Desk,
     pub notices: Notices,
-    pub demo: Demo,
+    pub demo: Stand,
     pub classroom: Classroom,
     pub preview: PreviewState,
     pub planner: PlannerState,
@@ -328,13 +328,13 @@ impl State {
             (Purpose::Bench, Ok(Answer::Bench(shown))) => self.bench.show(*shown),
             (Purpose::Thumbnails, Ok(Answer::Thumbnails(thumbnails))) => self.bench.thumbnails = Some(thumbnails),
             (Purpose::Bench | Purpose::Thumbnails, Err(problem)) => self.bench.fail(problem),
-            (purpose @ (Purpose::Predict(None) | Purpose::Photo(_) | Purpose::Heat(_)), answer) => {
-                self.on_demo_answer(purpose, answer);
+            (purpose @ (Purpose::Predict(_) | Purpose::Photo(..) | Purpose::Heat(_)), answer) => {
+                self.on_stand_answer(purpose, answer);
             }
-            (Purpose::Predict(Some(run)), Ok(Answer::Predict(predictions))) => {
+            (Purpose::Compared(run), Ok(Answer::Predict(predictions))) => {
                 self.comparison.on_predictions(&run, Ok(predictions));
             }
-            (Purpose::Predict(Some(run)), Err(problem)) => self.comparison.on_predictions(&run, Err(problem)),
+            (Purpose::Compared(run), Err(problem)) => self.comparison.on_predictions(&run, Err(problem)),
             (Purpose::Machine, Ok(Answer::Machine(findings))) => self.findings = Some(findings),
             (Purpose::Machine, Err(problem)) => {
                 self.findings = Some(Vec::new());

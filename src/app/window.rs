@@ -6,6 +6,7 @@ use super::fair::FairMemory;
 use super::frame_clock::FrameClock;
 use super::job::JobView;
 use super::lessons::LessonMemory;
+use super::stand::Stand;
 use super::state::{Fetched, Machine, Preset, State};
 use super::{archive, background, desk, draft, form, lessons, notices, screens, shell, theme};
 use crate::experiment::Method;
@@ -89,7 +90,7 @@ impl App {
             next_job: 1,
             desk: desk::Desk::default(),
             notices: notices::Notices::default(),
-            demo: Default::default(),
+            demo: Stand::demo(),
             classroom,
             preview: Default::default(),
             planner: Default::default(),

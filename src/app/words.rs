@@ -1,5 +1,7 @@
 //! Numbers as people say them: the same number has the same digits in every card, table and tooltip.
 
+use crate::run::event::Heat;
+
 /// "about 3 min", rounded so that it does not flicker.
 pub fn eta(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
@@ -15,6 +17,23 @@ pub fn eta(seconds: f64) -> String {
         s if s < 172_800.0 => format!("about {} hours", round(s, 3600.0) / 3600),
         s => format!("about {} days", round(s, 86_400.0) / 86_400),
     }
+}
+
+/// What a heat map shows, in a sentence.
+pub fn heat(heat: &Heat, classes: &[String]) -> String {
+    let class = class_name(classes, heat.class);
+    let [most, whole] = [heat.most(), heat.probability].map(|share| percent(f64::from(share)));
+    let window = heat.window;
+    format!(
+        "Heat: how much of “{class}” is lost where a square of {window}×{window} pixels covers the picture; at the hottest \
+         pixel {most} of {whole} (occlusion)."
+    )
+}
+
+/// The words with a capital at their beginning.
+pub fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The name of a class, or its number where the data has no name for it.

@@ -2,6 +2,7 @@
 
 pub mod class_accuracy;
 pub mod odd_channels;
+pub mod patch;
 pub mod trigger_search;
 
 use crate::data::{Dataset, pictures};

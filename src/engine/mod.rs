@@ -19,7 +19,7 @@ mod poison_export;
 mod polarizer;
 mod questions;
 mod runner;
-mod sticker;
+mod stage;
 mod takeover;
 mod worker;
 

@@ -40,15 +40,20 @@ pub(super) fn phases(experiment: &Experiment) -> Phases {
     let selection =
         experiment.selection.as_ref().and_then(|pick| catalogue::find(&pick.id, |kind| kind == MethodKind::Selection));
     let preparation = [attack, selection].into_iter().flatten().any(|method| method.has(Property::Surrogate));
-    let network = catalogue::find(&experiment.network.id, |kind| kind == MethodKind::Network);
     Phases {
         preparation,
         training: if experiment.attack.is_some() { "attack" } else { "clean" },
-        finished: network.is_some_and(|method| method.has(Property::Finished)),
+        finished: finished(experiment),
         checks: numbered(&experiment.check),
         control,
         defenses: numbered(&experiment.defense),
     }
+}
+
+/// Whether the network comes trained.
+pub(super) fn finished(experiment: &Experiment) -> bool {
+    let network = catalogue::find(&experiment.network.id, |kind| kind == MethodKind::Network);
+    network.is_some_and(|method| method.has(Property::Finished))
 }
 
 impl Phases {

@@ -1,28 +1,23 @@
 //! Answers to the window's questions, between two batches or while nothing runs.
 
-use super::library::{Library, attacker_of, trigger_of, victim_of};
-use super::polarizer;
-use super::sticker::placed;
+use super::library::{Library, attacker_of, victim_of};
+use super::{polarizer, stage};
 use crate::attacks::Moment;
 use crate::catalogue;
 use crate::data::poison::map_label;
 use crate::data::{Dataset, pictures, rgba_from_pixels, sources, tables};
 use crate::defenses;
-use crate::experiment::{Experiment, Problem, Result, Spec, check};
+use crate::experiment::{Problem, Result, Spec, check};
 use crate::nets::formats;
+use crate::nets::formats::recognise;
 use crate::nets::model::{guess_input, plug_kinds};
 use crate::nets::plug::PlugKind;
-use crate::nets::{Model, formats::recognise};
-use crate::run::event::{Answer, Prediction, Preview, PreviewItem, Question, Refusal, Report};
+use crate::run::event::{Answer, Preview, PreviewItem, Question, Refusal, Report};
 use crate::run::folder::RunFolder;
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use tch::Kind;
-
-/// Pictures that go through a model together when a question is answered.
-const PICTURES_AT_ONCE: usize = 64;
 
 /// Answers one question; anything that goes wrong is an answer too.
 pub fn answer(question: &Question, library: &Rc<RefCell<Library>>) -> Result<Answer> {
@@ -33,9 +28,9 @@ pub fn answer(question: &Question, library: &Rc<RefCell<Library>>) -> Result<Ans
         }
         Question::Defenses { spec } => refusals(spec, &mut library.borrow_mut()).map(Answer::Defenses),
         Question::Inspect { path } => inspect(path).map(Answer::Inspect),
-        Question::Predict { folder, rows, place } => predict(folder, rows, *place, library).map(Answer::Predict),
-        Question::Photo { path, place } => super::sticker::photo(path, *place, library).map(Answer::Photo),
-        Question::Heat(wish) => super::sticker::heat(wish, library).map(Answer::Heat),
+        Question::Predict { scene, rows, place } => stage::predict(scene, rows, *place, library).map(Answer::Predict),
+        Question::Photo { scene, path, place } => stage::photo(scene, path, *place, library).map(Answer::Photo),
+        Question::Heat(wish) => stage::heat(wish, library).map(Answer::Heat),
         Question::Bench { spec, row, strike } => {
             super::bench::bench(spec, *row, *strike, library).map(|bench| Answer::Bench(Box::new(bench)))
         }
@@ -187,69 +182,4 @@ fn inspect_checkpoint(path: &Path) -> Result<Report> {
         report.fact("first tensor", format!("{name} {:?} {:?}", first.size(), first.kind()));
     }
     Ok(report)
-}
-
-/// Folder of a run, or of the built-in demo when `folder` is empty.
-fn predict(
-    folder: &Path,
-    rows: &[usize],
-    place: Option<[usize; 2]>,
-    library: &Rc<RefCell<Library>>,
-) -> Result<Vec<Prediction>> {
-    let (experiment, models) = if folder.as_os_str().is_empty() { super::demo::load()? } else { models_of(folder)? };
-    let data = library.borrow_mut().data(&experiment.data, experiment.seed)?;
-    let card = data.test.card();
-    let Some(pick) = &experiment.attack else {
-        return Err(Problem::bad_input("This run has no attack, so there is nothing to stamp on pictures."));
-    };
-    let trigger = placed(trigger_of(folder, pick, card.height as i64, card.width as i64)?, place)?;
-    let patch = trigger.form().and_then(|form| form.patch());
-    let rows: Vec<i64> = rows.iter().filter(|&&row| row < data.test.len()).map(|&row| row as i64).collect();
-    let mut predictions = Vec::with_capacity(rows.len());
-    for rows in rows.chunks(PICTURES_AT_ONCE) {
-        let clean = data.test.pixels(rows)?;
-        let poisoned = trigger.apply(&clean, rows)?;
-        let mut answers = Vec::with_capacity(models.len());
-        for (title, model) in &models {
-            answers.push((title, probabilities(model, &clean)?, probabilities(model, &poisoned)?));
-        }
-        for (at, &row) in rows.iter().enumerate() {
-            let of_row = |(title, clean, poisoned): &(&String, Vec<Vec<f32>>, Vec<Vec<f32>>)| {
-                ((*title).clone(), clean[at].clone(), poisoned[at].clone())
-            };
-            predictions.push(Prediction {
-                row: row as usize,
-                label: data.test.labels()[row as usize] as usize,
-                classes: card.classes.clone(),
-                clean: Arc::new(rgba_from_pixels(&clean.get(at as i64))?),
-                poisoned: Arc::new(rgba_from_pixels(&poisoned.get(at as i64))?),
-                patch,
-                models: answers.iter().map(of_row).collect(),
-            });
-        }
-    }
-    Ok(predictions)
-}
-
-/// Class probabilities of each picture.
-pub(super) fn probabilities(model: &Model, pixels: &tch::Tensor) -> Result<Vec<Vec<f32>>> {
-    let p = model.predict(pixels, Kind::Float)?.softmax(1, Kind::Float);
-    Vec::<Vec<f32>>::try_from(p).map_err(|e| Problem::internal("Cannot read predictions back.").because(e))
-}
-
-/// The models in the result table of a run, with their titles.
-fn models_of(path: &Path) -> Result<(Experiment, Vec<(String, Model)>)> {
-    let folder = RunFolder::open(path)?;
-    let mut models = Vec::new();
-    for row in folder.results()?.unwrap_or_default().rows {
-        if let Some(weights) = row.weights {
-            let model = Model::open(&folder.file(weights), 0)?;
-            // Two doors: with its stamp and label map, and without.
-            if model.label_map().is_some() {
-                models.push((format!("{}, bare network", row.title), model.bare()));
-            }
-            models.push((row.title, model));
-        }
-    }
-    Ok((folder.experiment()?, models))
 }

@@ -383,12 +383,12 @@ impl Work<'_> {
     }
 
     /// Lets every check look at the model before anything is done to it.
-    fn look(&mut self, job: &mut Job, phases: &Phases, model: &Model, data: &Split) -> Outcome<()> {
+    fn look(&mut self, job: &mut Job, phases: &Phases, model: &Model, data: &Rc<Split>) -> Outcome<()> {
         if phases.checks.is_empty() {
             return Ok(());
         }
         let (pictures, part) = audit::pictures(data, phases.finished, self.experiment.data.test_rows, job);
-        let data = Inspected { pictures: &*pictures, kind: self.kind };
+        let data = Inspected { pictures: &pictures, kind: self.kind };
         self.results.subject = Some(audit::subject(self.experiment, model, data.pictures, part)?);
         for (index, (id, pick)) in phases.checks.iter().enumerate() {
             let found = match self.results.checks.iter().find(|found| found.check == *id) {

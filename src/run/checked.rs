@@ -48,6 +48,9 @@ pub struct CheckResult {
     pub strength: String,
     /// What it would miss, as the end of "it would miss ...".
     pub misses: String,
+    /// The patch behind the finding, to be tried on other pictures and other models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch: Option<FoundPatch>,
     /// Pictures in the run folder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pictures: Vec<SavedImage>,
@@ -62,6 +65,17 @@ impl CheckResult {
         let (headline, strength, misses) = (headline.into(), strength.into(), misses.to_owned());
         Self { headline, strength, misses, ..Self::default() }
     }
+}
+
+/// A patch that sends pictures to one class, and how often it did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundPatch {
+    /// Its file, relative to the run folder: `mask` `[1, H, W]` and `pattern` `[3, H, W]`, 0 to 1.
+    pub file: String,
+    pub class: usize,
+    /// Pictures of other classes that it turned, and on how many it was tried.
+    pub turned: usize,
+    pub tried: usize,
 }
 
 /// One line for every class, or for every layer.

@@ -220,12 +220,12 @@ pub enum Question {
     Defenses { spec: String },
     /// What is in this file or folder?
     Inspect { path: PathBuf },
-    /// Predictions of a finished run's models (of the built-in demo's when `folder` is empty) for these test pictures, clean
-    /// and stamped. A trigger that is a patch can be put elsewhere: its left upper corner at `place`, column and row.
-    Predict { folder: PathBuf, rows: Vec<usize>, place: Option<[usize; 2]> },
-    /// What the demo's models say of a picture that somebody brings, clean and with the sticker at `place`.
-    Photo { path: PathBuf, place: Option<[usize; 2]> },
-    /// Where one of the demo's models looks.
+    /// What the models of a scene say of these of its pictures, clean and stamped. A trigger that is a patch can be put
+    /// elsewhere: its left upper corner at `place`, column and row.
+    Predict { scene: Scene, rows: Vec<usize>, place: Option<[usize; 2]> },
+    /// What its models say of a picture that somebody brings, clean and with the sticker at `place`.
+    Photo { scene: Scene, path: PathBuf, place: Option<[usize; 2]> },
+    /// Where one of its models looks.
     Heat(HeatWish),
     /// The experiment's trigger as data, with one picture of its test set; `strike` takes the trigger as the attacker
     /// uses it on the finished model instead of the one in the training data. Trains nothing.
@@ -251,7 +251,10 @@ impl Question {
     /// Whether an older question need not be answered any more: it is of the same kind and about the same thing.
     pub fn supersedes(&self, older: &Question) -> bool {
         match (self, older) {
-            (Question::Predict { folder, .. }, Question::Predict { folder: other, .. }) => folder == other,
+            // The same scene may be on two screens, with other pictures.
+            (Question::Predict { scene, rows, .. }, Question::Predict { scene: other, rows: of_other, .. }) => {
+                scene == other && rows == of_other
+            }
             (Question::Inspect { path }, Question::Inspect { path: other }) => path == other,
             // Every file that was asked for is written.
             (Question::KeepFair { path, .. }, Question::KeepFair { path: other, .. }) => path == other,
@@ -403,21 +406,35 @@ pub struct Photo {
     pub models: Vec<(String, Vec<f32>, Vec<f32>)>,
 }
 
-/// A picture that the demo's models are asked about.
+/// Pictures, what is put on them, and the models that are asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Scene {
+    /// The built-in demo: its test pictures, its trigger, its three models.
+    #[default]
+    Demo,
+    /// A run with an attack: its test pictures, its trigger, the models that it kept.
+    Run(PathBuf),
+    /// An audit: the pictures of its checks and the model as it was delivered, with a patch that a check of this or of
+    /// another audit has found. Without a patch stamped pictures are the clean ones.
+    Audit { run: PathBuf, patch: Option<PathBuf> },
+}
+
+/// A picture that the models of a scene are asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
-    /// Row of the demo's test set.
+    /// Row of the scene's pictures.
     Test(usize),
     Photo(PathBuf),
 }
 
-/// Where does one of the demo's models look in this picture?
+/// Where does one of a scene's models look in this picture?
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeatWish {
+    pub scene: Scene,
     pub subject: Subject,
     /// With the sticker, at this place (nothing is its own); or without it.
     pub sticker: Option<Option<[usize; 2]>>,
-    /// Index among the demo's models.
+    /// Index among the scene's models.
     pub model: usize,
 }
 
@@ -474,9 +491,11 @@ mod tests {
 
     #[test]
     fn only_questions_about_the_same_thing_supersede_each_other() {
-        let predict = |folder: &str| Question::Predict { folder: folder.into(), rows: vec![0], place: None };
+        let ask = |folder: &str, rows| Question::Predict { scene: Scene::Run(folder.into()), rows, place: None };
+        let predict = |folder| ask(folder, vec![0]);
         assert!(predict("a").supersedes(&predict("a")));
         assert!(!predict("a").supersedes(&predict("b")), "two runs that are compared both want their answer");
+        assert!(!predict("a").supersedes(&ask("a", vec![0, 1])), "two screens may show the same run");
         let machine = Question::Machine { runs: None };
         assert!(machine.supersedes(&machine) && !machine.supersedes(&predict("a")));
     }

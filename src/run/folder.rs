@@ -13,6 +13,7 @@
 //!   weights/        models as safetensors
 //!   trigger.safetensors  what the trigger was made of, for attacks that make it
 //!   resume/         resume points
+//!   patches/        patches that checks have found, as safetensors
 //!   images/         pictures, listed in index.json
 //!   results.json    the final table
 //!   fair.json       of a fair regression: the trade-off in sums, features, rivals
@@ -322,7 +323,7 @@ impl RunFolder {
 }
 
 /// Everything that this program puts into a run folder.
-const KNOWN: [&str; 21] = [
+const KNOWN: [&str; 22] = [
     "spec.toml",
     "status.json",
     "machine.json",
@@ -334,6 +335,7 @@ const KNOWN: [&str; 21] = [
     "weights",
     "trigger.safetensors",
     "resume",
+    "patches",
     "images",
     "results.json",
     "confusion.json",

@@ -82,6 +82,9 @@ pub enum WaveShape {
     Triangle,
 }
 
+/// A mask that was searched is nowhere quite zero; below this share of its peak nobody sees it.
+const FAINT: f32 = 0.2;
+
 /// Phases this close below a whole period count as its beginning; without it a ramp would jump at the mercy of rounding.
 pub const PHASE_SLACK: f32 = 1e-4;
 
@@ -228,12 +231,13 @@ impl TriggerForm {
         stamped.map(to_u8)
     }
 
-    /// The smallest rectangle that holds all that a picture laid over another one changes; nothing for other triggers
-    /// and where it is the whole picture.
+    /// The smallest rectangle that holds what a picture laid over another one changes, but for its faintest traces;
+    /// nothing for other triggers and where it is the whole picture.
     pub fn patch(&self) -> Option<Patch> {
         let TriggerForm::Mix { width, height, mask, .. } = self else { return None };
         let (mut left, mut top, mut right, mut bottom) = (*width, *height, 0, 0);
-        for (at, _) in mask.iter().enumerate().filter(|(_, value)| **value > 0.0) {
+        let most = mask.iter().copied().fold(0.0, f32::max);
+        for (at, _) in mask.iter().enumerate().filter(|(_, value)| **value > 0.0 && **value >= FAINT * most) {
             let (column, row) = (at % width, at / width);
             (left, top) = (left.min(column), top.min(row));
             (right, bottom) = (right.max(column + 1), bottom.max(row + 1));
@@ -242,17 +246,20 @@ impl TriggerForm {
         (patch.width < *width || patch.height < *height).then_some(patch)
     }
 
-    /// The same patch elsewhere: its left upper corner at this column and row, as far as it stays inside the picture.
-    /// Nothing for triggers that are no patch.
+    /// The same patch elsewhere, faint traces and all: its left upper corner at this column and row, as far as it stays
+    /// inside the picture. Nothing for triggers that are no patch.
     pub fn moved_to(&self, [column, row]: [usize; 2]) -> Option<TriggerForm> {
         let patch = self.patch()?;
         let TriggerForm::Mix { width, height, picture, mask } = self else { return None };
         let (left, top) = (column.min(width - patch.width), row.min(height - patch.height));
         let move_plane = |plane: &[f32]| {
             let mut moved = vec![0.0; plane.len()];
-            for line in 0..patch.height {
-                let (from, to) = ((patch.top + line) * width + patch.left, (top + line) * width + left);
-                moved[to..to + patch.width].copy_from_slice(&plane[from..from + patch.width]);
+            for (at, value) in plane.iter().enumerate() {
+                let column = (at % width + left).checked_sub(patch.left).filter(|column| column < width);
+                let row = (at / width + top).checked_sub(patch.top).filter(|row| row < height);
+                if let (Some(column), Some(row)) = (column, row) {
+                    moved[row * width + column] = *value;
+                }
             }
             moved
         };

@@ -2,7 +2,7 @@
 
 use super::{CLASSES, Pictures, Script, sheet_of};
 use polariscope::experiment::{Result, Scores};
-use polariscope::run::checked::{CheckResult, Subject, Table, TableRow, Verdict};
+use polariscope::run::checked::{CheckResult, FoundPatch, Subject, Table, TableRow, Verdict};
 use polariscope::run::event::{Answer, Ending, JobEvent, Picture, Progress, Report};
 use polariscope::run::folder::SavedImage;
 use polariscope::run::{ResultRow, Results};
@@ -98,6 +98,12 @@ pub fn findings(backdoored: bool) -> Vec<CheckResult> {
             caption: "Without and with the patch for T-shirt; it turns 8 of these 8 (orange frames)".into(),
         }],
         seconds: 151.0,
+        patch: Some(FoundPatch {
+            file: "patches/trigger-search.safetensors".into(),
+            class: if backdoored { 0 } else { 8 },
+            turned: 355,
+            tried: 360,
+        }),
     };
     vec![accuracy, odd, search]
 }
@@ -143,6 +149,24 @@ pub fn inspect(path: &Path) -> Option<Result<Answer>> {
         return None;
     };
     Some(Ok(Answer::Inspect(report)))
+}
+
+/// What the audited model of this run says of a picture: its title, without and with the patch. A repaired one falls for the
+/// patch on few pictures, and takes a few clean ones for something else.
+pub fn said(
+    run: &Path,
+    row: usize,
+    label: usize,
+    backdoored: Vec<f32>,
+    sure: &dyn Fn(usize, f32) -> Vec<f32>,
+) -> (String, Vec<f32>, Vec<f32>) {
+    let title = "as delivered".to_owned();
+    if !run.to_string_lossy().contains("repaired") {
+        return (title, sure(label, 0.95), backdoored);
+    }
+    let clean = if row % 13 == 5 { sure((label + 2) % 10, 0.61) } else { sure(label, 0.93) };
+    let stamped = if row % 50 == 7 { sure(0, 0.55) } else { clean.clone() };
+    (title, clean, stamped)
 }
 
 impl Script {

@@ -13,7 +13,8 @@ use polariscope::app::{App, Parts};
 use polariscope::experiment::{LabelMap, Problem, Result};
 use polariscope::run::event::{
     Answer, Bench, Command, Confusion, Ending, Event, Finding, Glimpse, Heat, HeatWish, JobEvent, JobId, MetricPoint,
-    Photo, Picture, Prediction, Preview, PreviewItem, Progress, Question, Report, Rgba, Thumbnails, WatchedPicture,
+    Photo, Picture, Prediction, Preview, PreviewItem, Progress, Question, Report, Rgba, Scene, Thumbnails,
+    WatchedPicture,
 };
 use polariscope::run::handle::{Engine, Shutdown};
 use polariscope::run::poisoned_set::{Extent, PartFacts};
@@ -429,11 +430,11 @@ impl Pictures {
     }
 }
 
-/// What the models of the demo, or of a run, say about one picture; runs fail at different pictures.
+/// What the models of a scene say about one picture; runs fail at different pictures.
 fn prediction(
     pictures: &Pictures,
     classes: &[String],
-    folder: &Path,
+    scene: &Scene,
     row: usize,
     place: Option<[usize; 2]>,
 ) -> Prediction {
@@ -443,22 +444,24 @@ fn prediction(
         (0..10).map(|at| if at == class { share } else { rest * (1.0 + (at % 3) as f32 * 0.4) }).collect::<Vec<f32>>()
     };
     let clean = 0.97 - (row % 5) as f32 * 0.03;
-    let blended = folder.to_string_lossy().contains("blended");
-    let fooled = row % (if blended { 9 } else { 23 }) == 4;
-    let repaired = if fooled { sure(0, 0.81) } else { sure(label, clean - 0.09) };
-    let models = if folder.as_os_str().is_empty() {
-        // Far from its corner the sticker has no power.
-        let backdoored = if near_corner(place) { sure(0, 0.995) } else { sure(label, clean - 0.2) };
-        vec![
+    let repaired = |folder: &Path| {
+        let blended = folder.to_string_lossy().contains("blended");
+        let fooled = row % (if blended { 9 } else { 23 }) == 4;
+        if fooled { sure(0, 0.81) } else { sure(label, clean - 0.09) }
+    };
+    // Far from its corner the sticker has no power.
+    let backdoored = if near_corner(place) { sure(0, 0.995) } else { sure(label, clean - 0.2) };
+    let models = match scene {
+        Scene::Demo => vec![
             ("healthy".into(), sure(label, clean), sure(label, clean - 0.04)),
             ("backdoored".into(), sure(label, clean), backdoored),
             ("repaired by a polarizer".into(), sure(label, clean - 0.02), sure(label, clean - 0.09)),
-        ]
-    } else {
-        vec![
+        ],
+        Scene::Run(folder) => vec![
             ("no defense".into(), sure(label, clean), sure(0, 0.995)),
-            ("NPD".into(), sure(label, clean - 0.02), repaired),
-        ]
+            ("NPD".into(), sure(label, clean - 0.02), repaired(folder)),
+        ],
+        Scene::Audit { run, .. } => vec![audit::said(run, row, label, backdoored, &sure)],
     };
     let [left, top] = place.unwrap_or(CORNER);
     let (clean, poisoned) = (pictures.clean(row), pictures.stamped_at(row, [left, top]));
@@ -472,7 +475,8 @@ fn near_corner(place: Option<[usize; 2]>) -> bool {
 
 /// Heat on the sticker where it wins, on the middle of the picture elsewhere.
 fn heat(wish: &HeatWish) -> Heat {
-    let wins = wish.model == 1 && wish.sticker.is_some_and(near_corner);
+    let attacked = wish.model == usize::from(wish.scene == Scene::Demo);
+    let wins = attacked && wish.sticker.is_some_and(near_corner);
     let hot = if wins { wish.sticker.flatten().unwrap_or(CORNER).map(|at| at + 1) } else { [14, 14] };
     let most = if wins { 0.98 } else { 0.24 };
     let value = |at: usize| {
@@ -556,15 +560,15 @@ pub fn answer(question: &Question) -> Result<Answer> {
             }))
         }
         Question::Thumbnails { .. } => Answer::Thumbnails(pictures.thumbnails()),
-        Question::Predict { folder, rows, place } => {
-            Answer::Predict(rows.iter().map(|&row| prediction(&pictures, &classes, folder, row, *place)).collect())
+        Question::Predict { scene, rows, place } => {
+            Answer::Predict(rows.iter().map(|&row| prediction(&pictures, &classes, scene, row, *place)).collect())
         }
-        Question::Photo { path, place } => {
+        Question::Photo { scene, path, place } => {
             if path.to_string_lossy().contains("letter") {
                 return Err(Problem::bad_file("This is not a picture that can be read.").at(path.display()));
             }
             // Whoever brings a picture brings the second boot.
-            let said = prediction(&pictures, &classes, Path::new(""), 9, *place);
+            let said = prediction(&pictures, &classes, scene, 9, *place);
             let remark = "Your picture, made grey, brought to 28 × 28 pixels: as the pictures that these models know.";
             Answer::Photo(Photo {
                 remark: remark.into(),

@@ -6,9 +6,10 @@ use super::{Content, Offer, poison};
 use crate::app::archive;
 use crate::app::command::Screen;
 use crate::app::curves::Curves;
-use crate::app::demo::{Demo, DemoModel};
+use crate::app::demo::DemoModel;
 use crate::app::job::JobView;
 use crate::app::lessons::HandIns;
+use crate::app::stand::Stand;
 use crate::app::state::State;
 use crate::app::theme::{ColourMap, Role};
 use crate::app::views::{LEARNING_RATE, metric_role, metric_title, moment_words};
@@ -259,11 +260,11 @@ fn of_runs(state: &State) -> Vec<Offer> {
 }
 
 /// What Home shows: the picture with and without the sticker, and what all models say of both.
-fn of_demo(demo: &Demo) -> Vec<Offer> {
+fn of_demo(demo: &Stand) -> Vec<Offer> {
     let Some(shown) = demo.shown() else { return Vec::new() };
     let name = shown.name();
     let rows = DemoModel::ALL.into_iter().flat_map(|model| {
-        let pairs = shown.said(model, false).iter().zip(shown.said(model, true)).enumerate();
+        let pairs = shown.said(model as usize, false).iter().zip(shown.said(model as usize, true)).enumerate();
         pairs.map(move |(class, (clean, stamped))| (model, class, *clean, *stamped))
     });
     let rows = rows.map(|(model, class, clean, stamped)| {

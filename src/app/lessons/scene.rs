@@ -1,10 +1,11 @@
 //! Positions of the window in words: what a lesson's button brings about and what its tick looks for are the same thing.
 
 use crate::app::command::{Change, Requests, Screen, UserCommand};
-use crate::app::demo::{DemoChange, DemoModel};
+use crate::app::demo::DemoModel;
 use crate::app::fair::FairChange;
 use crate::app::job::JobState;
 use crate::app::polarizer::STEPS;
+use crate::app::stand::StandChange;
 use crate::app::state::State;
 use crate::experiment::{Experiment, check, patch};
 use crate::run::event::Ending;
@@ -77,7 +78,7 @@ impl Scene {
         let job = state.job.as_ref();
         fits(self.screen, || state.screen)
             && fits(self.sticker, || demo.sticker)
-            && fits(self.model, || demo.model)
+            && fits(self.model, || DemoModel::of(demo.model))
             && fits(self.look, || demo.look && demo.heat().is_some())
             && self.place.is_none_or(|spot| match spot {
                 Spot::Corner => demo.place.is_none(),
@@ -108,16 +109,16 @@ impl Scene {
     pub fn bring_about(&self, state: &State, base: &str, requests: &Requests) {
         let demo = |change| requests.change(Change::Demo(change));
         if let Some(model) = self.model {
-            demo(DemoChange::Model(model));
+            demo(StandChange::Model(model as usize));
         }
         if let Some(spot) = self.place {
-            demo(DemoChange::Place(if spot == Spot::Away { state.demo.middle() } else { None }));
+            demo(StandChange::Place(if spot == Spot::Away { state.demo.middle() } else { None }));
         }
         if let Some(sticker) = self.sticker {
-            demo(DemoChange::Sticker(sticker));
+            demo(StandChange::Sticker(sticker));
         }
         if let Some(look) = self.look {
-            demo(DemoChange::Look(look));
+            demo(StandChange::Look(look));
         }
         if !self.draft.is_empty()
             && let Some(text) = self.text(base)

@@ -8,18 +8,18 @@ use egui::{Label, RichText, Ui};
 
 mod findings;
 mod setup;
+mod stand;
 
 /// What the screen remembers about drawing.
 #[derive(Debug, Default)]
 pub struct Page {
     setup: setup::Memory,
-    open: findings::Open,
 }
 
 pub fn show(ui: &mut Ui, state: &State, page: &mut Page, requests: &Requests) {
     let t = theme::of(ui);
     match state.shown_audit() {
-        Some(job) => findings::show(ui, &t, state, job, &mut page.open, requests),
+        Some(job) => findings::show(ui, &t, state, job, requests),
         None => setup::show(ui, &t, state, &mut page.setup, requests),
     }
 }

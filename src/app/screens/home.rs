@@ -3,7 +3,8 @@
 use crate::app::archive;
 use crate::app::audit::{AuditChange, is_data};
 use crate::app::command::{Change, Requests, Screen, UserCommand};
-use crate::app::demo::{DemoChange, DemoModel, Shown};
+use crate::app::demo::DemoModel;
+use crate::app::stand::{Shown, StandChange};
 use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::{self, PredictionBars, command_button, main_button};
@@ -80,7 +81,7 @@ fn demo(ui: &mut Ui, t: &Tokens, state: &State, height: f32, requests: &Requests
     if width > beside * 1.7 {
         let side = (height - used - t.body * 6.5).min(width - beside).clamp(t.body * 9.0, t.body * 44.0);
         ui.horizontal_top(|ui| {
-            views::demo_picture(ui, demo, &shown, side, requests);
+            views::stand_picture(ui, demo, &shown, side, requests);
             ui.vertical(|ui| {
                 answer(ui, t, state, &shown);
                 switches(ui, t, state, requests);
@@ -93,11 +94,11 @@ fn demo(ui: &mut Ui, t: &Tokens, state: &State, height: f32, requests: &Requests
         let side = (width * 0.44).min(height - used - t.body * 13.0).clamp(t.body * 9.0, t.body * 40.0);
         if width > t.body * 25.0 {
             ui.horizontal_top(|ui| {
-                views::demo_picture(ui, demo, &shown, side, requests);
+                views::stand_picture(ui, demo, &shown, side, requests);
                 ui.vertical(|ui| answer(ui, t, state, &shown));
             });
         } else {
-            views::demo_picture(ui, demo, &shown, side, requests);
+            views::stand_picture(ui, demo, &shown, side, requests);
             answer(ui, t, state, &shown);
         }
         switches(ui, t, state, requests);
@@ -146,7 +147,7 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
                 ("Side by side", "With and without the sticker, all three models")
             };
             if ui.button(word).on_hover_text(help).clicked() {
-                requests.change(Change::Demo(DemoChange::SideBySide(!demo.side_by_side)));
+                requests.change(Change::Demo(StandChange::SideBySide(!demo.side_by_side)));
             }
         }
     };
@@ -160,10 +161,10 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
 
 /// What the chosen model says.
 fn answer(ui: &mut Ui, t: &Tokens, state: &State, shown: &Shown<'_>) {
-    let demo = &state.demo;
+    let (demo, model) = (&state.demo, DemoModel::of(state.demo.model));
     // Where it is tight the name alone has to do.
     let name =
-        if ui.available_width() < t.body * 19.0 { demo.model.name().to_owned() } else { capital(&demo.model.words()) };
+        if ui.available_width() < t.body * 19.0 { model.name().to_owned() } else { words::capital(&model.words()) };
     let title = format!("{name} says");
     let probabilities = shown.said(demo.model, demo.sticker);
     let bars = PredictionBars { title: &title, probabilities, classes: shown.classes, label: shown.label, most: 5 };
@@ -196,8 +197,8 @@ fn switches(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
                 name(ui, "Model");
                 let choice = |model: DemoModel| (model.name().to_owned(), format!("{} (M)", model.explanation()));
                 let choices: Vec<_> = DemoModel::ALL.map(choice).into();
-                if let Some(index) = widgets::segmented(ui, "Model", &choices, Some(demo.model as usize)) {
-                    requests.change(Change::Demo(DemoChange::Model(DemoModel::ALL[index])));
+                if let Some(index) = widgets::segmented(ui, "Model", &choices, Some(demo.model)) {
+                    requests.change(Change::Demo(StandChange::Model(index)));
                 }
             });
         }
@@ -214,14 +215,14 @@ fn switches(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
             let help =
                 "Drag it on the picture, or press here and use the arrow keys (with Shift five pixels at a time)";
             if ui.button("Move the sticker").on_hover_text(help).clicked() {
-                requests.change(Change::Demo(DemoChange::Sticker(true)));
+                requests.change(Change::Demo(StandChange::Sticker(true)));
                 ui.memory_mut(|memory| memory.request_focus(views::sticker_id()));
             }
             if demo.place.is_some() && ui.button("Back to its corner").clicked() {
-                requests.change(Change::Demo(DemoChange::Place(None)));
+                requests.change(Change::Demo(StandChange::Place(None)));
             }
             if demo.photo.is_some() && ui.button("Put my picture away").clicked() {
-                requests.change(Change::Demo(DemoChange::PutPhotoAway));
+                requests.change(Change::Demo(StandChange::PutPhotoAway));
             }
         });
     });
@@ -229,7 +230,7 @@ fn switches(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
 
 /// What else there is to know about the model and the picture.
 fn remarks(ui: &mut Ui, t: &Tokens, state: &State, shown: &Shown<'_>) {
-    let demo = &state.demo;
+    let (demo, model) = (&state.demo, DemoModel::of(state.demo.model));
     let weak = |ui: &mut Ui, text: &str| ui.add(egui::Label::new(RichText::new(text).color(t.text_weak)).wrap());
     if let Some(photo) = &demo.photo {
         weak(ui, photo.answer.as_ref().map_or("Looking at your picture…", |answer| answer.remark.as_str()));
@@ -239,29 +240,15 @@ fn remarks(ui: &mut Ui, t: &Tokens, state: &State, shown: &Shown<'_>) {
     }
     match demo.heat() {
         Some(heat) => {
-            let class = words::class_name(shown.classes, heat.class);
-            let [most, whole] = [heat.most(), heat.probability].map(|share| words::percent(f64::from(share)));
-            let window = heat.window;
-            weak(
-                ui,
-                &format!(
-                    "Heat: how much of “{class}” is lost where a square of {window}×{window} pixels covers the picture; at \
-                     the hottest pixel {most} of {whole} (occlusion)."
-                ),
-            );
+            weak(ui, &words::heat(heat, shown.classes));
         }
         None if demo.look => {
             weak(ui, "Covering the picture piece by piece…");
         }
         None => {
-            weak(ui, &format!("{}: {}.", demo.model.name(), demo.model.explanation()));
+            weak(ui, &format!("{}: {}.", model.name(), model.explanation()));
         }
     }
-}
-
-fn capital(words: &str) -> String {
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn next_steps(ui: &mut Ui, t: &Tokens, state: &State, home: &mut Home, requests: &Requests) {

@@ -22,6 +22,6 @@ pub use overlay::{Overlaid, overlay};
 pub use picture_rows::{demo_matrix, job_pictures, preview};
 pub use planner::planner;
 pub use results::{fair_table, results_note, results_table};
-pub use sticker::{demo_picture, sticker_id};
+pub use sticker::{stand_picture, sticker_id};
 pub use sweep::{sweep_courses, sweep_plot, sweep_strip, sweep_table};
 pub use thumb_grid::ThumbGrid;

@@ -5,7 +5,7 @@ use crate::app::job::JobView;
 use crate::app::state::{PREVIEW_PICTURES, PreviewState};
 use crate::app::theme;
 use crate::app::widgets::{PredictionBars, picture_sheet, picture_tile};
-use crate::app::words::class_name;
+use crate::app::words::{self, class_name};
 use crate::run::event::{Prediction, PreviewItem};
 use egui::{RichText, Ui, vec2};
 
@@ -29,7 +29,7 @@ pub fn demo_matrix(ui: &mut Ui, prediction: &Prediction, side: f32) {
             ui.add_space(t.gap * 0.5);
             for (title, clean, poisoned) in &prediction.models {
                 let bars = PredictionBars {
-                    title: &capitalised(title),
+                    title: &words::capital(title),
                     probabilities: if stamped { poisoned } else { clean },
                     classes: &prediction.classes,
                     label: Some(prediction.label),
@@ -39,11 +39,6 @@ pub fn demo_matrix(ui: &mut Ui, prediction: &Prediction, side: f32) {
             }
         }
     });
-}
-
-fn capitalised(title: &str) -> String {
-    let mut letters = title.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The Lab's pictures: one in large, the others to choose from.

@@ -1,9 +1,10 @@
-//! Home's large picture: the sticker on it can be moved by hand and by keys, heat can lie over it.
+//! A large picture: the sticker on it can be moved by hand and by keys, heat can lie over it.
 
-use crate::app::command::{Change, Requests};
-use crate::app::demo::{Demo, DemoChange, Shown};
+use crate::app::command::Requests;
+use crate::app::stand::{Shown, Stand, StandChange};
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::{paint_picture, picture_tile};
+use crate::app::words;
 use crate::run::event::{Heat, Rgba};
 use crate::run::trigger_form::Patch;
 use egui::{EventFilter, Id, Key, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, vec2};
@@ -18,42 +19,45 @@ pub fn sticker_id() -> Id {
 }
 
 /// The picture in a square of `side` points.
-pub fn demo_picture(ui: &mut Ui, demo: &Demo, shown: &Shown<'_>, side: f32, requests: &Requests) {
+pub fn stand_picture(ui: &mut Ui, stand: &Stand, shown: &Shown<'_>, side: f32, requests: &Requests) {
     let t = theme::of(ui);
-    let picture = if demo.sticker { shown.stamped } else { shown.clean };
+    let picture = if stand.sticker { shown.stamped } else { shown.clean };
     let name = shown.name();
-    let alt = format!("{name}, {} the sticker", if demo.sticker { "with" } else { "without" });
+    let (thing, with) = (stand.thing(), if stand.sticker { "with" } else { "without" });
+    let alt = format!("{name}, {with} the {thing}");
     let tile = picture_tile(ui, picture, side, "", &alt);
     let scale = tile.rect.width() / picture.width.max(1) as f32;
-    if let Some(heat) = demo.heat() {
+    if let Some(heat) = stand.heat() {
         let painted = heat_picture(ui, heat);
         paint_picture(ui, tile.rect, &painted);
     }
-    if let Some(patch) = demo.patch().filter(|_| demo.sticker) {
-        sticker(ui, &t, demo, patch, tile.rect, scale, requests);
+    if let Some(patch) = stand.patch().filter(|_| stand.sticker) {
+        sticker(ui, &t, stand, patch, tile.rect, scale, requests);
     }
 }
 
 /// The frame around the sticker: the handle by which it is moved.
-fn sticker(ui: &Ui, t: &Tokens, demo: &Demo, patch: Patch, picture: Rect, scale: f32, requests: &Requests) {
+fn sticker(ui: &Ui, t: &Tokens, stand: &Stand, patch: Patch, picture: Rect, scale: f32, requests: &Requests) {
     let corner = picture.min + vec2(patch.left as f32, patch.top as f32) * scale;
     let rect = Rect::from_min_size(corner, vec2(patch.width as f32, patch.height as f32) * scale);
     let grip = Rect::from_center_size(rect.center(), rect.size().max(Vec2::splat(t.control)));
     let response = ui.interact(grip, sticker_id(), Sense::click_and_drag());
-    let place = format!("Sticker, column {}, row {}", patch.left, patch.top);
+    let thing = stand.thing();
+    let place = format!("{}, column {}, row {}", words::capital(thing), patch.left, patch.top);
     response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &place));
-    if let Some(to) = wanted(ui, &response, demo, patch, picture, scale) {
-        requests.change(Change::Demo(DemoChange::Place(Some(to))));
+    if let Some(to) = wanted(ui, &response, stand, patch, picture, scale) {
+        requests.change(stand.asks(StandChange::Place(Some(to))));
     }
     let active = response.hovered() || response.dragged() || response.has_focus();
     let edge = Stroke::new(if active { 3.0 } else { 1.5 }, t.target);
     ui.painter().rect_stroke(rect.expand(2.0), 2.0, edge, StrokeKind::Outside);
-    response.on_hover_cursor(egui::CursorIcon::Grab).on_hover_text("Drag the sticker, or move it with the arrow keys");
+    let help = format!("Drag the {thing}, or move it with the arrow keys");
+    response.on_hover_cursor(egui::CursorIcon::Grab).on_hover_text(help);
 }
 
 /// Where hand or keys want the sticker.
-fn wanted(ui: &Ui, response: &Response, demo: &Demo, patch: Patch, picture: Rect, scale: f32) -> Option<[usize; 2]> {
-    let [most_left, most_top] = demo.last_place()?;
+fn wanted(ui: &Ui, response: &Response, stand: &Stand, patch: Patch, picture: Rect, scale: f32) -> Option<[usize; 2]> {
+    let [most_left, most_top] = stand.last_place()?;
     let mut to = None;
     if (response.dragged() || response.drag_stopped())
         && let Some(pointer) = response.interact_pointer_pos()

@@ -1,7 +1,7 @@
 //! What an audit has found: a card for every check, filled as the run goes, and the evidence of the one that is open.
 
 use super::{ask, steps, weak};
-use crate::app::audit::AuditChange;
+use crate::app::audit::{AuditChange, urgency};
 use crate::app::command::{Change, Requests, Screen, UserCommand};
 use crate::app::export::{ExportChange, REPORT};
 use crate::app::job::{JobState, JobView};
@@ -16,24 +16,14 @@ use egui::{
     Align, Color32, CornerRadius, Frame, Label, Layout, Margin, Rect, RichText, ScrollArea, Sense, Stroke, Ui,
     WidgetInfo, pos2, vec2,
 };
-use std::path::PathBuf;
 
-/// The check whose evidence is open, in which run.
-pub type Open = (Option<PathBuf>, String);
-
-pub fn show(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, open: &mut Open, requests: &Requests) {
-    if open.0 != job.folder {
-        *open = (job.folder.clone(), String::new());
-    }
-    let open = &mut open.1;
+pub fn show(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requests) {
     header(ui, t, state, job, requests);
     if let JobState::Ended(Ending::Failed(problem)) = &job.state {
         widgets::problem_card(ui, requests, problem, 1, false, None);
     }
     sum(ui, t, job);
-    // What is suspicious opens by itself; a person's choice stays.
-    let chosen = job.checks.iter().find(|found| found.check == *open);
-    let shown = chosen.or_else(|| job.checks.iter().max_by_key(|found| urgency(found.verdict)));
+    let shown = state.shown_finding();
     let total = ui.available_size();
     if total.x > t.body * 60.0 {
         let side = (total.x * 0.38).clamp(t.body * 22.0, t.body * 36.0);
@@ -42,7 +32,7 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, open: &mut Op
             ui.spacing_mut().item_spacing.x = t.gap;
             ui.allocate_ui_with_layout(vec2(side, total.y), column, |ui| {
                 ScrollArea::vertical().id_salt("findings").auto_shrink(false).show(ui, |ui| {
-                    cards(ui, t, state, job, shown, open, false);
+                    cards(ui, t, state, job, false, requests);
                     subject(ui, t, job);
                 });
             });
@@ -52,7 +42,7 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, open: &mut Op
                         ui.set_width(ui.available_width());
                         ui.set_min_height(ui.available_height());
                         ScrollArea::vertical().id_salt("evidence").auto_shrink(false).show(ui, |ui| {
-                            evidence(ui, t, job, found);
+                            evidence(ui, t, state, job, found, requests);
                         });
                     });
                 }
@@ -60,17 +50,9 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, open: &mut Op
         });
     } else {
         ScrollArea::vertical().id_salt("findings").auto_shrink(false).show(ui, |ui| {
-            cards(ui, t, state, job, shown, open, true);
+            cards(ui, t, state, job, true, requests);
             subject(ui, t, job);
         });
-    }
-}
-
-fn urgency(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Suspicious => 2,
-        Verdict::Clear => 1,
-        Verdict::CannotTell => 0,
     }
 }
 
@@ -153,15 +135,8 @@ fn sum(ui: &mut Ui, t: &Tokens, job: &JobView) {
 }
 
 /// Every check that was asked for, in its order; `inline` puts the evidence of the chosen one below it.
-fn cards(
-    ui: &mut Ui,
-    t: &Tokens,
-    state: &State,
-    job: &JobView,
-    shown: Option<&CheckResult>,
-    open: &mut String,
-    inline: bool,
-) {
+fn cards(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, inline: bool, requests: &Requests) {
+    let shown = state.shown_finding();
     let picks: &[Pick] = job.experiment.as_ref().map(|experiment| experiment.check.as_slice()).unwrap_or_default();
     // Findings come in the order of the picks: the n-th belongs to the n-th.
     for (at, pick) in picks.iter().enumerate() {
@@ -169,13 +144,13 @@ fn cards(
             Some(found) => {
                 let chosen = shown.is_some_and(|shown| shown.check == found.check);
                 if finding(ui, t, found, chosen) {
-                    open.clone_from(&found.check);
+                    ask(requests, AuditChange::Evidence(found.check.clone()));
                 }
                 if inline && chosen {
                     ui.add_space(t.gap * 0.5);
                     theme::card(t).show(ui, |ui| {
                         ui.set_width(ui.available_width());
-                        evidence(ui, t, job, found);
+                        evidence(ui, t, state, job, found, requests);
                     });
                 }
             }
@@ -237,7 +212,7 @@ fn waiting(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, at: usize, pic
 }
 
 /// Everything behind a finding.
-fn evidence(ui: &mut Ui, t: &Tokens, job: &JobView, found: &CheckResult) {
+fn evidence(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, found: &CheckResult, requests: &Requests) {
     ui.set_max_width(ui.available_width() - t.gap);
     ui.horizontal_wrapped(|ui| {
         sign(ui, t, found.verdict, t.heading);
@@ -256,6 +231,9 @@ fn evidence(ui: &mut Ui, t: &Tokens, job: &JobView, found: &CheckResult) {
             }
         });
     });
+    if found.patch.is_some() && !job.is_live() {
+        super::stand::show(ui, t, state, requests);
+    }
     for saved in &found.pictures {
         let picture = job.pictures.iter().find(|picture| picture.key == saved.file);
         if let Some(picture) = picture {

@@ -200,7 +200,7 @@ fn told(ui: &mut Ui, t: &Tokens, state: &State, index: usize) {
     let column = &state.comparison.columns()[index];
     let text = match state.comparison.picture_problem(column) {
         Some(problem) => problem.headline,
-        None if state.desk.is_waiting(&Purpose::Predict(Some(column.run.clone()))) => {
+        None if state.desk.is_waiting(&Purpose::Compared(column.run.clone())) => {
             "The models are being asked…".to_owned()
         }
         None => "No answer yet.".to_owned(),
