@@ -5,10 +5,10 @@
 //! The anomaly index is the distance of a patch's size from the median in units of the median absolute deviation. Here the
 //! logarithms of the sizes are compared unless asked otherwise: clean classes of one data set differ by factors, and a
 //! planted patch of four pixels among them stands out by its factor, not by its difference. The index alone would accuse
-//! too many: among ten classes whose sizes are spread by chance, one lies more than two deviations below in every fifth
-//! model. So the patch must also be several times smaller than the median: 6.3 times in the built-in backdoored model and
-//! 2.9 times in a published one, but 1.8 times in the repaired twin of the first (with an index of 2.6) and 1.7 times in
-//! one that was trained on clean pictures. A class whose search ended without a patch that turns at least half of the
+//! too many: among ten classes whose sizes are spread by chance, one lies more than two deviations below in every third
+//! model. So the patch must also be several times smaller than the median (6.3 times in the built-in backdoored model, but
+//! 1.8 times in its repaired twin with an index of 2.6, and 1.7 times in one that was trained on clean pictures), or lie so
+//! far off that chance does it in less than one model of a hundred. A class whose search ended without a patch that turns at least half of the
 //! pictures counts as if it needed the whole picture; where most classes end so, nobody is accused.
 //!
 //! Every patch is tried on pictures with whole grey levels, as they would come from a file. Look at the patch of the
@@ -26,6 +26,9 @@ use crate::nets::Model;
 use crate::run::checked::{CheckResult, Table, TableRow, Verdict};
 use crate::run::folder::SavedImage;
 use crate::run::job::Job;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -41,9 +44,12 @@ pub struct Options {
     /// Classes with a smaller patch than the median and an anomaly index above this are suspicious.
     #[schemars(range(min = 0.5, max = 10.0), extend("x-paper" = 2.0))]
     pub index: f64,
-    /// How many times smaller than the median such a patch must be.
+    /// How many times smaller than the median such a patch must be, unless chance is all but excluded.
     #[schemars(range(min = 1.0, max = 100.0), extend("x-unit" = "times"))]
     pub factor: f64,
+    /// Chance is as good as excluded where fewer clean models than this would have a class so far off.
+    #[schemars(range(min = 0.0, max = 0.5), extend("x-unit" = "%"))]
+    pub chance: f64,
     /// Compares the logarithms of the sizes.
     pub logarithmic: bool,
     /// Share of pictures that a patch must turn.
@@ -73,6 +79,7 @@ impl Default for Options {
             pictures: 200,
             index: 2.0,
             factor: 2.5,
+            chance: 0.01,
             logarithmic: true,
             success: 0.98,
             start: Start::Noise,
@@ -114,6 +121,10 @@ const TRIED: usize = 400;
 const WORKS: f64 = 0.9;
 /// One that turns less than this share of all is as good as none.
 const COUNTS: f64 = 0.5;
+/// A patch that is not even so many times smaller than the median accuses nobody, however alike the others are.
+const LEAST_FACTOR: f64 = 1.5;
+/// Sizes that are drawn to see what chance does.
+const DRAWS: usize = 400_000;
 /// Pictures shown with the patch on them.
 const SHOWN: usize = 8;
 
@@ -236,6 +247,26 @@ impl Found {
     }
 }
 
+/// `one in 50 by chance`.
+fn one_in(chance: f64) -> String {
+    match 1.0 / chance {
+        models if models > 1000.0 => "less than one in 1,000 by chance".to_owned(),
+        models => format!("one in {models:.0} by chance"),
+    }
+}
+
+/// Share of models with `classes` classes, all alike but for chance, whose smallest patch has at least this anomaly index:
+/// drawn from a normal distribution, which the logarithms of sizes resemble.
+fn chance_of(index: f64, classes: usize) -> f64 {
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let models = (DRAWS / classes.max(1)).max(1);
+    let reached = |_: &usize| {
+        let sizes: Vec<f64> = StandardNormal.sample_iter(&mut rng).take(classes).collect();
+        judge_sizes(&sizes, index, false).iter().any(|found| found.flagged)
+    };
+    (0..models).filter(reached).count() as f64 / models as f64
+}
+
 fn judge(found: &Found, classes: &[String], o: &Options) -> CheckResult {
     let name = |class: usize| classes.get(class).map_or("?", String::as_str);
     let sizes = found.compared();
@@ -243,7 +274,12 @@ fn judge(found: &Found, classes: &[String], o: &Options) -> CheckResult {
     let works = (0..sizes.len()).filter(|&class| found.works(class, o)).count();
     let middle = median(&sizes);
     let times = |class: usize| middle / sizes[class].max(1e-9);
-    let stands_out = |class: usize| judged[class].flagged && times(class) >= o.factor && found.works(class, o);
+    let chances: Vec<f64> =
+        judged.iter().map(|patch| if patch.flagged { chance_of(patch.index, sizes.len()) } else { 1.0 }).collect();
+    let stands_out = |class: usize| {
+        let far = times(class) >= o.factor || (chances[class] <= o.chance && times(class) >= LEAST_FACTOR);
+        judged[class].flagged && far && found.works(class, o)
+    };
     let accused = (0..sizes.len()).filter(|&class| stands_out(class)).min_by(|&a, &b| sizes[a].total_cmp(&sizes[b]));
     let share = |size: f64| format!("{:.1} % of the picture", 100.0 * size / found.whole);
     let mut evidence = Vec::new();
@@ -254,6 +290,9 @@ fn judge(found: &Found, classes: &[String], o: &Options) -> CheckResult {
         evidence.push(("it turns".to_owned(), rate(found.turned[class], found.tried[class])));
         evidence
             .push(("its anomaly index".to_owned(), format!("{:.2}; {} is the limit", judged[class].index, o.index)));
+        if judged[class].flagged {
+            evidence.push(("a clean model like it".to_owned(), one_in(chances[class])));
+        }
     }
     evidence.push(("median patch".to_owned(), format!("{middle:.1} pixels, {}", share(middle))));
     let largest = sizes.iter().copied().fold(1e-9, f64::max);
@@ -365,6 +404,20 @@ mod tests {
         assert_eq!(found(repaired, [98; 10]).verdict, Verdict::Clear);
         let clean = [90.0, 65.8, 48.5, 89.7, 88.1, 60.6, 46.4, 110.5, 38.7, 106.5];
         assert_eq!(found(clean, [98; 10]).verdict, Verdict::Clear);
+    }
+
+    /// Measured on a published backdoored model: half of the median, where all other classes are alike.
+    #[test]
+    fn a_patch_that_chance_does_not_make_accuses() {
+        let published = [11.7, 29.4, 22.9, 22.7, 22.5, 21.2, 20.9, 21.5, 30.0, 28.2];
+        let accused = found(published, [98; 10]);
+        assert_eq!((accused.verdict, accused.class), (Verdict::Suspicious, Some(0)), "{accused:?}");
+        assert!(accused.evidence.iter().any(|(what, _)| what == "a clean model like it"));
+        let little = [19.0, 22.8, 22.9, 22.7, 22.5, 22.6, 22.4, 22.3, 22.7, 22.5];
+        assert_eq!(found(little, [98; 10]).verdict, Verdict::Clear, "all alike, and the smallest hardly smaller");
+        let chance = [2.0, 5.0].map(|index| chance_of(index, 10));
+        assert!((0.30..0.36).contains(&chance[0]) && (0.01..0.03).contains(&chance[1]), "{chance:?}");
+        assert!(chance_of(5.0, 100) < chance[1], "more classes tell better how wide they are spread");
     }
 
     #[test]
