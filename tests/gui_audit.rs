@@ -4,7 +4,7 @@
 mod common;
 
 use common::audit::{FOLDER, on_disk};
-use common::hand::{Window, assert_shows, click, go, open, open_with, settle, shows};
+use common::hand::{Window, assert_shows, click, go, open, open_shared, open_with, settle, shows};
 use common::{Script, Shelf};
 use egui::accesskit::Role;
 use egui_kittest::kittest::Queryable;
@@ -13,8 +13,9 @@ use polariscope::app::config::Config;
 use polariscope::app::export::ExportChange;
 use polariscope::app::stand::Stand;
 use polariscope::experiment::{Spec, audit, check};
-use polariscope::run::event::Command;
-use std::path::Path;
+use polariscope::run::event::{Command, Question, Scene};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const MODEL: &str = "/home/ada/models/signs.safetensors";
 
@@ -134,7 +135,11 @@ fn the_supplier_returns_a_repaired_model() {
     settle(&mut window);
     let second = started(&script);
     assert_eq!(audit::model_of(&second), Some("/home/ada/models/signs-repaired.safetensors"));
-    assert_eq!((&second.data, second.seed, &second.check), (&first.data, first.seed, &first.check));
+    assert_eq!((&second.data, second.seed), (&first.data, first.seed));
+    // The same checks, and the patch that the first audit has found.
+    assert_eq!(audit::earlier_of(&second), Some(Path::new(FOLDER)));
+    let others: Vec<_> = second.check.into_iter().filter(|pick| pick.id != audit::KNOWN_PATCH).collect();
+    assert_eq!(others, first.check);
 }
 
 #[test]
@@ -238,4 +243,99 @@ fn the_card_shows_where_the_model_looks_also_in_a_picture_that_is_dropped() {
     assert!(!shows(&window, "Try the pattern"));
     drop_file(&mut window, MODEL);
     assert_shows(&window, "A network: PreAct-ResNet18, 10 classes");
+}
+
+/// A2, steps 1 and 2: what is different, before anything runs.
+#[test]
+fn a_returned_model_is_held_against_the_audited_one() {
+    let script = Script::answering();
+    let mut window = audited(&script);
+    script.finish_audit(true);
+    settle(&mut window);
+    assert!(!shows(&window, "Same architecture"));
+    drop_file(&mut window, "/home/ada/models/signs-repaired.safetensors");
+    assert_shows(&window, "Beside the model of “Audit of signs.safetensors”:");
+    let sentence = "Same architecture, 0.4 % of the weights differ, all in one inserted layer (neural polarizer at";
+    assert_shows(&window, sentence);
+    let asked = format!("difference of {FOLDER} and /home/ada/models/signs-repaired.safetensors");
+    assert_eq!(script.sent().iter().filter(|sent| **sent == asked).count(), 1);
+}
+
+/// The audit of the model that came back.
+const REPAIRED: &str = "/runs/audit-of-repaired";
+
+/// A2, steps 3 and 5: both audits side by side, and a note on a picture that changed.
+#[test]
+fn two_audits_are_compared_and_a_changed_picture_gets_a_note() {
+    let script = Script::answering();
+    let shelf = Arc::new(Shelf::default());
+    let mut window = open_shared(&script, Arc::clone(&shelf), Config::nowhere());
+    window.state().requests().change(Change::OpenRun(REPAIRED.into()));
+    settle(&mut window);
+    assert_shows(&window, "Known patch: clear");
+    assert_shows(
+        &window,
+        "The patch of 14 March 2026 turned 98.6 % of other pictures into T-shirt; now it turns 2.0 %.",
+    );
+    click(&mut window, "Compare with the earlier audit");
+    settle(&mut window);
+    assert_eq!(window.state().state().screen, Screen::Compare);
+    for words in [
+        "Same architecture, 0.4 % of the weights differ, all in one inserted layer",
+        "Normal accuracy of the second: \u{2212}0.6 points.",
+        "A patch of 4.1 pixels turns 98.6 % of other pictures into T-shirt",
+        "No class can be reached by an unusually small patch.",
+        "9 of 120 pictures get another answer.",
+        "With the found pattern",
+    ] {
+        assert_shows(&window, words);
+    }
+    assert!(!shows(&window, "ASR"), "no trigger is known");
+    let patch = Path::new(FOLDER).join("patches/trigger-search.safetensors");
+    let compared: Vec<(Option<PathBuf>, Vec<usize>)> = {
+        let stage = script.0.borrow();
+        let asked = stage.sent.iter().filter_map(|sent| match sent {
+            Command::Ask(_, Question::Predict { scene: Scene::Audit { patch, .. }, rows, .. }) => {
+                Some((patch.clone(), rows.clone()))
+            }
+            _ => None,
+        });
+        asked.filter(|(_, rows)| rows.len() == 120).collect()
+    };
+    assert!(compared.len() == 2 && compared.iter().all(|(known, _)| known.as_ref() == Some(&patch)), "{compared:?}");
+    assert_eq!(compared[0].1[..3], [5, 18, 31], "what changed comes first");
+
+    window.get_by_role_and_label(Role::RadioButton, "Pictures: Disagreements (9)").click_accesskit();
+    settle(&mut window);
+    let field = window.get_by_role_and_label(Role::TextInput, "Note on picture 5");
+    field.focus();
+    field.type_text("a coat, by the buttons");
+    window.run();
+    window.key_press(egui::Key::Enter);
+    settle(&mut window);
+    let reviews = shelf.reviews.lock().unwrap();
+    let review = &reviews[Path::new(REPAIRED)];
+    assert_eq!((review.notes.len(), review.notes[0].row), (1, 5));
+    assert_eq!(review.notes[0].text, "a coat, by the buttons");
+    assert!(review.notes[0].picture.contains(" before, "), "{}", review.notes[0].picture);
+    assert_eq!(review.earlier.as_deref(), Some(Path::new(FOLDER)));
+    assert!(review.difference.as_ref().unwrap().starts_with("Same architecture, 0.4 %"));
+}
+
+/// A2, step 6: the decision is typed by hand and kept with the audit.
+#[test]
+fn the_decision_is_typed_by_hand_and_kept_with_the_run() {
+    let script = Script::answering();
+    let shelf = Arc::new(Shelf::default());
+    let mut window = open_shared(&script, Arc::clone(&shelf), Config::nowhere());
+    window.state().requests().change(Change::OpenRun(REPAIRED.into()));
+    settle(&mut window);
+    let field = window.get_by_role_and_label(Role::MultilineTextInput, "Decision");
+    field.focus();
+    field.type_text("Accepted for the test bench.");
+    window.run();
+    window.get_by_role_and_label(Role::Button, "Odd channels: cannot tell").focus();
+    settle(&mut window);
+    assert_eq!(shelf.reviews.lock().unwrap()[Path::new(REPAIRED)].decision, "Accepted for the test bench.");
+    assert_eq!(window.state().state().job.as_ref().unwrap().review.decision, "Accepted for the test bench.");
 }

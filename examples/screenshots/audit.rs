@@ -3,9 +3,11 @@
 use super::{Studio, Wish};
 use polariscope::app::audit::AuditChange;
 use polariscope::app::command::{Change, Screen, UserCommand};
+use polariscope::app::comparison::CompareChange;
 use polariscope::app::export::ExportChange;
 
-/// A delivered model: nothing chosen, the choices, the checks at work, what they found, the report's dialog, a repaired one.
+/// A delivered model: nothing chosen, the choices, the checks at work, what they found, the report's dialog; a repaired one
+/// beside it.
 pub fn audit(wish: &Wish) {
     let mut studio = Studio::new(wish, true);
     studio.command(UserCommand::Go(Screen::Audit));
@@ -32,7 +34,24 @@ pub fn audit(wish: &Wish) {
     studio.press("Report…");
     studio.shoot("audit-report");
     studio.change(Change::Export(ExportChange::Close));
+    studio.press("Trigger search: suspicious");
+    studio.command(UserCommand::ToggleLook);
+    studio.harness.run_steps(8);
+    studio.shoot("audit-look");
+    studio.command(UserCommand::ToggleLook);
+    studio.press("Repeat on another model");
+    studio.change(Change::Audit(AuditChange::Model("/home/ada/models/signs-repaired.safetensors".to_owned())));
+    studio.harness.run_steps(8);
+    studio.shoot("audit-returned");
     studio.change(Change::OpenRun("/runs/audit-of-repaired".into()));
+    studio.change(Change::Audit(AuditChange::Decide("Accepted for the test bench. Not for the road.".to_owned())));
     studio.harness.run_steps(8);
     studio.shoot("audit-clear");
+    studio.press("Compare with the earlier audit");
+    studio.harness.run_steps(8);
+    studio.shoot("audit-compared");
+    studio.change(Change::Compare(CompareChange::OnlyDisagreements(true)));
+    studio.harness.run_steps(8);
+    studio.scroll(2000.0);
+    studio.shoot("audit-disagreements");
 }

@@ -5,7 +5,7 @@ use crate::experiment::{Problem, Result, Scores};
 use crate::run::bin::{self, Binned};
 use crate::run::event::{Ending, Glimpse, MetricPoint, Picture, Rgba};
 use crate::run::index::{Filter, RunRow};
-use crate::run::{Found, Index, Results, RunFolder, State, folder, moments};
+use crate::run::{Found, Index, Results, Review, RunFolder, State, folder, moments};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -61,6 +61,9 @@ pub trait Archive: Send + Sync {
     /// What people write about a run.
     fn set_note(&self, folder: &Path, note: &str) -> Result<()>;
 
+    /// What people decide about an audit.
+    fn set_review(&self, folder: &Path, review: &Review) -> Result<()>;
+
     /// A picture of a run, small enough for a list.
     fn thumbnail(&self, picture: &Path) -> Result<Rgba>;
 
@@ -111,6 +114,7 @@ impl Archive for RunsOnDisk {
         });
         run.points()?.iter().for_each(|point| job.curves.push(point));
         job.adopt(self.results(path)?);
+        (job.answers, job.review, job.started) = (run.answers()?, run.review()?, Some(run.status()?.started));
         let mut glimpses = moments::load(path);
         if glimpses.is_empty() {
             // Recorded before every moment was.
@@ -152,6 +156,10 @@ impl Archive for RunsOnDisk {
 
     fn set_note(&self, path: &Path, note: &str) -> Result<()> {
         RunFolder::open(path)?.set_note(note)
+    }
+
+    fn set_review(&self, path: &Path, review: &Review) -> Result<()> {
+        RunFolder::open(path)?.set_review(review)
     }
 
     fn thumbnail(&self, picture: &Path) -> Result<Rgba> {

@@ -5,13 +5,15 @@ use super::desk::Purpose;
 use super::job::{JobState, JobView};
 use super::stand::{Stand, StandChange};
 use super::state::State;
-use crate::experiment::audit::{audit, model_of, set_model};
+use crate::experiment::audit::{audit, model_of, set_model, try_patch_of};
 use crate::experiment::{Experiment, Kind, Method, Pick, Problem, Result};
 use crate::run::checked::{CheckResult, Verdict};
-use crate::run::event::{Answer, Question, Report, Scene};
+use crate::run::event::{Answer, Ending, Question, Report, Scene};
+use crate::run::folder::name_of;
 use crate::run::handle::Engine;
+use crate::run::report::date;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The pictures inside the program.
 pub const BUILT_IN_PICTURES: &str = "fashion-mini";
@@ -40,6 +42,8 @@ pub enum AuditChange {
     Evidence(String),
     /// Something is done with the patch that was found.
     Stand(StandChange),
+    /// What somebody has decided about the model of the audit that is shown.
+    Decide(String),
 }
 
 #[derive(Debug)]
@@ -48,6 +52,8 @@ pub struct Audit {
     pub experiment: Experiment,
     /// The choices are shown in the place of findings.
     pub choosing: bool,
+    /// The audit whose model is held against the one that is chosen.
+    before: Option<PathBuf>,
     /// The check whose evidence somebody has opened.
     open: String,
     /// The patch of that check on pictures.
@@ -63,6 +69,7 @@ impl Audit {
         Self {
             experiment: audit("", BUILT_IN_PICTURES, methods),
             choosing: true,
+            before: None,
             open: String::new(),
             stand: None,
             known: HashMap::new(),
@@ -144,19 +151,51 @@ impl State {
         Some(Scene::Audit { patch: Some(run.join(&patch.file)), run })
     }
 
+    /// What tells the model that is chosen from the one that was audited before, with the name of that audit.
+    pub fn kinship(&self) -> Option<(String, String)> {
+        let before = self.audit.before.as_ref()?;
+        let sentence = self.model_differences.sentence(before, Path::new(self.audit.model()))?;
+        let job = self.job.as_ref().filter(|job| job.folder.as_ref() == Some(before));
+        let name = job.map_or_else(|| name_of(before), |job| job.title.clone());
+        let when = job.and_then(|job| job.started).map(|started| format!(" of {}", date(started)));
+        Some((format!("“{name}”{}", when.unwrap_or_default()), sentence))
+    }
+
+    /// The audit on the screen, once it has ended.
+    fn audited_before(&self) -> Option<PathBuf> {
+        let job =
+            self.job.as_ref().filter(|job| job.is_audit() && matches!(job.state, JobState::Ended(Ending::Done)))?;
+        job.folder.clone()
+    }
+
     pub(super) fn change_audit(&mut self, change: AuditChange) {
         self.screen = Screen::Audit;
-        let audit = &mut self.audit;
-        match change {
-            AuditChange::Evidence(check) => return audit.open = check,
+        let change = match change {
+            AuditChange::Evidence(check) => {
+                self.audit.open = check;
+                return;
+            }
             AuditChange::Stand(change) => {
-                if let Some(stand) = &mut audit.stand {
+                if let Some(stand) = &mut self.audit.stand {
                     stand.change(change);
                 }
                 return;
             }
-            _ => {}
-        }
+            AuditChange::Decide(text) => {
+                if let Some(folder) = self.job.as_ref().and_then(|job| job.folder.clone()) {
+                    let earlier = self.job.as_ref().and_then(JobView::earlier);
+                    let known = earlier.and_then(|earlier| self.model_differences.sentence(&earlier, &folder));
+                    self.review(folder, |review| {
+                        review.decision.clone_from(&text);
+                        review.difference = known.clone().or(review.difference.take());
+                    });
+                }
+                return;
+            }
+            choice => choice,
+        };
+        let before = self.audited_before();
+        let audit = &mut self.audit;
         audit.choosing = !matches!(change, AuditChange::Back);
         match change {
             AuditChange::Model(place) => set_model(&mut audit.experiment, place.trim()),
@@ -166,20 +205,34 @@ impl State {
                 set_model(&mut audit.experiment, DEMO_MODEL);
                 audit.experiment.data.source = BUILT_IN_PICTURES.to_owned();
             }
-            AuditChange::New => audit.experiment = Audit::new(self.methods).experiment,
+            AuditChange::New => {
+                audit.experiment = Audit::new(self.methods).experiment;
+                audit.before = None;
+            }
             AuditChange::Repeat => {
+                audit.before = before;
                 if let Some(before) = self.job.as_ref().and_then(|job| job.experiment.as_deref()) {
                     audit.experiment = before.clone();
                     set_model(&mut audit.experiment, "");
                 }
+                if let Some(folder) =
+                    self.job.as_ref().filter(|job| job.found_patch().is_some()).and_then(|job| job.folder.as_ref())
+                {
+                    try_patch_of(&mut audit.experiment, folder);
+                }
             }
-            AuditChange::Back | AuditChange::Evidence(_) | AuditChange::Stand(_) => {}
+            AuditChange::Back | AuditChange::Evidence(_) | AuditChange::Stand(_) | AuditChange::Decide(_) => {}
         }
     }
 
     /// What is dropped on this screen is the model or the pictures; the engine tells which.
     pub(super) fn drop_on_audit(&mut self, place: String) {
+        if !self.audit.choosing {
+            // What comes after an audit is held against its model.
+            self.audit.before = self.audited_before();
+        }
         self.audit.choosing = true;
+        self.model_differences.forget(Path::new(&place));
         self.audit.known.remove(&place);
         self.audit.dropped.push(place);
     }
@@ -199,6 +252,12 @@ impl State {
             if !self.desk.ask(engine, purpose, Question::Inspect { path: PathBuf::from(&place) }) {
                 return Some(PATIENCE);
             }
+        }
+        let model = self.audit.model();
+        if let Some(before) = self.audit.before.as_ref().filter(|_| matches!(self.audit.known(model), Some(Ok(_))))
+            && !self.model_differences.ask(&mut self.desk, engine, before, Path::new(model))
+        {
+            return Some(PATIENCE);
         }
         None
     }

@@ -4,18 +4,22 @@ use super::desk::{Desk, Purpose};
 use super::differences::{Difference, differences, distinctions};
 use super::form::Forms;
 use super::job::{JobView, best_repair};
-use super::state::top;
+use super::state::{Fetched, State, top};
 use super::theme::Role;
 use crate::experiment::{Method, Problem, Result};
-use crate::run::ResultRow;
 use crate::run::event::{Prediction, Question, Scene};
 use crate::run::handle::Engine;
+use crate::run::review::{PictureNote, changed_rows};
+use crate::run::{ResultRow, Review};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// More columns than this cannot be read side by side.
 pub const MOST_COLUMNS: usize = 4;
 /// Test pictures that every model is asked about.
 pub const PICTURES: usize = 120;
+/// Of these, so many may be pictures that audited models are known to see differently.
+const MOST_CHANGED: usize = 80;
 /// Colour, line and mark of the columns, by their slot.
 const SLOTS: [Role; MOST_COLUMNS] = [Role::Clean, Role::Attacked, Role::Repaired, Role::Other];
 
@@ -32,6 +36,8 @@ pub enum CompareChange {
     Model(usize, usize),
     Picture(usize),
     OnlyDisagreements(bool),
+    /// What somebody says of a picture of the audit in this column.
+    Note(usize, PictureNote),
     /// The run is gone.
     Forget(PathBuf),
     Clear,
@@ -61,14 +67,15 @@ pub struct ComparedRun {
     pub view: Option<Result<JobView>>,
     /// Nothing until the engine has answered.
     pub predictions: Option<Result<Vec<Prediction>>>,
-    asked: bool,
+    /// What the newest question was about.
+    asked: Option<(Scene, Vec<usize>)>,
 }
 
 /// A test picture that all columns have answered, by its position in the answers of each column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedPicture {
     pub at: Vec<usize>,
-    /// The models do not all say the same, with or without the trigger.
+    /// The models do not all say the same, with or without the trigger; of audited models, without their patch.
     pub differs: bool,
 }
 
@@ -80,6 +87,46 @@ pub struct Comparison {
     only_disagreements: bool,
     /// Position among the pictures that are shown.
     picture: usize,
+}
+
+impl State {
+    /// Asks what Compare lacks: the answers of the models and, of audited ones, what tells their weights apart.
+    pub(super) fn ask_about_comparison(&mut self, engine: &dyn Engine) {
+        self.comparison.ask(&mut self.desk, engine);
+        if self.comparison.is_of_audits()
+            && let Some((first, others)) = self.comparison.columns.split_first()
+        {
+            for other in others.iter().filter(|other| other.run != first.run) {
+                self.model_differences.ask(&mut self.desk, engine, &first.run, &other.run);
+            }
+        }
+    }
+
+    /// Writes what somebody says about an audit, here and in its folder.
+    pub(super) fn review(&mut self, folder: PathBuf, edit: impl Fn(&mut Review)) {
+        let mut review = None;
+        let of_job = self.job.as_mut().filter(|job| job.folder.as_ref() == Some(&folder));
+        for view in of_job.into_iter().chain(self.comparison.view_mut(&folder)) {
+            edit(&mut view.review);
+            review = Some(view.review.clone());
+        }
+        if let Some(review) = review {
+            let archive = self.archive.clone();
+            self.background.start("write review", move || Fetched::RunEdited(archive.set_review(&folder, &review)));
+        }
+    }
+
+    /// A note on a picture of the audit in this column, which was held against the first one.
+    pub(super) fn note_picture(&mut self, column: usize, note: PictureNote) {
+        let run = |at: usize| self.comparison.columns.get(at).map(|column| column.run.clone());
+        let (Some(first), Some(run)) = (run(0), run(column)) else { return };
+        let difference = self.model_differences.sentence(&first, &run);
+        self.review(run, |review| {
+            review.set_note(note.clone());
+            review.earlier = Some(first.clone());
+            review.difference.clone_from(&difference);
+        });
+    }
 }
 
 impl Comparison {
@@ -127,6 +174,11 @@ impl Comparison {
         let predictions = self.run(column)?.predictions.as_ref()?.as_ref().ok()?;
         let prediction = predictions.get(*picture.at.get(index)?)?;
         Said::of(prediction, &self.result(column)?.title)
+    }
+
+    /// The runs that are read, to follow what is written about them.
+    pub(super) fn view_mut(&mut self, folder: &Path) -> Option<&mut JobView> {
+        self.runs.iter_mut().find(|run| run.folder == folder)?.view.as_mut()?.as_mut().ok()
     }
 
     pub fn only_disagreements(&self) -> bool {
@@ -184,7 +236,8 @@ impl Comparison {
             CompareChange::OnlyDisagreements(only) => (self.only_disagreements, self.picture) = (only, 0),
             CompareChange::Forget(folder) => self.columns.retain(|column| column.run != folder),
             CompareChange::Clear => self.columns.clear(),
-            CompareChange::Remove(_) | CompareChange::MakeReference(_) => {}
+            // Written into the run's folder by whoever asked.
+            CompareChange::Remove(_) | CompareChange::MakeReference(_) | CompareChange::Note(..) => {}
         }
         self.runs.retain(|run| self.columns.iter().any(|column| column.run == run.folder));
         self.align();
@@ -201,7 +254,7 @@ impl Comparison {
             return false;
         };
         self.columns.push(Column { run: folder.clone(), model: None, slot });
-        self.runs.push(ComparedRun { folder, view: None, predictions: None, asked: false });
+        self.runs.push(ComparedRun { folder, view: None, predictions: None, asked: None });
         self.align();
         true
     }
@@ -221,14 +274,71 @@ impl Comparison {
         self.align();
     }
 
+    /// Models that were delivered are compared: no trigger is known, but a patch may have been found.
+    pub fn is_of_audits(&self) -> bool {
+        let is_audit = |column: &Column| {
+            let experiment = self.view(column).and_then(|view| view.experiment.as_deref());
+            experiment.is_some_and(|experiment| experiment.attack.is_none() && !experiment.check.is_empty())
+        };
+        !self.columns.is_empty() && self.columns.iter().all(is_audit)
+    }
+
+    /// The file of the patch that the first of the audits with one has found, and whose it is.
+    pub fn found_patch(&self) -> Option<(usize, PathBuf)> {
+        let of_column = |(index, column): (usize, &Column)| {
+            let patch = self.view(column)?.found_patch()?;
+            Some((index, column.run.join(&patch.file)))
+        };
+        self.columns.iter().enumerate().find_map(of_column).filter(|_| self.is_of_audits())
+    }
+
+    /// Pictures that audited models are known to see differently, of how many; nothing unless all audits are of the same
+    /// pictures and have written down their answers.
+    pub fn changed(&self) -> Option<(Vec<usize>, usize)> {
+        let views: Option<Vec<&JobView>> = self.columns.iter().map(|column| self.view(column)).collect();
+        let views = views.filter(|views| views.len() > 1)?;
+        let (first, others) = views.split_first()?;
+        let pictures = |view: &JobView| {
+            let subject = view.subject.as_ref()?;
+            let seed = view.experiment.as_ref()?.seed;
+            Some((subject.data_hash.clone(), subject.part.clone(), subject.pictures, seed))
+        };
+        let mut changed = BTreeSet::new();
+        for other in others {
+            if pictures(other)? != pictures(first)? {
+                return None;
+            }
+            changed.extend(changed_rows(&first.answers, &other.answers)?);
+        }
+        Some((changed.into_iter().collect(), first.answers.len()))
+    }
+
+    /// The same pictures for all: those that are known to differ, then the first ones.
+    fn rows(&self) -> Vec<usize> {
+        let mut rows = self.changed().map(|(changed, _)| changed).unwrap_or_default();
+        rows.truncate(MOST_CHANGED);
+        let others: Vec<usize> = (0..PICTURES).filter(|row| !rows.contains(row)).take(PICTURES - rows.len()).collect();
+        rows.extend(others);
+        rows
+    }
+
     /// Asks the engine about the pictures of each run whose models were kept.
-    pub(super) fn ask(&mut self, desk: &mut Desk, engine: &dyn Engine) {
-        for run in self.runs.iter_mut().filter(|run| !run.asked) {
-            let kept = matches!(&run.view, Some(Ok(view)) if view.results.iter().any(|row| row.weights.is_some()));
-            if kept {
-                let scene = Scene::Run(run.folder.clone());
-                let question = Question::Predict { scene, rows: (0..PICTURES).collect(), place: None };
-                run.asked = desk.ask(engine, Purpose::Compared(run.folder.clone()), question);
+    fn ask(&mut self, desk: &mut Desk, engine: &dyn Engine) {
+        let (audits, patch, rows) = (self.is_of_audits(), self.found_patch().map(|(_, patch)| patch), self.rows());
+        for run in &mut self.runs {
+            let Some(Ok(view)) = &run.view else { continue };
+            let (scene, rows) = if audits {
+                (Scene::Audit { run: run.folder.clone(), patch: patch.clone() }, rows.clone())
+            } else {
+                (Scene::Run(run.folder.clone()), (0..PICTURES).collect())
+            };
+            let kept = view.results.iter().any(|row| row.weights.is_some() || audits);
+            if !kept || run.asked.as_ref() == Some(&(scene.clone(), rows.clone())) {
+                continue;
+            }
+            let question = Question::Predict { scene: scene.clone(), rows: rows.clone(), place: None };
+            if desk.ask(engine, Purpose::Compared(run.folder.clone()), question) {
+                run.asked = Some((scene, rows));
             }
         }
     }
@@ -245,6 +355,7 @@ impl Comparison {
         let run = self.run(column)?;
         match (&run.view, &run.predictions) {
             (Some(Ok(_)), Some(Err(problem))) => Some(problem.clone()),
+            (Some(Ok(_)), _) if self.is_of_audits() => None,
             (Some(Ok(view)), _) if view.results.iter().all(|row| row.weights.is_none()) => {
                 Some(Problem::bad_input("This run kept no models, so they cannot be asked."))
             }
@@ -281,10 +392,11 @@ impl Comparison {
                 found.push(SharedPicture { at, differs: false });
             }
         }
+        let audits = self.is_of_audits();
         for picture in &mut found {
             let said: Vec<_> = (0..self.columns.len())
                 .filter_map(|index| self.prediction(index, picture))
-                .map(|said| (top(said.clean), top(said.stamped)))
+                .map(|said| (top(said.clean), top(said.stamped).filter(|_| !audits)))
                 .collect();
             picture.differs = said.windows(2).any(|pair| pair[0] != pair[1]);
         }

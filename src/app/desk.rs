@@ -40,6 +40,8 @@ pub enum Purpose {
     Model(PathBuf),
     /// What lies at a place that is to be audited.
     Audit(String),
+    /// What tells the second of two models from the first.
+    Difference(PathBuf, PathBuf),
     /// What was found on this machine.
     Machine,
 }

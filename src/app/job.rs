@@ -3,11 +3,11 @@
 use super::curves::Curves;
 use super::replay::Replay;
 use super::words;
-use crate::experiment::{Experiment, Problem};
+use crate::experiment::{Experiment, Problem, audit};
 use crate::run::event::{Ending, Glimpse, JobEvent, JobId, Picture, Progress};
-use crate::run::{CheckResult, ResultRow, Results, Subject};
+use crate::run::{CheckResult, FoundPatch, ResultRow, Results, Review, Subject, Verdict};
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Moments that are kept to look back at; beyond that every second one goes.
@@ -75,6 +75,12 @@ pub struct JobView {
     pub checks: Vec<CheckResult>,
     /// Which model they looked at, once the run has ended.
     pub subject: Option<Subject>,
+    /// The class that the model gave each picture of the checks, where all were asked.
+    pub answers: Vec<u16>,
+    /// What people have decided about it.
+    pub review: Review,
+    /// When the run was started, in seconds since 1970; of runs that are read from their folders.
+    pub started: Option<u64>,
     pub log: VecDeque<LogLine>,
     pub warnings: Vec<Problem>,
 }
@@ -101,6 +107,9 @@ impl JobView {
             replay: None,
             checks: Vec::new(),
             subject: None,
+            answers: Vec::new(),
+            review: Review::default(),
+            started: None,
             log: VecDeque::new(),
             warnings: Vec::new(),
         }
@@ -109,6 +118,18 @@ impl JobView {
     /// It checks a model, and its findings are shown on Audit.
     pub fn is_audit(&self) -> bool {
         self.experiment.as_ref().is_some_and(|experiment| !experiment.check.is_empty())
+    }
+
+    /// The patch by which a check has accused a class; it can be tried on another model.
+    pub fn found_patch(&self) -> Option<&FoundPatch> {
+        let suspicious = self.checks.iter().filter(|found| found.verdict == Verdict::Suspicious);
+        suspicious.filter_map(|found| found.patch.as_ref()).next_back()
+    }
+
+    /// The earlier audit that this one was held against, or whose patch it has tried.
+    pub fn earlier(&self) -> Option<PathBuf> {
+        let of_spec = || self.experiment.as_deref().and_then(audit::earlier_of).map(Path::to_owned);
+        self.review.earlier.clone().or_else(of_spec)
     }
 
     /// Takes over what the run folder says.

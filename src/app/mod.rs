@@ -37,6 +37,7 @@ pub mod gpu;
 pub mod job;
 mod labels;
 pub mod lessons;
+mod model_differences;
 mod notices;
 mod palette;
 pub mod picture;

@@ -215,6 +215,7 @@ fn known_by(row: &RunRow) -> String {
     words.extend(row.defenses.iter().map(String::as_str));
     words.extend(row.tags.iter().map(String::as_str));
     words.extend(row.trouble.as_deref());
+    words.extend(row.model.as_deref());
     words.join("\n").to_lowercase()
 }
 
@@ -243,6 +244,7 @@ mod tests {
             picture: None,
             results: vec![result(Some(1.0)), result(asr_after)],
             fair: Vec::new(),
+            model: None,
         }
     }
 

@@ -14,6 +14,7 @@ use super::fair::Fairness;
 use super::form::Forms;
 use super::job::JobView;
 use super::lessons::{Classroom, HandIn};
+use super::model_differences::ModelDifferences;
 use super::notices::Notices;
 use super::picture::Study;
 use super::polarizer::Polarizer;
@@ -136,6 +137,7 @@ pub struct State {
     /// This run is played as soon as it is read.
     pub(super) play_when_read: Option<PathBuf>,
     pub comparison: Comparison,
+    pub model_differences: ModelDifferences,
     /// What is about to be saved, while its dialog is open.
     pub export: Option<ExportDialog>,
     /// The plot that is read as a table.
@@ -239,7 +241,7 @@ impl State {
                 let question = Question::Machine { runs: self.settings.runs_folder.clone() };
                 self.desk.ask(engine, Purpose::Machine, question);
             }
-            Screen::Compare => self.comparison.ask(&mut self.desk, engine),
+            Screen::Compare => self.ask_about_comparison(engine),
             _ => {}
         }
         match self.screen {
@@ -351,6 +353,7 @@ impl State {
                 self.on_fairness_answer(purpose, answer)
             }
             (Purpose::Audit(place), answer) => self.on_audit_answer(place, answer),
+            (Purpose::Difference(before, after), answer) => self.model_differences.on_answer(before, after, answer),
             (_, Err(problem)) => self.notices.problem(problem),
             (purpose, Ok(_)) => {
                 tracing::warn!("the engine answered something else than was asked: {purpose:?}");

@@ -105,6 +105,7 @@ impl App {
             guests: window.guests.clone(),
             play_when_read: None,
             comparison: Default::default(),
+            model_differences: Default::default(),
             export: None,
             reading: None,
             poison_export: None,

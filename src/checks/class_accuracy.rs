@@ -16,9 +16,11 @@
 
 use super::{Check, Entry, Inspected, answers, exhibit, parse, rate};
 use crate::data::pictures;
-use crate::experiment::Outcome;
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
+use crate::experiment::{Outcome, Problem, Result};
 use crate::nets::Model;
+use crate::run::RunFolder;
+use crate::run::atomic::write_atomic;
 use crate::run::checked::{CheckResult, Table, TableRow, Verdict};
 use crate::run::job::Job;
 use schemars::JsonSchema;
@@ -74,7 +76,8 @@ impl Check for ClassAccuracy {
         let classes = &data.pictures.card().classes;
         let rows: Vec<i64> = (0..labels.len() as i64).collect();
         job.work(0, rows.len().div_ceil(super::BATCH) as u64, "batches");
-        let answers = answers(job, model, data, &rows, |pixels| pixels)?;
+        let answers = answers(job, model, data, &rows, Ok)?;
+        keep(job, &answers)?;
         let counts = Counts::new(classes.len(), labels, &answers);
         let mut found = judge(&counts, classes, &self.options);
         let k = classes.len() as i64;
@@ -85,6 +88,13 @@ impl Check for ClassAccuracy {
         found.pictures = vec![exhibit(job, format!("{phase}.png"), caption.to_owned(), picture)?];
         Ok(found)
     }
+}
+
+/// Writes down what the model said, so that another audit of the same pictures can tell where the two models differ.
+fn keep(job: &Job, answers: &[i64]) -> Result<()> {
+    let answers: Vec<u16> = answers.iter().map(|&answer| u16::try_from(answer).unwrap_or(u16::MAX)).collect();
+    let bytes = serde_json::to_vec(&answers).map_err(|e| Problem::internal("Cannot write the answers.").because(e))?;
+    write_atomic(&job.folder().join(RunFolder::ANSWERS), &bytes)
 }
 
 /// How often each class (row) was taken for each (column).

@@ -1,11 +1,12 @@
 //! Checks of a delivered model; `ALL` is the list of them. A check looks, measures and changes nothing.
 
 pub mod class_accuracy;
+pub mod known_patch;
 pub mod odd_channels;
 pub mod patch;
 pub mod trigger_search;
 
-use crate::data::{Dataset, pictures};
+use crate::data::{Dataset, Trigger, balanced_rows, pictures};
 use crate::experiment::method::{Method, Property};
 use crate::experiment::{Outcome, Pick, Problem, Result};
 use crate::nets::Model;
@@ -24,7 +25,8 @@ pub struct Entry {
 }
 
 /// From the cheapest to the dearest.
-pub static ALL: &[&Entry] = &[&class_accuracy::ENTRY, &odd_channels::ENTRY, &trigger_search::ENTRY];
+pub static ALL: &[&Entry] =
+    &[&class_accuracy::ENTRY, &known_patch::ENTRY, &odd_channels::ENTRY, &trigger_search::ENTRY];
 
 /// Everything that a check may see beside the model. No trigger, no success rate, no training: by type.
 pub struct Inspected<'a> {
@@ -73,18 +75,42 @@ fn answers(
     model: &Model,
     data: &Inspected,
     rows: &[i64],
-    change: impl Fn(Tensor) -> Tensor,
+    change: impl Fn(Tensor) -> Result<Tensor>,
 ) -> Outcome<Vec<i64>> {
     let mut all = Vec::with_capacity(rows.len());
     for rows in rows.chunks(BATCH) {
         job.tick()?;
-        let pixels = change(data.pictures.pixels(rows)?);
+        let pixels = change(data.pictures.pixels(rows)?)?;
         let answers = model.predict(&pixels, data.kind)?.argmax(1, false);
         let answers = Vec::<i64>::try_from(answers);
         all.extend(answers.map_err(|e| Problem::internal("Cannot read answers back.").because(e))?);
         job.advance(rows.len());
     }
     Ok(all)
+}
+
+/// Pictures on which every patch is tried.
+const TRIED: usize = 400;
+
+/// The pictures on which the check of this name tries its patches; the same seed and data give the same ones.
+fn tried_rows(job: &Job, check: &str, data: &Inspected) -> Vec<i64> {
+    let k = data.pictures.card().classes.len();
+    balanced_rows(data.pictures.labels(), k, (TRIED / k).max(2), &mut job.rng(&format!("{check}/tried")))
+}
+
+/// How many pictures of other classes a patch turns into `class`, and on how many of `rows` it was tried.
+fn turned(
+    job: &mut Job,
+    model: &Model,
+    data: &Inspected,
+    rows: &[i64],
+    class: usize,
+    patch: &dyn Trigger,
+) -> Outcome<(usize, usize)> {
+    let labels = data.pictures.labels();
+    let others: Vec<i64> = rows.iter().copied().filter(|&row| labels[row as usize] != class as i64).collect();
+    let said = answers(job, model, data, &others, |pixels| patch.apply(&pixels, &[]))?;
+    Ok((said.iter().filter(|&&said| said == class as i64).count(), others.len()))
 }
 
 /// Saves a picture in the run folder and shows it at once.

@@ -1,11 +1,14 @@
 //! A patch that a search has found, kept exactly: it can be laid on any picture, moved about, and tried on other models.
 
-use crate::data::Trigger;
+use super::{Inspected, answers, exhibit};
 use crate::data::augment::{to_u8, unit};
-use crate::experiment::{Problem, Result};
-use crate::nets::Params;
+use crate::data::{Trigger, balanced_rows, pictures};
+use crate::experiment::{Outcome, Problem, Result};
 use crate::nets::formats::safetensors;
+use crate::nets::{Model, Params};
 use crate::run::TriggerForm;
+use crate::run::folder::SavedImage;
+use crate::run::job::Job;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +19,8 @@ const FOLDER: &str = "patches";
 /// The two planes in the file.
 const MASK: &str = "mask";
 const PATTERN: &str = "pattern";
+/// Pictures shown with the patch on them.
+const SHOWN: usize = 8;
 
 /// x' = x (1 - mask) + pattern mask.
 pub struct Patch {
@@ -42,6 +47,32 @@ impl Patch {
         let planes: Params = planes.map(|(name, plane)| (name.to_owned(), plane.contiguous())).into_iter().collect();
         safetensors::write(&run.join(&file), &planes, &BTreeMap::new())?;
         Ok(file)
+    }
+
+    /// A few pictures of other classes, each above its stamped twin; an orange frame says that the patch turned it.
+    pub fn shown(
+        &self,
+        job: &mut Job,
+        phase: &str,
+        model: &Model,
+        data: &Inspected,
+        class: usize,
+    ) -> Outcome<SavedImage> {
+        let (card, labels) = (data.pictures.card(), data.pictures.labels());
+        let mut rows = balanced_rows(labels, card.classes.len(), 1, &mut job.rng(&format!("{phase}/shown")));
+        rows.retain(|&row| labels[row as usize] != class as i64);
+        rows.truncate(SHOWN);
+        let clean = data.pictures.pixels(&rows)?;
+        let stamped = self.apply(&clean, &rows)?;
+        let said = answers(job, model, data, &rows, |pixels| self.apply(&pixels, &rows))?;
+        let turned: Vec<bool> = said.iter().map(|&said| said == class as i64).collect();
+        let frames = [pictures::framed(&clean, &vec![false; rows.len()]), pictures::framed(&stamped, &turned)];
+        let sheet = pictures::sheet(&frames, pictures::factor_for(card.width as i64))?;
+        let name = card.classes.get(class).map_or("?", String::as_str);
+        let count = turned.iter().filter(|&&turned| turned).count();
+        let caption =
+            format!("Without and with the patch for {name}; it turns {count} of these {} (orange frames)", rows.len());
+        exhibit(job, format!("{phase}-stamped.png"), caption, sheet)
     }
 
     /// # Errors

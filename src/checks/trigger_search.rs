@@ -17,14 +17,14 @@
 //! Wang, Yao, Shan, Li, Viswanath, Zheng, Zhao: Neural Cleanse: Identifying and Mitigating Backdoor Attacks in Neural
 //! Networks. IEEE S&P 2019.
 
-use super::{Check, Entry, Inspected, answers, exhibit, parse, rate};
-use crate::data::{balanced_rows, pictures};
+use super::patch::Patch;
+use super::{Check, Entry, Inspected, exhibit, parse, rate, tried_rows, turned};
+use crate::data::pictures;
 use crate::defenses::repair::nc::search::{PatchSize, Patches, Settings, Start, judge_sizes, median};
 use crate::experiment::Outcome;
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::nets::Model;
-use crate::run::checked::{CheckResult, Table, TableRow, Verdict};
-use crate::run::folder::SavedImage;
+use crate::run::checked::{CheckResult, FoundPatch, Table, TableRow, Verdict};
 use crate::run::job::Job;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -115,8 +115,6 @@ pub static ENTRY: Entry = Entry {
 const MISSES: &str = "triggers that cover the whole picture, bend it, or differ from picture to picture";
 /// Fewer classes give no median worth the name.
 const LEAST_CLASSES: usize = 5;
-/// Pictures on which every patch is tried.
-const TRIED: usize = 400;
 /// A patch that turns less than this share of the wanted ones accuses nobody.
 const WORKS: f64 = 0.9;
 /// One that turns less than this share of all is as good as none.
@@ -125,8 +123,6 @@ const COUNTS: f64 = 0.5;
 const LEAST_FACTOR: f64 = 1.5;
 /// Sizes that are drawn to see what chance does.
 const DRAWS: usize = 400_000;
-/// Pictures shown with the patch on them.
-const SHOWN: usize = 8;
 
 struct TriggerSearch {
     options: Options,
@@ -152,64 +148,32 @@ impl Check for TriggerSearch {
             batch: o.batch,
         };
         let patches = Patches::of(job, phase, model, data.pictures, data.kind, &settings)?;
-        let rows =
-            balanced_rows(data.pictures.labels(), k, (TRIED / k).max(2), &mut job.rng(&format!("{phase}/tried")));
-        let (mut turned, mut tried) = (Vec::new(), Vec::new());
+        let rows = tried_rows(job, phase, data);
+        let of_class = |class: usize| Patch::new(patches.masks.get(class as i64), patches.patterns.get(class as i64));
+        let (mut all_turned, mut all_tried) = (Vec::new(), Vec::new());
         job.work(0, (k * rows.len().div_ceil(super::BATCH)) as u64, "batches");
-        for class in 0..k as i64 {
-            let others: Vec<i64> =
-                rows.iter().copied().filter(|&row| data.pictures.labels()[row as usize] != class).collect();
-            let said = answers(job, model, data, &others, |pixels| {
-                patches.stamp(&pixels, &vec![class; pixels.size()[0] as usize])
-            })?;
-            turned.push(said.iter().filter(|&&said| said == class).count());
-            tried.push(others.len());
+        for class in 0..k {
+            let (count, tried) = turned(job, model, data, &rows, class, &of_class(class))?;
+            all_turned.push(count);
+            all_tried.push(tried);
         }
         let sheet = pictures::sheet(&patches.shown(), pictures::factor_for(card.width as i64))?;
         let caption = "Smallest patch for each class: mask, pattern, both together".to_owned();
         let mut shown = vec![exhibit(job, format!("{phase}.png"), caption, sheet)?];
         let searched = if o.pictures == 0 { data.pictures.len() } else { o.pictures.min(data.pictures.len()) };
         let whole = (card.height * card.width) as f64;
-        let found = Found { sizes: patches.sizes()?, turned, tried, whole, searched };
+        let found = Found { sizes: patches.sizes()?, turned: all_turned, tried: all_tried, whole, searched };
         let mut result = judge(&found, &card.classes, o);
         let smallest = result.class.or_else(|| found.smallest(o));
         if let Some(class) = smallest {
-            shown.push(self.stamped(job, phase, model, data, &patches, class)?);
+            let patch = of_class(class);
+            shown.push(patch.shown(job, phase, model, data, class)?);
+            let file = patch.save(job.folder(), phase)?;
+            let (turned, tried) = (found.turned[class], found.tried[class]);
+            result.patch = Some(FoundPatch { file, class, turned, tried });
         }
         result.pictures = shown;
         Ok(result)
-    }
-}
-
-impl TriggerSearch {
-    /// A few pictures of other classes, each above its stamped twin; an orange frame says that the patch turned it.
-    fn stamped(
-        &self,
-        job: &mut Job,
-        phase: &str,
-        model: &Model,
-        data: &Inspected,
-        patches: &Patches,
-        class: usize,
-    ) -> Outcome<SavedImage> {
-        let card = data.pictures.card();
-        let mut rows =
-            balanced_rows(data.pictures.labels(), card.classes.len(), 1, &mut job.rng(&format!("{phase}/shown")));
-        rows.retain(|&row| data.pictures.labels()[row as usize] != class as i64);
-        rows.truncate(SHOWN);
-        let stamp = |pixels: &tch::Tensor| patches.stamp(pixels, &vec![class as i64; rows.len()]);
-        let clean = data.pictures.pixels(&rows)?;
-        let turned: Vec<bool> = answers(job, model, data, &rows, |pixels| stamp(&pixels))?
-            .iter()
-            .map(|&said| said == class as i64)
-            .collect();
-        let frames = [pictures::framed(&clean, &vec![false; rows.len()]), pictures::framed(&stamp(&clean), &turned)];
-        let sheet = pictures::sheet(&frames, pictures::factor_for(card.width as i64))?;
-        let name = card.classes.get(class).map_or("?", String::as_str);
-        let count = turned.iter().filter(|&&turned| turned).count();
-        let caption =
-            format!("Without and with the patch for {name}; it turns {count} of these {} (orange frames)", rows.len());
-        exhibit(job, format!("{phase}-stamped.png"), caption, sheet)
     }
 }
 
@@ -379,6 +343,8 @@ mod tests {
         assert!(found.headline.contains("into 3;"), "{}", found.headline);
         assert_eq!(found.pictures.len(), 2, "the patches, and stamped pictures");
         assert!(found.table.unwrap().rows[3].stands_out);
+        let patch = found.patch.unwrap();
+        assert!(patch.class == 3 && patch.tried == 54 && patch.turned > 45, "{patch:?}");
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use super::Output;
 use super::run::{Terminal, report};
+use super::runs::find;
 use crate::catalogue;
-use crate::experiment::audit::audit as compose;
+use crate::experiment::audit::{audit as compose, try_patch_of};
 use crate::experiment::{Code, Problem, Result, check};
 use crate::run::event::RunRequest;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,9 @@ pub struct Arguments {
     /// Only this check; may be given several times.
     #[arg(long = "check", value_name = "ID")]
     check: Vec<String>,
+    /// Try also the patch that this earlier audit has found: the folder of a run, or a part of its name.
+    #[arg(long, value_name = "RUN")]
+    after: Option<PathBuf>,
     /// The run folder; by default a folder of its own among the user's runs.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -41,6 +45,11 @@ pub fn audit(arguments: &Arguments) -> Result<i32> {
             .iter()
             .map(|id| crate::experiment::Pick { id: id.clone(), options: Default::default() })
             .collect();
+    }
+    if let Some(earlier) = &arguments.after {
+        let earlier = find(earlier)?;
+        let whole = std::path::absolute(&earlier).map_err(|error| Problem::io("find this path", &earlier, &error))?;
+        try_patch_of(&mut experiment, &whole);
     }
     let spec = check::parse_patched(&check::to_toml(&experiment)?, &arguments.set, methods)?.to_toml()?;
     let mut terminal = Terminal::start()?;

@@ -2,6 +2,7 @@
 
 use crate::data::{Card, Dataset, Split, balanced_rows};
 use crate::experiment::{self, Experiment, Problem, Result};
+use crate::nets::difference::{network_words, plug_words};
 use crate::nets::zoo::checkpoint;
 use crate::nets::{Model, formats};
 use crate::run::RunFolder;
@@ -107,21 +108,13 @@ pub fn subject(experiment: &Experiment, model: &Model, pictures: &dyn Dataset, p
         Some(file) => Some(blake3::hash(&formats::whole_file(Path::new(file))?).to_hex().to_string()),
         None => None,
     };
-    let architecture = model.network.architecture();
-    let options = match &architecture.options {
-        serde_json::Value::Object(options) if !options.is_empty() => {
-            let each = options.iter().map(|(name, value)| format!("{name} {value}"));
-            format!(", {}", each.collect::<Vec<_>>().join(", "))
-        }
-        _ => String::new(),
-    };
     let card = pictures.card();
     Ok(Subject {
         file,
         hash,
-        network: format!("{}{options}", architecture.id),
+        network: network_words(model),
         weights: model.params.count() as u64,
-        inserted: model.plugs.iter().map(|plug| format!("{} at {}", plug.kind.name(), plug.site)).collect(),
+        inserted: model.plugs.iter().map(plug_words).collect(),
         data: card.name.clone(),
         data_hash: card.hash.clone(),
         pictures: pictures.len(),

@@ -38,7 +38,7 @@ impl Library {
             return Ok(Rc::clone(split));
         }
         // Two data sets at once could be too much.
-        self.last = None;
+        (self.last, self.stage) = (None, None);
         let split = sources::open(&choice.source, &SourceChoice { side: choice.side })?;
         let split = Rc::new(Split {
             train: sources::subset(split.train, choice.train_rows, seed)?,

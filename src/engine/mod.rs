@@ -5,6 +5,7 @@ mod audit;
 mod backdoorbench;
 mod bench;
 mod demo;
+pub mod difference;
 mod doors;
 mod evaluate;
 pub mod evaluation;

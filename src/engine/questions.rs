@@ -44,6 +44,8 @@ pub fn answer(question: &Question, library: &Rc<RefCell<Library>>) -> Result<Ans
         Question::Fair { spec } => super::fair::answer(spec, library),
         Question::KeepFair { spec, dial, path } => super::fair::keep(spec, *dial, path, library),
         Question::Table { source } => super::fair::table(source).map(Answer::Table),
+        Question::Difference { before, after } => super::difference::difference(before, after, library)
+            .map(|difference| Answer::Difference(Box::new(difference))),
         Question::Machine { runs } => Ok(Answer::Machine(super::machine::findings(runs.as_deref()))),
     }
 }

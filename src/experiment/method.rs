@@ -83,6 +83,8 @@ pub enum Property {
     NeedsBatchNorm,
     /// A defense that trains weights, or anything behind which weights lie.
     NeedsGradients,
+    /// A check that tries again what an earlier audit has found.
+    NeedsEarlier,
 }
 
 impl Property {
@@ -94,6 +96,7 @@ impl Property {
             Property::NeedsSites => Some("features"),
             Property::NeedsBatchNorm => Some("batch normalisation"),
             Property::NeedsGradients => Some("gradients"),
+            Property::NeedsEarlier => Some("an earlier audit"),
             _ => None,
         }
     }

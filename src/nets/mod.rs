@@ -1,6 +1,7 @@
 //! Networks as pure functions of named parameters.
 
 pub mod device;
+pub mod difference;
 pub mod door;
 pub mod formats;
 pub mod layers;

@@ -2,6 +2,7 @@
 
 use super::checked::CheckResult;
 use super::fair::{Dial, FairFit, TableCard};
+use super::model_difference::ModelDifference;
 use super::poison_plan::PoisonPlan;
 use super::poisoned_set::PoisonExport;
 use super::polarizer::{DialPoint, PolarizerView};
@@ -243,6 +244,8 @@ pub enum Question {
     Table { source: String },
     /// Fit the fair regression of this spec, if it is not the last one, and write its model to this file.
     KeepFair { spec: String, dial: Dial, path: PathBuf },
+    /// What tells two models apart: each place is the folder of a run, a model's file, or the name of one that is built in.
+    Difference { before: PathBuf, after: PathBuf },
     /// What was found on this machine? `runs` is the folder of runs, or nothing for the usual one.
     Machine { runs: Option<PathBuf> },
 }
@@ -256,6 +259,9 @@ impl Question {
                 scene == other && rows == of_other
             }
             (Question::Inspect { path }, Question::Inspect { path: other }) => path == other,
+            (Question::Difference { before, after }, Question::Difference { before: first, after: second }) => {
+                (before, after) == (first, second)
+            }
             // Every file that was asked for is written.
             (Question::KeepFair { path, .. }, Question::KeepFair { path: other, .. }) => path == other,
             _ => std::mem::discriminant(self) == std::mem::discriminant(older),
@@ -281,6 +287,7 @@ pub enum Answer {
     Table(TableCard),
     /// The file that was written.
     KeepFair(PathBuf),
+    Difference(Box<ModelDifference>),
     Machine(Vec<Finding>),
 }
 

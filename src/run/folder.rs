@@ -16,6 +16,8 @@
 //!   patches/        patches that checks have found, as safetensors
 //!   images/         pictures, listed in index.json
 //!   results.json    the final table
+//!   answers.json    of an audit: the class that the model gave each picture
+//!   review.json     what people have decided about an audit, and their notes on pictures
 //!   fair.json       of a fair regression: the trade-off in sums, features, rivals
 //!   curve.csv       the same curve in points
 //!   tags.json       words that people put on the run
@@ -29,6 +31,7 @@ use super::journal;
 use super::lock::{self, Lock};
 use super::process::Presence;
 use super::results::Results;
+use super::review::Review;
 use super::status::{State, Status};
 use crate::experiment::{Experiment, Problem, Result, Spec, check};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -103,6 +106,8 @@ pub fn name_of(path: &Path) -> String {
 }
 
 impl RunFolder {
+    /// The class that an audited model gave each picture.
+    pub const ANSWERS: &str = "answers.json";
     /// The poison plan.
     pub const PLAN: &str = "plan.json";
     /// What the model said after every epoch; see [`super::moments`].
@@ -257,6 +262,20 @@ impl RunFolder {
         self.write_json("tags.json", &tags)
     }
 
+    /// The class that the model gave each picture of an audit; empty where no check has asked about all of them.
+    pub fn answers(&self) -> Result<Vec<u16>> {
+        Ok(self.read_json_if_there(Self::ANSWERS)?.unwrap_or_default())
+    }
+
+    /// What people have decided about the audit.
+    pub fn review(&self) -> Result<Review> {
+        Ok(self.read_json_if_there("review.json")?.unwrap_or_default())
+    }
+
+    pub fn set_review(&self, review: &Review) -> Result<()> {
+        self.write_json("review.json", review)
+    }
+
     /// What people wrote about the run; empty where nobody did.
     pub fn note(&self) -> Result<String> {
         let path = self.file("note.md");
@@ -323,7 +342,7 @@ impl RunFolder {
 }
 
 /// Everything that this program puts into a run folder.
-const KNOWN: [&str; 22] = [
+const KNOWN: [&str; 24] = [
     "spec.toml",
     "status.json",
     "machine.json",
@@ -338,6 +357,8 @@ const KNOWN: [&str; 22] = [
     "patches",
     "images",
     "results.json",
+    RunFolder::ANSWERS,
+    "review.json",
     "confusion.json",
     RunFolder::MOMENTS,
     RunFolder::MOMENT_SHEETS,

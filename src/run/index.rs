@@ -12,13 +12,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Raised whenever the tables change: an index of another version is built anew.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 
 const TABLES: &str = "
     CREATE TABLE run (
         path TEXT PRIMARY KEY, root TEXT NOT NULL, name TEXT NOT NULL, hash TEXT NOT NULL, state TEXT,
         data TEXT NOT NULL, network TEXT NOT NULL, attack TEXT, defenses TEXT NOT NULL, seed INTEGER NOT NULL,
-        started INTEGER, ended INTEGER, trouble TEXT, note TEXT NOT NULL, fair TEXT NOT NULL
+        started INTEGER, ended INTEGER, trouble TEXT, note TEXT NOT NULL, fair TEXT NOT NULL,
+        model TEXT
     ) STRICT;
     CREATE TABLE final_metric (
         run TEXT NOT NULL REFERENCES run(path) ON DELETE CASCADE, position INTEGER NOT NULL, title TEXT NOT NULL,
@@ -44,7 +45,7 @@ pub struct Index {
 /// Which runs to list; nothing set lists all.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filter {
-    /// Part of the name or the path.
+    /// Part of the name, of the path, or of the hash of the model that was audited.
     pub text: Option<String>,
     /// Only runs of this folder of runs.
     pub root: Option<PathBuf>,
@@ -87,6 +88,8 @@ pub struct RunRow {
     pub results: Vec<ResultRow>,
     /// Of a fair regression.
     pub fair: Vec<FairRow>,
+    /// BLAKE3 of the file of the model that was audited.
+    pub model: Option<String>,
 }
 
 impl RunRow {
@@ -176,8 +179,9 @@ impl Index {
     fn select(&self, filter: &Filter) -> rusqlite::Result<Vec<RunRow>> {
         let mut statement = self.connection.prepare(
             "SELECT path, name, hash, state, data, network, attack, defenses, seed, started, ended, trouble, note,
-                    (SELECT file FROM picture WHERE run = path ORDER BY position LIMIT 1), fair FROM run
-             WHERE (?1 IS NULL OR instr(lower(name), lower(?1)) OR instr(lower(path), lower(?1)))
+                    (SELECT file FROM picture WHERE run = path ORDER BY position LIMIT 1), fair, model FROM run
+             WHERE (?1 IS NULL OR instr(lower(name), lower(?1)) OR instr(lower(path), lower(?1))
+                    OR instr(model, lower(?1)))
                AND (?2 IS NULL OR root = ?2) AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR data = ?4)
                AND (?5 IS NULL OR network = ?5) AND (?6 IS NULL OR attack = ?6)
                AND (?7 IS NULL OR instr(' ' || defenses || ' ', ' ' || ?7 || ' '))
@@ -243,6 +247,7 @@ struct Entry {
     trouble: Option<String>,
     results: Vec<ResultRow>,
     fair: Vec<FairRow>,
+    model: Option<String>,
     tags: Vec<String>,
     note: String,
     images: Vec<(String, String)>,
@@ -260,6 +265,7 @@ impl Entry {
             trouble: None,
             results: Vec::new(),
             fair: Vec::new(),
+            model: None,
             tags: Vec::new(),
             note: String::new(),
             images: Vec::new(),
@@ -280,6 +286,7 @@ impl Entry {
         self.trouble = status.problem.map(|problem| problem.headline);
         let results = folder.results()?.unwrap_or_default();
         (self.results, self.fair) = (results.rows, results.fair);
+        self.model = results.subject.and_then(|subject| subject.hash);
         self.tags = folder.tags()?;
         self.note = folder.note()?;
         self.images = folder.images()?.into_iter().map(|image| (image.file, image.caption)).collect();
@@ -299,7 +306,7 @@ impl Entry {
         let defenses: Vec<&str> = backdoor.iter().flat_map(|spec| &spec.defense).map(|pick| pick.id.as_str()).collect();
         to.execute("DELETE FROM run WHERE path = ?1", [&path])?;
         to.execute(
-            "INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+            "INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             params![
                 path,
                 root,
@@ -317,6 +324,7 @@ impl Entry {
                 self.trouble,
                 self.note,
                 serde_json::to_string(&self.fair).unwrap_or_default(),
+                self.model,
             ],
         )?;
         for (position, row) in self.results.iter().enumerate() {
@@ -379,6 +387,7 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         note: row.get(12)?,
         results: Vec::new(),
         fair: serde_json::from_str(&row.get::<_, String>(14)?).unwrap_or_default(),
+        model: row.get(15)?,
     })
 }
 
@@ -497,6 +506,8 @@ mod tests {
             oracle: true,
             ..ResultRow::default()
         });
+        let hash = Some("9f2c11ab".to_owned());
+        results.subject = Some(crate::run::Subject { hash, ..Default::default() });
         first.set_results(&results).unwrap();
         first.set_tags(&["lecture".into(), "lecture".into()]).unwrap();
         first.set_note("Shown on Monday.").unwrap();
@@ -527,6 +538,8 @@ mod tests {
         assert_eq!((first.tags.as_slice(), first.note.as_str()), (&["lecture".to_owned()][..], "Shown on Monday."));
         assert_eq!(first.picture, Some(first.path.join("images/trigger.png")));
         assert_eq!(rows[0].picture, None);
+        let of_model = Filter { text: Some("9F2C11".into()), ..Filter::default() };
+        assert_eq!((first.model.as_deref(), names(&index, &of_model)), (Some("9f2c11ab"), vec!["first".to_owned()]));
         assert_eq!(first.results, RunFolder::open(&first.path).unwrap().results().unwrap().unwrap().rows);
         let pictures = index.pictures(&first.path).unwrap();
         assert_eq!(pictures, [(first.path.join("images/trigger.png"), "The trigger".to_owned())]);

@@ -1,10 +1,11 @@
 //! An audit that finds something, as a script plays it.
 
 use super::{CLASSES, Pictures, Script, sheet_of};
-use polariscope::experiment::{Result, Scores};
+use polariscope::experiment::{Experiment, Result, Scores, audit};
 use polariscope::run::checked::{CheckResult, FoundPatch, Subject, Table, TableRow, Verdict};
 use polariscope::run::event::{Answer, Ending, JobEvent, Picture, Progress, Report};
 use polariscope::run::folder::SavedImage;
+use polariscope::run::model_difference::{ModelDifference, Part};
 use polariscope::run::{ResultRow, Results};
 use std::path::{Path, PathBuf};
 
@@ -122,13 +123,85 @@ fn subject(file: &str) -> Subject {
     }
 }
 
+/// The patch of the first audit, tried on the model that came back.
+fn known_patch() -> CheckResult {
+    CheckResult {
+        check: "known-patch".into(),
+        title: "Known patch".into(),
+        verdict: Verdict::Clear,
+        headline: "The patch of 14 March 2026 turned 98.6 % of other pictures into T-shirt; now it turns 2.0 %.".into(),
+        evidence: facts(&[
+            ("found by", "Audit of signs.safetensors, 14 March 2026"),
+            ("turned into T-shirt then", "98.6 % (355 of 360)"),
+            ("turned into T-shirt now", "2.0 % (7 of 360)"),
+            ("taken for T-shirt without it", "1.4 % (5 of 360)"),
+        ]),
+        strength: "The patch was tried on 360 pictures of other classes.".into(),
+        misses: "every other trigger: one patch was tried".into(),
+        patch: Some(FoundPatch { file: "patches/known-patch.safetensors".into(), class: 0, turned: 7, tried: 360 }),
+        seconds: 1.1,
+        ..CheckResult::default()
+    }
+}
+
+/// The model came back repaired.
+fn is_repaired(folder: &Path) -> bool {
+    folder.to_string_lossy().contains("repaired")
+}
+
 /// What the run folder of an audit says at its end; other runs have no findings.
 pub fn found_in(folder: &Path) -> (Vec<CheckResult>, Option<Subject>) {
-    let name = folder.to_string_lossy();
-    if !name.contains("audit") {
+    if !folder.to_string_lossy().contains("audit") {
         return (Vec::new(), None);
     }
-    (findings(!name.contains("repaired")), Some(subject("/home/ada/models/signs.safetensors")))
+    if !is_repaired(folder) {
+        return (findings(true), Some(subject("/home/ada/models/signs.safetensors")));
+    }
+    let mut checks = findings(false);
+    checks.insert(1, known_patch());
+    (checks, Some(subject("/home/ada/models/signs-repaired.safetensors")))
+}
+
+/// What its model reached.
+pub fn scores(folder: &Path) -> Vec<ResultRow> {
+    let acc = if is_repaired(folder) { 0.861 } else { 0.867 };
+    let scores = Scores { acc, clean_count: 2000, ..Scores::default() };
+    let weights = Some("weights/clean.safetensors".into());
+    vec![ResultRow { title: "as delivered".into(), scores, weights, ..ResultRow::default() }]
+}
+
+/// The experiment of that audit.
+pub fn experiment_of(folder: &Path) -> Experiment {
+    let methods = polariscope::catalogue::all();
+    if !is_repaired(folder) {
+        return audit::audit("signs.safetensors", "fashion-mini", methods);
+    }
+    let mut experiment = audit::audit("signs-repaired.safetensors", "fashion-mini", methods);
+    audit::try_patch_of(&mut experiment, Path::new(FOLDER));
+    experiment
+}
+
+/// The class that its model gives each picture: the repaired one answers 9 of 120 differently.
+pub fn answers(folder: &Path) -> Vec<u16> {
+    let pictures = Pictures::read();
+    let class = |row: usize| {
+        let (_, clean, _) = said(folder, row, pictures.label(row), Vec::new(), &|class, _| {
+            (0..10).map(|at| f32::from(u8::from(at == class))).collect()
+        });
+        clean.iter().position(|share| *share > 0.5).unwrap_or_default() as u16
+    };
+    (0..120).map(class).collect()
+}
+
+/// What tells the repaired model from the delivered one.
+pub fn difference() -> Answer {
+    let part = |name: &str, differing, numbers| Part { name: name.into(), differing, numbers };
+    Answer::Difference(Box::new(ModelDifference {
+        networks: ["preact-resnet18, width 64", "preact-resnet18, width 64"].map(String::from),
+        layers: vec![part("conv1", 0, 1728), part("layer4.1.conv2", 0, 11_124_730)],
+        inserted: vec![part("neural polarizer at layer3.1.conv1.in", 44_688, 44_688)],
+        removed: Vec::new(),
+    }))
 }
 
 /// What the engine says of the places of an audit.

@@ -87,6 +87,9 @@ impl Script {
             Command::Ask(_, Question::Thumbnails { .. }) => "thumbnails".to_owned(),
             Command::Ask(_, Question::Polarizer { folder, .. }) => format!("polarizer {}", folder.display()),
             Command::Ask(_, Question::Dial { strength, .. }) => format!("dial {strength:.2}"),
+            Command::Ask(_, Question::Difference { before, after }) => {
+                format!("difference of {} and {}", before.display(), after.display())
+            }
             Command::Ask(_, Question::Machine { .. }) => "machine".to_owned(),
             Command::Ask(_, Question::Fair { .. }) => "fair".to_owned(),
             Command::Ask(_, Question::Table { source }) => format!("table {source}"),
@@ -578,6 +581,7 @@ pub fn answer(question: &Question) -> Result<Answer> {
             })
         }
         Question::Heat(wish) => Answer::Heat(heat(wish)),
+        Question::Difference { .. } => audit::difference(),
         Question::Machine { .. } => {
             let finding =
                 |name: &str, good, needed, text: &str| Finding { name: name.into(), good, needed, text: text.into() };

@@ -3,11 +3,12 @@
 use polariscope::app::archive::{Archive, RunsOnDisk};
 use polariscope::app::job::{JobState, JobView};
 use polariscope::experiment::fair::FAIR_REGRESSION;
-use polariscope::experiment::{Code, Problem, Result, Scores, audit, check};
+use polariscope::experiment::{Code, Problem, Result, Scores, check};
 use polariscope::run::bin::Binned;
 use polariscope::run::event::{Ending, MetricPoint, Rgba};
 use polariscope::run::index::RunRow;
-use polariscope::run::{FairRow, Found, ResultRow, Results, State};
+use polariscope::run::{FairRow, Found, ResultRow, Results, Review, State};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -21,6 +22,8 @@ pub struct Shelf {
     pub results: Mutex<Vec<ResultRow>>,
     /// Names of run folders that are finished.
     pub finished: Mutex<Vec<String>>,
+    /// What people have decided about audits.
+    pub reviews: Mutex<HashMap<PathBuf, Review>>,
     /// Names of run folders that were begun.
     pub begun: Mutex<Vec<String>>,
 }
@@ -49,10 +52,12 @@ impl Archive for Shelf {
             job.state = JobState::Ended(Ending::Done);
             job.adopt(self.results(folder)?);
             if job.subject.is_some() {
-                let methods = polariscope::catalogue::all();
-                let experiment = audit::audit("signs.safetensors", "fashion-mini", methods);
+                let experiment = super::audit::experiment_of(folder);
                 job.title.clone_from(&experiment.name);
+                job.results = super::audit::scores(folder);
                 job.experiment = Some(Box::new(experiment));
+                job.answers = super::audit::answers(folder);
+                job.review = self.reviews.lock().expect("shelf").get(folder).cloned().unwrap_or_default();
             }
             return Ok(job);
         };
@@ -97,6 +102,11 @@ impl Archive for Shelf {
 
     fn set_note(&self, folder: &Path, note: &str) -> Result<()> {
         self.edit(folder, |row| row.note = note.to_owned())
+    }
+
+    fn set_review(&self, folder: &Path, review: &Review) -> Result<()> {
+        self.reviews.lock().expect("shelf").insert(folder.to_owned(), review.clone());
+        Ok(())
     }
 
     fn thumbnail(&self, picture: &Path) -> Result<Rgba> {
@@ -262,6 +272,7 @@ pub fn runs(now: u64) -> Vec<RunRow> {
             path: path.into(),
             results: results.rows,
             fair: Vec::new(),
+            model: None,
         }
     };
     let mut rows = vec![

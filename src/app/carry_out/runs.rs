@@ -188,6 +188,9 @@ impl State {
     }
 
     pub(in crate::app) fn change_comparison(&mut self, change: CompareChange) {
+        if let CompareChange::Note(column, note) = change {
+            return self.note_picture(column, note);
+        }
         if let CompareChange::Add(run) = &change
             && self.runs.get(run).is_some_and(RunRow::is_fair)
         {

@@ -6,6 +6,7 @@ use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
 use egui::{Label, RichText, Ui};
 
+mod decision;
 mod findings;
 mod setup;
 mod stand;
@@ -14,12 +15,13 @@ mod stand;
 #[derive(Debug, Default)]
 pub struct Page {
     setup: setup::Memory,
+    decision: decision::Typed,
 }
 
 pub fn show(ui: &mut Ui, state: &State, page: &mut Page, requests: &Requests) {
     let t = theme::of(ui);
     match state.shown_audit() {
-        Some(job) => findings::show(ui, &t, state, job, requests),
+        Some(job) => findings::show(ui, &t, state, job, &mut page.decision, requests),
         None => setup::show(ui, &t, state, &mut page.setup, requests),
     }
 }

@@ -12,6 +12,7 @@ use crate::run::index::RunRow;
 use egui::{Align, ComboBox, Label, Layout, RichText, ScrollArea, Sense, Ui, vec2};
 
 mod curves;
+mod findings;
 mod pictures;
 mod scores;
 
@@ -22,6 +23,8 @@ pub struct Compare {
     flip_held: bool,
     /// The picture that was large in the last frame.
     picture: Option<usize>,
+    /// What is being typed about which picture.
+    note: Option<(usize, String)>,
 }
 
 /// Widths that all parts of the screen share, so that a run is one column from top to bottom.
@@ -87,6 +90,7 @@ pub fn show(ui: &mut Ui, state: &State, compare: &mut Compare, requests: &Reques
             ui.add_space(t.gap * 0.25);
             scores::show(ui, &t, state, columns, requests);
             ui.add_space(t.gap * 0.25);
+            findings::show(ui, &t, state, columns);
             curves::show(ui, &t, state, requests);
             ui.add_space(t.gap * 0.25);
             pictures::show(ui, &t, state, columns, compare, requests);
@@ -285,6 +289,7 @@ fn what_differs(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns, reques
     let Some(found) = found.filter(|_| comparison.columns().len() > 1) else {
         return;
     };
+    let weights = weights(state);
     let same_run = comparison.columns().windows(2).all(|pair| pair[0].run == pair[1].run);
     let said = if same_run { "Models of one run: all settings are the same.".to_owned() } else { conclusion(&found) };
     theme::card(t).show(ui, |ui| {
@@ -294,6 +299,15 @@ fn what_differs(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns, reques
                 widgets::export_button(ui, requests, "What differs");
             }
         });
+        if weights.iter().any(Option::is_some) {
+            let name = |ui: &mut Ui| {
+                ui.add(Label::new(RichText::new("Weights").color(t.text_weak)).wrap());
+            };
+            columns.row(ui, name, |ui, index| {
+                let value = weights[index].as_deref().unwrap_or("\u{2013}");
+                ui.add(Label::new(if index > 0 { theme::strong(value) } else { RichText::new(value) }).wrap());
+            });
+        }
         for difference in &found {
             let name = |ui: &mut Ui| {
                 ui.add(Label::new(RichText::new(&difference.name).color(t.text_weak)).wrap());
@@ -310,6 +324,15 @@ fn what_differs(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns, reques
             });
         }
     });
+}
+
+/// What tells the weights of each audited model from those of the first.
+fn weights(state: &State) -> Vec<Option<String>> {
+    let columns = state.comparison.columns();
+    let Some(first) = columns.first().filter(|_| state.comparison.is_of_audits()) else {
+        return vec![None; columns.len()];
+    };
+    columns.iter().map(|column| state.model_differences.sentence(&first.run, &column.run)).collect()
 }
 
 /// The title of a section, a sentence, and at the right what can be done with it.

@@ -11,6 +11,7 @@ mod line_sample;
 mod picture;
 mod progress;
 mod scale;
+mod verdict;
 
 pub use bars::{CountBars, PredictionBars, verdict_mark};
 pub use buttons::{command_button, export_button, main_button, segmented, switch, table_button};
@@ -23,3 +24,4 @@ pub use line_sample::line_sample;
 pub use picture::{paint_picture, picture_sheet, picture_tile, take_wanted};
 pub use progress::phase_bar;
 pub use scale::colour_scale;
+pub use verdict::{verdict_colour, verdict_sign};

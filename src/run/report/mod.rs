@@ -1,6 +1,7 @@
 //! The findings of an audit as a document: what was checked, what was found, how strong that is, what it would miss.
 
 pub mod letters;
+mod pair;
 mod pdf;
 mod sheet;
 
@@ -53,7 +54,12 @@ fn compose(folder: &RunFolder, results: &Results) -> Result<Vec<u8>> {
     let experiment = folder.experiment()?;
     let mut sheet = Sheet::new();
     let subject = results.subject.clone().unwrap_or_default();
+    let review = folder.review()?;
     cover(&mut sheet, folder, &experiment, &subject, &results.checks);
+    pair::decision(&mut sheet, &review);
+    if let Some(earlier) = review.earlier.as_deref().or_else(|| audit::earlier_of(&experiment)) {
+        pair::columns(&mut sheet, folder, results, &review, earlier);
+    }
     for (number, check) in results.checks.iter().enumerate() {
         finding(&mut sheet, folder, number + 1, check);
     }

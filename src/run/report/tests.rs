@@ -3,7 +3,7 @@ use crate::run::checked::TableRow;
 use crate::run::folder::SavedImage;
 use crate::run::status::{State, Status};
 
-fn audited(at: &Path) -> RunFolder {
+pub fn audited(at: &Path) -> RunFolder {
     let spec = "name = 'Audit of signs.safetensors'\n[data]\nsource = 'fashion-mini'\n[network]\nid = 'checkpoint'\n";
     let folder = RunFolder::create(at, spec).unwrap();
     folder.set_status(&Status::now(State::Done)).unwrap();
@@ -37,6 +37,12 @@ fn audited(at: &Path) -> RunFolder {
     ];
     folder.set_results(&Results { checks, ..Results::default() }).unwrap();
     folder
+}
+
+/// All words of a document, page by page.
+pub fn texts(sheet: &Sheet) -> Vec<&str> {
+    let words = sheet.pages.iter().flatten();
+    words.filter_map(|mark| if let Mark::Text { text, .. } = mark { Some(text.as_str()) } else { None }).collect()
 }
 
 #[test]

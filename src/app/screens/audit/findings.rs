@@ -1,23 +1,24 @@
 //! What an audit has found: a card for every check, filled as the run goes, and the evidence of the one that is open.
 
+use super::decision::Typed;
 use super::{ask, steps, weak};
 use crate::app::audit::{AuditChange, urgency};
 use crate::app::command::{Change, Requests, Screen, UserCommand};
+use crate::app::comparison::CompareChange;
 use crate::app::export::{ExportChange, REPORT};
 use crate::app::job::{JobState, JobView};
 use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
-use crate::app::widgets::{self, command_button};
+use crate::app::widgets::{self, command_button, verdict_colour, verdict_sign};
 use crate::app::words;
 use crate::experiment::Pick;
 use crate::run::checked::{CheckResult, Subject, Table, Verdict, conclusion};
 use crate::run::event::Ending;
 use egui::{
-    Align, Color32, CornerRadius, Frame, Label, Layout, Margin, Rect, RichText, ScrollArea, Sense, Stroke, Ui,
-    WidgetInfo, pos2, vec2,
+    Align, CornerRadius, Frame, Label, Layout, Margin, Rect, RichText, ScrollArea, Sense, Stroke, Ui, WidgetInfo, vec2,
 };
 
-pub fn show(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requests) {
+pub fn show(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, typed: &mut Typed, requests: &Requests) {
     header(ui, t, state, job, requests);
     if let JobState::Ended(Ending::Failed(problem)) = &job.state {
         widgets::problem_card(ui, requests, problem, 1, false, None);
@@ -34,6 +35,7 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Re
                 ScrollArea::vertical().id_salt("findings").auto_shrink(false).show(ui, |ui| {
                     cards(ui, t, state, job, false, requests);
                     subject(ui, t, job);
+                    super::decision::show(ui, t, job, typed, requests);
                 });
             });
             ui.allocate_ui_with_layout(vec2(total.x - side - t.gap, total.y), column, |ui| {
@@ -52,6 +54,7 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Re
         ScrollArea::vertical().id_salt("findings").auto_shrink(false).show(ui, |ui| {
             cards(ui, t, state, job, true, requests);
             subject(ui, t, job);
+            super::decision::show(ui, t, job, typed, requests);
         });
     }
 }
@@ -82,7 +85,17 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requ
         if ui.button("Repeat on another model").on_hover_text(help).clicked() {
             ask(requests, AuditChange::Repeat);
         }
-        command_button(ui, state, requests, UserCommand::AddToComparison);
+        if let Some(earlier) = job.earlier() {
+            let help = "Both audits side by side: findings, weights, and the pictures that the models see differently";
+            if ui.button("Compare with the earlier audit").on_hover_text(help).clicked() {
+                for change in [CompareChange::Clear, CompareChange::Add(earlier), CompareChange::Add(folder.clone())] {
+                    requests.change(Change::Compare(change));
+                }
+                requests.command(UserCommand::Go(Screen::Compare));
+            }
+        } else {
+            command_button(ui, state, requests, UserCommand::AddToComparison);
+        }
         ui.menu_button("More", |ui| {
             if ui.button("New audit").on_hover_text("Choose model, pictures and checks anew").clicked() {
                 ask(requests, AuditChange::New);
@@ -120,13 +133,13 @@ fn sum(ui: &mut Ui, t: &Tokens, job: &JobView) {
     let said = conclusion(&job.checks);
     let frame = Frame::new()
         .fill(t.card)
-        .stroke(Stroke::new(1.0, colour(t, worst)))
+        .stroke(Stroke::new(1.0, verdict_colour(t, worst)))
         .corner_radius(CornerRadius::same(t.radius))
         .inner_margin(Margin::symmetric(14, 10));
     frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.horizontal_top(|ui| {
-            sign(ui, t, worst, t.heading);
+            verdict_sign(ui, t, worst, t.heading);
             let label = ui.add(Label::new(theme::strong(&said)).wrap());
             label.widget_info(|| WidgetInfo::labeled(egui::Role::Alert, true, &said));
         });
@@ -167,8 +180,8 @@ fn finding(ui: &mut Ui, t: &Tokens, found: &CheckResult, chosen: bool) -> bool {
         ui.set_width(ui.available_width());
         ui.spacing_mut().item_spacing.y = 4.0;
         ui.horizontal(|ui| {
-            sign(ui, t, found.verdict, t.body * 1.1);
-            ui.label(theme::strong(found.verdict.words()).color(colour(t, found.verdict)));
+            verdict_sign(ui, t, found.verdict, t.body * 1.1);
+            ui.label(theme::strong(found.verdict.words()).color(verdict_colour(t, found.verdict)));
             ui.label(theme::strong(&found.title));
         });
         ui.add(Label::new(&found.headline).wrap());
@@ -215,9 +228,9 @@ fn waiting(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, at: usize, pic
 fn evidence(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, found: &CheckResult, requests: &Requests) {
     ui.set_max_width(ui.available_width() - t.gap);
     ui.horizontal_wrapped(|ui| {
-        sign(ui, t, found.verdict, t.heading);
+        verdict_sign(ui, t, found.verdict, t.heading);
         ui.label(theme::strong(&found.title).size(t.heading));
-        ui.label(theme::strong(found.verdict.words()).size(t.heading).color(colour(t, found.verdict)));
+        ui.label(theme::strong(found.verdict.words()).size(t.heading).color(verdict_colour(t, found.verdict)));
     });
     ui.add(Label::new(&found.headline).wrap().selectable(true));
     ui.add_space(t.gap * 0.5);
@@ -272,7 +285,7 @@ fn rows(ui: &mut Ui, t: &Tokens, id: &str, table: &Table) {
             let full = vec2(t.body * 8.0, t.body * 0.8);
             let (rect, response) = ui.allocate_exact_size(full, Sense::hover());
             let bar = Rect::from_min_size(rect.min, vec2((rect.width() * row.bar as f32).max(1.0), rect.height()));
-            let fill = if row.stands_out { colour(t, Verdict::Suspicious) } else { t.clean };
+            let fill = if row.stands_out { verdict_colour(t, Verdict::Suspicious) } else { t.clean };
             ui.painter().rect_filled(rect, CornerRadius::same(2), t.field);
             ui.painter().rect_filled(bar, CornerRadius::same(2), fill);
             let what = table.head.get(table.bars).map(String::as_str).unwrap_or_default();
@@ -310,32 +323,4 @@ fn facts_of(subject: &Subject, job: &JobView) -> Vec<(&'static str, String)> {
     facts.push(("pictures", format!("{}, {pictures} ({})", subject.data, subject.part)));
     facts.extend(job.experiment.as_ref().map(|experiment| ("seed", experiment.seed.to_string())));
     facts
-}
-
-/// Text on a card must be readable: the darker half of a role where the ground is light.
-fn colour(t: &Tokens, verdict: Verdict) -> Color32 {
-    match verdict {
-        Verdict::Clear => t.good,
-        Verdict::Suspicious => t.bad,
-        Verdict::CannotTell => t.text_weak,
-    }
-}
-
-/// A triangle, a circle or a square: the verdict without colour.
-fn sign(ui: &mut Ui, t: &Tokens, verdict: Verdict, side: f32) {
-    let (rect, _) = ui.allocate_exact_size(vec2(side, side * 1.15), Sense::hover());
-    let square = Rect::from_center_size(rect.center(), vec2(side, side) * 0.86);
-    let fill = colour(t, verdict);
-    match verdict {
-        Verdict::Suspicious => {
-            let corners = vec![pos2(square.center().x, square.top()), square.right_bottom(), square.left_bottom()];
-            ui.painter().add(egui::Shape::convex_polygon(corners, fill, Stroke::NONE));
-        }
-        Verdict::Clear => {
-            ui.painter().circle_filled(square.center(), square.width() * 0.5, fill);
-        }
-        Verdict::CannotTell => {
-            ui.painter().rect_filled(square.shrink(1.0), CornerRadius::same(2), fill);
-        }
-    }
 }

@@ -2,13 +2,15 @@
 
 use super::{ask, steps, weak};
 use crate::app::audit::{Audit, AuditChange, BUILT_IN_PICTURES, DEMO_MODEL};
-use crate::app::command::{Requests, UserCommand};
+use crate::app::command::{Change, Requests, UserCommand};
 use crate::app::form;
 use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::{self, command_button, main_button};
 use crate::experiment::{Experiment, Kind, Method};
 use crate::run::event::Report;
+use crate::run::index::RunRow;
+use crate::run::report::date;
 use egui::{Align, CollapsingHeader, Key, Label, Layout, RichText, ScrollArea, TextEdit, Ui, vec2};
 
 /// What is being typed.
@@ -20,6 +22,8 @@ pub struct Memory {
 
 /// Facts of a report that a card has room for.
 const FACTS: usize = 6;
+/// Earlier audits that are offered.
+const EARLIER: usize = 3;
 
 pub fn show(ui: &mut Ui, t: &Tokens, state: &State, memory: &mut Memory, requests: &Requests) {
     let mut experiment = state.audit.experiment.clone();
@@ -97,6 +101,11 @@ fn model(ui: &mut Ui, t: &Tokens, state: &State, memory: &mut Memory, requests: 
             ui.add(Label::new(what).wrap());
         } else {
             place(ui, t, state, chosen);
+            if let Some((before, sentence)) = state.kinship() {
+                ui.add_space(t.gap * 0.25);
+                weak(ui, t, format!("Beside the model of {before}:"));
+                ui.add(Label::new(theme::strong(sentence)).wrap().selectable(true));
+            }
         }
         ui.horizontal_wrapped(|ui| {
             command_button(ui, state, requests, UserCommand::OpenFile);
@@ -110,7 +119,26 @@ fn model(ui: &mut Ui, t: &Tokens, state: &State, memory: &mut Memory, requests: 
         if let Some(typed) = path(ui, &mut memory.model, "Path of a model") {
             ask(requests, AuditChange::Model(typed));
         }
+        if chosen.is_empty() {
+            earlier(ui, t, state, requests);
+        }
     });
+}
+
+/// Audits that were made before, the newest first: what comes back from a supplier is held against one of them.
+fn earlier(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
+    let mut audits: Vec<&RunRow> = state.runs.rows.iter().filter(|row| row.model.is_some()).collect();
+    if audits.is_empty() {
+        return;
+    }
+    audits.sort_by_key(|row| std::cmp::Reverse(row.started));
+    weak(ui, t, "Has a model come back? Open its audit and repeat it:");
+    for row in audits.into_iter().take(EARLIER) {
+        let when = row.started.map(|started| format!(", {}", date(started))).unwrap_or_default();
+        if ui.link(format!("{}{when}", row.name)).on_hover_text(row.path.display().to_string()).clicked() {
+            requests.change(Change::OpenRun(row.path.clone()));
+        }
+    }
 }
 
 fn pictures(

@@ -8,7 +8,8 @@ use crate::app::state::{State, top};
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::{self, PredictionBars, command_button, picture_tile};
 use crate::app::words;
-use egui::{Key, Label, RichText, ScrollArea, Ui};
+use crate::run::review::PictureNote;
+use egui::{Key, Label, RichText, ScrollArea, TextEdit, Ui};
 
 pub fn show(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns, compare: &mut Compare, requests: &Requests) {
     let comparison = &state.comparison;
@@ -20,10 +21,8 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns, compare: &
             return waiting(ui, t, state, columns);
         }
         let differing = all.iter().filter(|picture| picture.differs).count();
-        let sentence = match differing {
-            0 => format!("All models say the same about {} test pictures.", all.len()),
-            some => format!("The models differ on {some} of {} test pictures, with or without the trigger.", all.len()),
-        };
+        let audits = comparison.is_of_audits();
+        let sentence = sentence(state, all.len(), differing);
         heading(ui, t, "The same pictures", &sentence, |_| {});
         let shown = comparison.shown();
         let flipped = controls(ui, state, compare, differing, requests);
@@ -49,9 +48,15 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns, compare: &
                 },
             );
         }
-        for stamped in [false, true] {
+        // Audited models come without a trigger; the patch that was found stands for it.
+        let patch = comparison.found_patch().is_some();
+        for stamped in [false, true].into_iter().take(if audits && !patch { 1 } else { 2 }) {
             let left = |ui: &mut Ui| {
-                let word = if stamped { "With the trigger" } else { "As it is" };
+                let word = match (stamped, audits) {
+                    (false, _) => "As it is",
+                    (true, false) => "With the trigger",
+                    (true, true) => "With the found pattern",
+                };
                 ui.add(Label::new(theme::strong(word)).wrap());
                 if let Some(said) = comparison.prediction(0, picture).filter(|_| !stamped) {
                     let truth = class_name(&said, said.prediction.label);
@@ -64,6 +69,69 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns, compare: &
                 None => told(ui, t, state, at(index)),
             });
             ui.add_space(t.gap * 0.5);
+        }
+        if audits && picture.differs {
+            note(ui, t, state, compare, picture, requests);
+        }
+    });
+}
+
+/// What the strip shows, in a sentence.
+fn sentence(state: &State, all: usize, differing: usize) -> String {
+    let comparison = &state.comparison;
+    if let Some((changed, of)) = comparison.changed() {
+        let of = words::count(of as u64);
+        return match changed.len() {
+            0 => format!("All models give the same answer to each of the {of} pictures."),
+            1 => format!("1 of {of} pictures gets another answer."),
+            many if many > differing => {
+                format!(
+                    "{} of {of} pictures get another answer; {differing} of them are here.",
+                    words::count(many as u64)
+                )
+            }
+            many => format!("{} of {of} pictures get another answer.", words::count(many as u64)),
+        };
+    }
+    let how = if comparison.is_of_audits() { "" } else { ", with or without the trigger" };
+    match differing {
+        0 => format!("All models say the same about {all} test pictures."),
+        some => format!("The models differ on {some} of {all} test pictures{how}."),
+    }
+}
+
+/// What somebody says of a picture that the models see differently; kept with the newest audit, printed on its report.
+fn note(ui: &mut Ui, t: &Tokens, state: &State, compare: &mut Compare, picture: &SharedPicture, requests: &Requests) {
+    let comparison = &state.comparison;
+    let last = comparison.columns().len().saturating_sub(1);
+    let Some(view) = comparison.columns().get(last).filter(|_| last > 0).and_then(|column| comparison.view(column))
+    else {
+        return;
+    };
+    let (Some(before), Some(now)) = (comparison.prediction(0, picture), comparison.prediction(last, picture)) else {
+        return;
+    };
+    let row = now.prediction.row;
+    if compare.note.as_ref().is_some_and(|(known, _)| *known != row) {
+        compare.note = None;
+    }
+    let known = view.review.note(row).map(|note| note.text.as_str()).unwrap_or_default();
+    let mut text = compare.note.as_ref().map_or_else(|| known.to_owned(), |(_, text)| text.clone());
+    ui.horizontal(|ui| {
+        ui.label(theme::strong(format!("Note on picture {row}")));
+        let edit = TextEdit::singleline(&mut text).hint_text("why this may be so; it is printed on the report");
+        let edit =
+            ui.add(edit.desired_width(ui.available_width() - t.gap)).accessible_name(format!("Note on picture {row}"));
+        if edit.changed() {
+            compare.note = Some((row, text));
+        }
+        if edit.lost_focus()
+            && let Some((_, text)) = compare.note.take().filter(|(_, text)| text != known)
+        {
+            let said = |said: &Said<'_>| top(said.clean).map(|class| class_name(said, class)).unwrap_or_default();
+            let truth = class_name(&now, now.prediction.label);
+            let picture = format!("{truth}: {} before, {} now", said(&before), said(&now));
+            requests.change(Change::Compare(CompareChange::Note(last, PictureNote { row, picture, text })));
         }
     });
 }

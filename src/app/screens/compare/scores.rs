@@ -15,6 +15,8 @@ const METRICS: [&str; 6] = ["acc", "asr", "ra", "cross", RAR, "der"];
 const RAR: &str = "rar";
 /// Measured for few attacks, or for few defenses only.
 const RARE: [&str; 2] = ["cross", RAR];
+/// What is known of a model whose trigger nobody has told.
+const OF_AUDITS: [&str; 1] = ["acc"];
 
 pub fn show(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns, requests: &Requests) {
     theme::card(t).show(ui, |ui| {
@@ -25,7 +27,12 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns, requests: 
         });
         let results = || state.comparison.columns().iter().filter_map(|column| state.comparison.result(column));
         let measured = |metric: &str| results().any(|row| metric_of(row, metric).is_some());
-        for metric in METRICS.into_iter().filter(|metric| !RARE.contains(metric) || measured(metric)) {
+        let audits = state.comparison.is_of_audits();
+        let shown = |metric: &&str| match (audits, RARE.contains(metric)) {
+            (true, _) => OF_AUDITS.contains(metric),
+            (false, rare) => !rare || measured(metric),
+        };
+        for metric in METRICS.into_iter().filter(shown) {
             row(ui, t, state, columns, metric);
         }
         counts(ui, t, state, columns);
@@ -124,7 +131,10 @@ fn counts(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns) {
     columns.row(ui, name, |ui, index| {
         if let Some(row) = state.comparison.result(&state.comparison.columns()[index]) {
             let (clean, stamped) = (row.scores.clean_count as u64, row.scores.triggered_count as u64);
-            let text = format!("{} clean, {} triggered", words::count(clean), words::count(stamped));
+            let text = match stamped {
+                0 => format!("{} clean", words::count(clean)),
+                _ => format!("{} clean, {} triggered", words::count(clean), words::count(stamped)),
+            };
             ui.add(egui::Label::new(weak(text)).wrap());
             if row.oracle {
                 let help = "Something was chosen by looking at the test set, which no defender can";
@@ -137,6 +147,11 @@ fn counts(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns) {
 /// What the numbers say, in one sentence.
 fn sentence(state: &State) -> String {
     let comparison = &state.comparison;
+    if comparison.is_of_audits() {
+        let acc = |index: usize| Some(comparison.result(comparison.columns().get(index)?)?.scores.acc);
+        let difference = acc(0).zip(acc(1)).map(|(first, second)| words::points(second - first));
+        return difference.map(|points| format!("Normal accuracy of the second: {points}.")).unwrap_or_default();
+    }
     let names = state.compared_names();
     let named = comparison.columns().iter().zip(names).filter_map(|(column, name)| {
         let row = comparison.result(column)?;

@@ -1,0 +1,52 @@
+//! What the checks of audits have found, side by side.
+
+use super::{Columns, heading};
+use crate::app::state::State;
+use crate::app::theme::{self, Tokens};
+use crate::app::widgets;
+use crate::run::CheckResult;
+use egui::{Label, RichText, Ui};
+
+pub fn show(ui: &mut Ui, t: &Tokens, state: &State, columns: Columns) {
+    let comparison = &state.comparison;
+    if !comparison.is_of_audits() {
+        return;
+    }
+    let checks = |index: usize| -> &[CheckResult] {
+        let view = comparison.columns().get(index).and_then(|column| comparison.view(column));
+        view.map(|view| view.checks.as_slice()).unwrap_or_default()
+    };
+    let mut names: Vec<(&str, &str)> = Vec::new();
+    for found in (0..columns.count).flat_map(checks) {
+        if !names.iter().any(|(id, _)| *id == found.check) {
+            names.push((&found.check, &found.title));
+        }
+    }
+    if names.is_empty() {
+        return;
+    }
+    theme::card(t).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        heading(ui, t, "Findings", "", |_| {});
+        for (id, title) in names {
+            let name = |ui: &mut Ui| {
+                ui.add(Label::new(theme::strong(title)).wrap());
+            };
+            columns.row(ui, name, |ui, index| match checks(index).iter().find(|found| found.check == id) {
+                Some(found) => {
+                    ui.horizontal(|ui| {
+                        widgets::verdict_sign(ui, t, found.verdict, t.body);
+                        let word = found.verdict.words();
+                        ui.label(theme::strong(word).color(widgets::verdict_colour(t, found.verdict)));
+                    });
+                    ui.add(Label::new(&found.headline).wrap());
+                }
+                None => {
+                    ui.label(RichText::new("was not run").color(t.text_weak));
+                }
+            });
+            ui.add_space(t.gap * 0.25);
+        }
+    });
+    ui.add_space(t.gap * 0.25);
+}
