@@ -83,7 +83,7 @@ impl Default for Options {
             logarithmic: true,
             success: 0.98,
             start: Start::Noise,
-            starts: 4,
+            starts: 3,
             rate: 0.1,
             lambda: 1e-3,
             batch: 32,

@@ -22,6 +22,7 @@ mod questions;
 mod runner;
 mod stage;
 mod takeover;
+mod work;
 mod worker;
 
 pub use attacker::Attacker;

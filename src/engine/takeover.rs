@@ -5,7 +5,8 @@
 //! behind its training and gone on with.
 
 use super::glimpse;
-use super::runner::{Machine, weights_name};
+use super::runner::Machine;
+use super::work::weights_name;
 use crate::attacks::input_aware::MASK_PHASE;
 use crate::attacks::workshop::CRAFTING;
 use crate::attacks::{selection, surrogate};

@@ -55,16 +55,22 @@ pub fn results_table(ui: &mut Ui, rows: &[ResultRow]) {
             }
             ui.end_row();
             for (index, row) in rows.iter().enumerate() {
-                ui.horizontal(|ui| {
-                    ui.label(theme::strong(&row.title));
-                    let tag = |ui: &mut Ui, word: &str, meaning: &str| {
-                        ui.label(RichText::new(word).size(t.small).color(t.warn)).on_hover_text(meaning);
-                    };
-                    if row.control {
-                        tag(ui, "control", "Plain fine-tuning with the same budget, to compare with");
-                    }
-                    if row.oracle {
-                        tag(ui, "oracle", "Something was chosen by looking at the test set, which no defender can");
+                let (name, variant) = name_and_variant(&row.title);
+                ui.vertical(|ui| {
+                    ui.horizontal(|ui| {
+                        ui.label(theme::strong(name));
+                        let tag = |ui: &mut Ui, word: &str, meaning: &str| {
+                            ui.label(RichText::new(word).size(t.small).color(t.warn)).on_hover_text(meaning);
+                        };
+                        if row.control {
+                            tag(ui, "control", "Plain fine-tuning with the same budget, to compare with");
+                        }
+                        if row.oracle {
+                            tag(ui, "oracle", "Something was chosen by looking at the test set, which no defender can");
+                        }
+                    });
+                    for part in variant.split(", ").filter(|part| !part.is_empty()) {
+                        ui.label(RichText::new(part).size(t.small).color(t.text_weak));
                     }
                 });
                 let (now, before) = (&row.scores, &first.scores);
@@ -82,6 +88,15 @@ pub fn results_table(ui: &mut Ui, rows: &[ResultRow]) {
                 ui.end_row();
             }
         });
+}
+
+/// `Neural polarizer (NPD) (radius 2.0, site head.in)`: the method, and what tells it apart from others of its kind.
+fn name_and_variant(title: &str) -> (&str, &str) {
+    match title.strip_suffix(')').and_then(|title| title.rsplit_once(" (")) {
+        // A short name in brackets is one word.
+        Some((name, variant)) if variant.contains(' ') => (name, variant),
+        _ => (title, ""),
+    }
 }
 
 /// What to know about models that map their answers back; below the table, as wide as there is room.
@@ -112,4 +127,18 @@ fn cell(ui: &mut Ui, value: Option<f64>, before: Option<f64>) -> egui::Response 
         }
     })
     .response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variants_are_told_from_short_names() {
+        let told = "Neural polarizer (NPD) (radius 2.0, site head.in)";
+        assert_eq!(name_and_variant(told), ("Neural polarizer (NPD)", "radius 2.0, site head.in"));
+        for plain in ["Neural polarizer (NPD)", "TSBD", "no defense"] {
+            assert_eq!(name_and_variant(plain), (plain, ""));
+        }
+    }
 }
