@@ -219,6 +219,28 @@ fn a_training_that_was_done_beside_is_taken_over() {
         };
         assert_eq!(pictures(&quick), pictures(&whole));
 
+        // A defense that has been tried is not tried again, whatever stands before it; the run looks as if it had been.
+        let more = |seed: u64| {
+            let clp = "[[defense]]\nid = \"clp\"\n";
+            defended(seed).replacen("[[defense]]", &format!("{clp}[[defense]]"), 1)
+        };
+        let (added, taken) = run(&place.join("one more"), more(1));
+        assert!(taken);
+        let (whole, taken) = run(&place.join("elsewhere/apart/one more"), more(1));
+        assert!(!taken);
+        let times = |folder: &RunFolder| -> Vec<(String, f64)> {
+            folder.results().unwrap().unwrap().rows.into_iter().map(|row| (row.title, row.seconds)).collect()
+        };
+        let seconds =
+            |folder: &RunFolder| times(folder).into_iter().find(|(title, _)| title.contains("(FT)")).unwrap().1;
+        assert_eq!(seconds(&added), seconds(&quick), "its row is the one of the other run");
+        assert_eq!(scores(&added), scores(&whole));
+        assert_eq!(pictures(&added), pictures(&whole));
+        let points = |folder: &RunFolder| -> BTreeSet<String> {
+            folder.points().unwrap().into_iter().map(|point| format!("{point:?}")).collect()
+        };
+        assert_eq!(points(&added), points(&whole));
+
         let (_, taken) = run(&place.join("another seed"), defended(2));
         assert!(!taken);
         let (_, taken) = run(&place.join("the same again"), spec(1, "seed = 1"));

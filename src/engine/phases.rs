@@ -2,8 +2,9 @@
 
 use crate::catalogue;
 use crate::defenses::repair::ft;
-use crate::experiment::{Experiment, Kind as MethodKind, Pick, Property};
-use serde_json::Value;
+use crate::defenses::{self, Defense};
+use crate::experiment::{Experiment, Kind as MethodKind, Pick, Problem, Property, Result};
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// Ids of the phases: the attacker's preparation, the training, the checks, the control, the defenses.
@@ -86,11 +87,44 @@ impl Phases {
         if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) }
     }
 
+    /// Every defense by its phase and with all its options. First comes the control, plain fine-tuning with as many passes as
+    /// the longest repair.
+    pub fn applied(&self, experiment: &Experiment) -> Result<Vec<(String, Pick)>> {
+        let mut budget = 0;
+        let mut applied = Vec::new();
+        for (id, pick) in &self.defenses {
+            if let Defense::Repair(repair) = defenses::make(&pick.id, &Value::Object(pick.options.clone()))? {
+                budget = budget.max(repair.epochs());
+            }
+            applied.push((id.clone(), with_defaults(pick)));
+        }
+        if self.control {
+            let (crop, flip) = (experiment.train.crop, experiment.train.flip);
+            let options = serde_json::to_value(ft::Options { epochs: budget, crop, flip, ..ft::Options::default() });
+            let Ok(Value::Object(options)) = options else {
+                return Err(Problem::internal("The control has no options."));
+            };
+            applied.insert(0, (CONTROL.into(), Pick { id: ft::ENTRY.method.id.into(), options }));
+        }
+        Ok(applied)
+    }
+
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         let control = self.control.then_some(CONTROL);
         let picked = self.checks.iter().chain(&self.defenses).map(|(id, _)| id.as_str());
         [self.training].into_iter().chain(control).chain(picked)
     }
+}
+
+/// A defense with every option that it has.
+fn with_defaults(pick: &Pick) -> Pick {
+    let defaults = catalogue::find(&pick.id, MethodKind::is_defense).map(|method| (method.defaults)());
+    let mut options = match defaults {
+        Some(Value::Object(defaults)) => defaults,
+        _ => Map::new(),
+    };
+    options.extend(pick.options.clone());
+    Pick { id: pick.id.clone(), options }
 }
 
 pub(super) const CONTROL: &str = "ft-control";

@@ -1,10 +1,11 @@
-//! A training that another run beside this one has already done is taken over instead of being done again.
+//! A training or a defense that another run beside this one has already done is taken over instead of being done again.
 //!
 //! The same data, network, recipe, attack, seed and machine make the same weights bit for bit, so that trying one more
-//! defense on an attacked model must not cost another training. What is taken over looks as if this run had been stopped
-//! behind its training and gone on with.
+//! defense on an attacked model must cost neither another training nor those defenses again that have been tried before. What is taken over looks as if this run had been stopped
+//! behind it and gone on with.
 
 use super::glimpse;
+use super::phases::phases;
 use super::runner::Machine;
 use super::work::weights_name;
 use crate::attacks::input_aware::MASK_PHASE;
@@ -37,61 +38,125 @@ impl Training<'_> {
         if self.experiment.defense.is_empty() && self.experiment.check.is_empty() {
             return Ok(None);
         }
-        let Some((other, row)) = self.done_elsewhere(folder) else { return Ok(None) };
+        let Some((other, row)) = self.trained_elsewhere(folder) else { return Ok(None) };
         for file in [RunFolder::PLAN, "trigger.safetensors"] {
             if other.file(file).is_file() {
                 copy(&other.file(file), &folder.file(file))?;
             }
         }
         let ours = [selection::PHASE, MASK_PHASE, surrogate::PHASE, CRAFTING, self.phase];
-        for point in other.points()?.iter().filter(|point| ours.contains(&point.phase.as_str())) {
-            job.metrics(&point.phase, point.epoch, &[(&point.metric, point.value)])?;
-        }
-        if let Some(confusion) = other.confusions()?.into_iter().find(|confusion| confusion.phase == self.phase) {
-            glimpse::keep(folder, confusion)?;
-        }
-        for moment in moments::load(&other.path).iter().filter(|moment| moment.confusion.phase == self.phase) {
-            moments::append(&folder.path, moment)?;
-        }
-        for image in other.images()?.iter().filter(|image| image.file == format!("watched-{}.png", self.phase)) {
-            if let Ok(png) = fs::read(other.file("images").join(&image.file)) {
-                job.save_image(&image.file, &image.caption, &png)?;
-            }
-        }
-        job.note(format!("{}: taken over from {}, where the same was trained", self.phase, name_of(&other.path)));
+        let watched = format!("watched-{}", self.phase);
+        copy_phase(job, &other, folder, self.phase, |phase| ours.contains(&phase), |image| image == watched)?;
         let mut results = Results::default();
         results.push(row);
-        // The weights come last: they say that the training is over.
-        let weights = weights_name(self.phase);
-        copy(&other.weights(&weights), &folder.weights(&weights))?;
         folder.set_results(&results)?;
         Ok(Some(results))
     }
 
-    /// A run with the same training, and the row of what it trained.
-    fn done_elsewhere(&self, folder: &RunFolder) -> Option<(RunFolder, ResultRow)> {
-        let (ours, machine) = (training_of(self.experiment), folder.read_json::<Machine>("machine.json").ok()?);
-        let same = |path: &PathBuf| -> Option<(RunFolder, ResultRow)> {
-            let other = RunFolder::open(path).ok()?;
-            let Ok(Spec::Backdoor(experiment)) = other.read_spec() else { return None };
-            // The very same run again is wanted anew, to compare.
-            if training_of(&experiment) != ours
-                || behind(&experiment) == behind(self.experiment)
-                || other.read_json::<Machine>("machine.json").ok()? != machine
-                || other.read_json::<Value>("data.json").ok()?["card"]["hash"] != self.data_hash
+    /// The row of a defense that another run has already applied to the same model, in the same phase, with the same options
+    /// and the same clean pictures.
+    pub fn take_over_defense(
+        &self,
+        job: &mut Job,
+        folder: &RunFolder,
+        phase: &str,
+        pick: &Pick,
+    ) -> Result<Option<ResultRow>> {
+        let found = self.beside(folder).find_map(|(other, experiment)| {
+            let same = |(id, theirs): &(String, Pick)| id == phase && theirs == pick;
+            let phases = phases(&experiment);
+            if experiment.defender.clean_ratio != self.experiment.defender.clean_ratio
+                || !phases.applied(&experiment).ok()?.iter().any(same)
             {
                 return None;
             }
+            let weights = other.weights(&weights_name(phase));
+            let name = weights.file_name()?;
+            let row = other.results().ok()??.rows.into_iter().find(|row| {
+                row.note.is_empty() && row.weights.as_ref().is_some_and(|file| file.file_name() == Some(name))
+            })?;
+            let ids: Vec<String> = phases.ids().map(str::to_owned).collect();
+            Model::open(&weights, 0).is_ok().then_some((other, row, ids))
+        });
+        let Some((other, row, ids)) = found else { return Ok(None) };
+        // `npd-2.png` belongs to the phase `npd-2`, not to `npd`.
+        let owner = |image: &str| {
+            let belongs = |id: &&String| {
+                image.strip_prefix(id.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+            };
+            ids.iter().filter(belongs).max_by_key(|id| id.len()).is_some_and(|id| id == phase)
+        };
+        let watched = format!("watched-{phase}");
+        let inner = format!("{phase}/");
+        copy_phase(
+            job,
+            &other,
+            folder,
+            phase,
+            |of| of == phase || of.starts_with(&inner),
+            |image| image == watched || owner(image),
+        )?;
+        Ok(Some(row))
+    }
+
+    /// Runs beside `folder` with the same training on the same machine. Whatever cannot be read there is passed over.
+    fn beside(&self, folder: &RunFolder) -> impl Iterator<Item = (RunFolder, Experiment)> {
+        let (ours, machine) = (training_of(self.experiment), folder.read_json::<Machine>("machine.json").ok());
+        let parent = folder.path.parent().and_then(|parent| fs::read_dir(parent).ok());
+        let mut paths: Vec<PathBuf> =
+            parent.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.retain(|path| *path != folder.path);
+        paths.sort();
+        paths.into_iter().filter_map(move |path| {
+            let other = RunFolder::open(&path).ok()?;
+            let Ok(Spec::Backdoor(experiment)) = other.read_spec() else { return None };
+            // The very same run again is wanted anew, to compare.
+            let wanted = training_of(&experiment) == ours
+                && behind(&experiment) != behind(self.experiment)
+                && other.read_json::<Machine>("machine.json").ok() == machine
+                && other.read_json::<Value>("data.json").ok()?["card"]["hash"] == self.data_hash;
+            wanted.then_some((other, *experiment))
+        })
+    }
+
+    /// A run with the same training, and the row of what it trained.
+    fn trained_elsewhere(&self, folder: &RunFolder) -> Option<(RunFolder, ResultRow)> {
+        self.beside(folder).find_map(|(other, _)| {
             let row = other.results().ok()??.rows.into_iter().next()?;
             let whole = row.method.is_empty() && row.note.is_empty();
             (whole && Model::open(&other.weights(&weights_name(self.phase)), 0).is_ok()).then_some((other, row))
-        };
-        let mut paths: Vec<PathBuf> =
-            fs::read_dir(folder.path.parent()?).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        paths.retain(|path| *path != folder.path);
-        paths.sort();
-        paths.iter().find_map(same)
+        })
     }
+}
+
+/// Copies what a finished phase has left: metrics of the phases that `belongs` names, what the model took for what, its
+/// moments, the pictures whose names (without `.png`) `shows` knows, and the weights.
+fn copy_phase(
+    job: &mut Job,
+    other: &RunFolder,
+    folder: &RunFolder,
+    phase: &str,
+    belongs: impl Fn(&str) -> bool,
+    shows: impl Fn(&str) -> bool,
+) -> Result<()> {
+    for point in other.points()?.iter().filter(|point| belongs(&point.phase)) {
+        job.metrics(&point.phase, point.epoch, &[(&point.metric, point.value)])?;
+    }
+    if let Some(confusion) = other.confusions()?.into_iter().find(|confusion| confusion.phase == phase) {
+        glimpse::keep(folder, confusion)?;
+    }
+    for moment in moments::load(&other.path).iter().filter(|moment| moment.confusion.phase == phase) {
+        moments::append(&folder.path, moment)?;
+    }
+    for image in other.images()?.iter().filter(|image| shows(image.file.trim_end_matches(".png"))) {
+        if let Ok(png) = fs::read(other.file("images").join(&image.file)) {
+            job.save_image(&image.file, &image.caption, &png)?;
+        }
+    }
+    job.note(format!("{phase}: taken over from {}, where the same was done", name_of(&other.path)));
+    // The weights come last: they say that the phase is over.
+    let weights = weights_name(phase);
+    copy(&other.weights(&weights), &folder.weights(&weights))
 }
 
 /// What follows behind the training.

@@ -13,7 +13,6 @@ use crate::catalogue;
 use crate::checks::{self, Inspected};
 use crate::data::sources::statistics;
 use crate::data::{Dataset, Poisoned, Rows, Split, Trigger, balanced_rows, pictures};
-use crate::defenses::repair::ft;
 use crate::defenses::{self, DefenderData, Defense, Oracle, TrainingData};
 use crate::experiment::{Experiment, Halt, Kind as MethodKind, LabelMap, Outcome, Problem, Result, Scores, check};
 use crate::nets::training::ResumePoint;
@@ -83,8 +82,8 @@ impl Work<'_> {
             defenses::check_pick(pick, &*network)?;
         }
         let phases = phases(e);
+        let training = Training { experiment: e, phase: phases.training, data_hash: &card.hash };
         if self.results.rows.is_empty() && !self.folder.resume_folder().exists() {
-            let training = Training { experiment: e, phase: phases.training, data_hash: &card.hash };
             self.results = training.take_over(job, self.folder)?.unwrap_or_default();
         }
         if phases.preparation {
@@ -125,7 +124,7 @@ impl Work<'_> {
         }
         self.look(job, &phases, &model, &data)?;
         let clean = Rows::new(&data.train, clean_rows.clone());
-        self.defend(job, &phases, &model, trained_on, &clean, &judge)
+        self.defend(job, &training, &model, trained_on, &clean, &judge)
     }
 
     fn train(
@@ -216,35 +215,14 @@ impl Work<'_> {
     fn defend(
         &mut self,
         job: &mut Job,
-        phases: &Phases,
+        training: &Training,
         attacked: &Model,
         received: &dyn Dataset,
         clean: &dyn Dataset,
         judge: &Judge,
     ) -> Outcome<()> {
-        let mut budget = 0;
-        let mut all: Vec<(String, &'static str, String, Defense)> = Vec::new();
-        for (id, pick) in &phases.defenses {
-            let defense = defenses::make(&pick.id, &Value::Object(pick.options.clone()))?;
-            if let Defense::Repair(repair) = &defense {
-                budget = budget.max(repair.epochs());
-            }
-            let method = catalogue::find(&pick.id, MethodKind::is_defense)
-                .ok_or_else(|| Problem::internal("A defense is missing in the catalogue."))?;
-            let title = format!("{}{}", method.name, phases.apart(pick));
-            all.push((id.clone(), method.id, title, defense));
-        }
-        if phases.control {
-            let options = ft::Options {
-                epochs: budget,
-                crop: self.experiment.train.crop,
-                flip: self.experiment.train.flip,
-                ..ft::Options::default()
-            };
-            let control = Defense::Repair(Box::new(ft::FineTuning { options }));
-            all.insert(0, (CONTROL.into(), ft::ENTRY.method.id, ft::ENTRY.method.name.to_owned(), control));
-        }
-        for (index, (phase, method, title, defense)) in all.into_iter().enumerate() {
+        let phases = phases(self.experiment);
+        for (index, (phase, pick)) in phases.applied(self.experiment)?.into_iter().enumerate() {
             let path = self.folder.weights(&phase);
             if path.exists()
                 && self.results.rows.iter().any(|row| row.weights.as_ref() == self.relative(&path).as_ref())
@@ -252,6 +230,15 @@ impl Work<'_> {
                 job.note(format!("{phase}: already done"));
                 continue;
             }
+            let method = catalogue::find(&pick.id, MethodKind::is_defense)
+                .ok_or_else(|| Problem::internal("A defense is missing in the catalogue."))?;
+            let title = format!("{}{}", method.name, phases.apart(&pick));
+            if let Some(row) = training.take_over_defense(job, self.folder, &phase, &pick)? {
+                self.results.push(ResultRow { title, ..row });
+                self.folder.set_results(&self.results)?;
+                continue;
+            }
+            let defense = defenses::make(&pick.id, &Value::Object(pick.options))?;
             job.phase(&phase, index + phases.before_defenses(), phases.count());
             let begin = job.elapsed_s();
             let learns_from = if matches!(defense, Defense::Training(_)) { received.len() } else { clean.len() };
@@ -275,7 +262,7 @@ impl Work<'_> {
                     training.train(job, &phase, fresh, &data, &mut watch)
                 }
             };
-            let heading = Heading { phase: &phase, title: &title, method, oracle, begin };
+            let heading = Heading { phase: &phase, title: &title, method: method.id, oracle, begin };
             self.conclude(job, &heading, outcome, latest, judge)?;
         }
         Ok(())
