@@ -305,6 +305,10 @@ fn two_audits_are_compared_and_a_changed_picture_gets_a_note() {
     assert!(compared.len() == 2 && compared.iter().all(|(known, _)| known.as_ref() == Some(&patch)), "{compared:?}");
     assert_eq!(compared[0].1[..3], [5, 18, 31], "what changed comes first");
 
+    reach(&mut window, "Report…");
+    assert_shows(&window, "What was checked and what was found");
+    window.state().requests().change(Change::Export(ExportChange::Close));
+    settle(&mut window);
     window.get_by_role_and_label(Role::RadioButton, "Pictures: Disagreements (9)").click_accesskit();
     settle(&mut window);
     let field = window.get_by_role_and_label(Role::TextInput, "Note on picture 5");

@@ -38,6 +38,8 @@ pub fn audit(wish: &Wish) {
     studio.command(UserCommand::ToggleLook);
     studio.harness.run_steps(8);
     studio.shoot("audit-look");
+    studio.scroll(500.0);
+    studio.shoot("audit-look-below");
     studio.command(UserCommand::ToggleLook);
     studio.press("Repeat on another model");
     studio.change(Change::Audit(AuditChange::Model("/home/ada/models/signs-repaired.safetensors".to_owned())));

@@ -62,7 +62,7 @@ pub static ENTRY: Entry = Entry {
     make: |options| Ok(Box::new(KnownPatch { options: parse(options)? })),
 };
 
-const MISSES: &str = "every other trigger: one patch was tried";
+const MISSES: &str = "triggers other than the known patch";
 
 struct KnownPatch {
     options: Options,

@@ -137,7 +137,7 @@ fn known_patch() -> CheckResult {
             ("taken for T-shirt without it", "1.4 % (5 of 360)"),
         ]),
         strength: "The patch was tried on 360 pictures of other classes.".into(),
-        misses: "every other trigger: one patch was tried".into(),
+        misses: "triggers other than the known patch".into(),
         patch: Some(FoundPatch { file: "patches/known-patch.safetensors".into(), class: 0, turned: 7, tried: 360 }),
         seconds: 1.1,
         ..CheckResult::default()

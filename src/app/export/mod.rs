@@ -22,6 +22,7 @@ pub use reading::{Reading, ReadingView, show as table};
 
 use crate::experiment::{Problem, Result};
 use crate::run::event::Rgba;
+use crate::run::report::Audited;
 use figure::Figure;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,8 +49,8 @@ pub enum Content {
     Text(String),
     /// The fitted model of the Fairness screen; the engine writes it.
     Model,
-    /// The findings of the audit in this run folder.
-    Report(PathBuf),
+    /// The findings of an audit.
+    Report(Audited),
     /// Pictures in a folder; the engine writes them.
     Poison(PoisonOffer),
 }

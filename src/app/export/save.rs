@@ -12,8 +12,8 @@ use std::path::Path;
 ///
 /// `scale` enlarges PNGs. Fails where the file cannot be written or the format does not suit the content.
 pub fn write(offer: &Offer, format: Format, scale: usize, caption: &str, path: &Path) -> Result<()> {
-    if let (Content::Report(run), Format::Pdf | Format::ReportFolder) = (&offer.content, format) {
-        return report::write(run, path).map(drop);
+    if let (Content::Report(audited), Format::Pdf | Format::ReportFolder) = (&offer.content, format) {
+        return report::write(audited, path).map(drop);
     }
     let bytes = match (&offer.content, format) {
         (Content::Table(table), Format::Csv) => table.csv().as_bytes().to_vec(),

@@ -90,7 +90,7 @@ pub fn show(ui: &mut Ui, state: &State, compare: &mut Compare, requests: &Reques
             ui.add_space(t.gap * 0.25);
             scores::show(ui, &t, state, columns, requests);
             ui.add_space(t.gap * 0.25);
-            findings::show(ui, &t, state, columns);
+            findings::show(ui, &t, state, columns, requests);
             curves::show(ui, &t, state, requests);
             ui.add_space(t.gap * 0.25);
             pictures::show(ui, &t, state, columns, compare, requests);

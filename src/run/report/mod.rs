@@ -10,6 +10,7 @@ use super::checked::{CheckResult, Subject, Table, Verdict, conclusion};
 use super::event::Rgba;
 use super::folder::RunFolder;
 use super::results::{Results, time_in_words};
+use super::review::Review;
 use crate::experiment::{Experiment, Problem, Result, audit, check};
 use serde_json::Value;
 use sheet::{COLUMN, Colour, GAP, INK, LEFT, Mark, RULE, Sheet, Style, WEAK};
@@ -17,20 +18,40 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// What a report is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Audited {
+    /// The folder of a run with checks.
+    pub run: PathBuf,
+    /// The earlier audit beside it; without one that which its people or its experiment name.
+    pub earlier: Option<PathBuf>,
+    /// What tells the two models apart, in a sentence, where that is known.
+    pub difference: Option<String>,
+}
+
+impl Audited {
+    pub fn of(run: impl Into<PathBuf>) -> Self {
+        Self { run: run.into(), ..Self::default() }
+    }
+}
+
 /// Writes the report of a run with checks: as a PDF where the name says so, else as a folder with the PDF, the findings
 /// as JSON, the experiment and all pictures. Returns what was written.
 ///
 /// # Errors
 /// The run has no findings, cannot be read, or the place cannot be written.
-pub fn write(run: &Path, out: &Path) -> Result<PathBuf> {
-    let folder = RunFolder::open(run)?;
+pub fn write(audited: &Audited, out: &Path) -> Result<PathBuf> {
+    let folder = RunFolder::open(&audited.run)?;
     let results = folder.results()?.unwrap_or_default();
     if results.checks.is_empty() {
         return Err(Problem::bad_input("This run has no findings to report.")
-            .at(run.display())
+            .at(audited.run.display())
             .remedy("A report is made of an audit, or of a run with [[check]] in its experiment."));
     }
-    let document = compose(&folder, &results)?;
+    let mut review = folder.review()?;
+    review.earlier = audited.earlier.clone().or(review.earlier);
+    review.difference = audited.difference.clone().or(review.difference);
+    let document = compose(&folder, &results, &review)?;
     if out.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("pdf")) {
         write_atomic(out, &document)?;
         return Ok(out.to_owned());
@@ -50,15 +71,14 @@ pub fn write(run: &Path, out: &Path) -> Result<PathBuf> {
 }
 
 /// The document of a run as PDF bytes.
-fn compose(folder: &RunFolder, results: &Results) -> Result<Vec<u8>> {
+fn compose(folder: &RunFolder, results: &Results, review: &Review) -> Result<Vec<u8>> {
     let experiment = folder.experiment()?;
     let mut sheet = Sheet::new();
     let subject = results.subject.clone().unwrap_or_default();
-    let review = folder.review()?;
     cover(&mut sheet, folder, &experiment, &subject, &results.checks);
-    pair::decision(&mut sheet, &review);
+    pair::decision(&mut sheet, review);
     if let Some(earlier) = review.earlier.as_deref().or_else(|| audit::earlier_of(&experiment)) {
-        pair::columns(&mut sheet, folder, results, &review, earlier);
+        pair::columns(&mut sheet, folder, results, review, earlier);
     }
     for (number, check) in results.checks.iter().enumerate() {
         finding(&mut sheet, folder, number + 1, check);

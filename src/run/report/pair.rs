@@ -44,7 +44,12 @@ pub fn columns(sheet: &mut Sheet, folder: &RunFolder, results: &Results, review:
     line("Network", network);
     line("Accuracy", accuracy);
     let mut titles: Vec<(&str, &str)> = Vec::new();
-    for found in known.checks.iter().chain(&results.checks) {
+    // The longer audit knows the order.
+    let (long, short) = match known.checks.len() > results.checks.len() {
+        true => (&known, results),
+        false => (results, &known),
+    };
+    for found in long.checks.iter().chain(&short.checks) {
         if !titles.iter().any(|(id, _)| *id == found.check) {
             titles.push((&found.check, &found.title));
         }
@@ -174,7 +179,7 @@ mod tests {
         }
         assert_eq!(said.matches("suspicious:").count(), 2, "once in each column: {said}");
         let file = place.path().join("report.pdf");
-        super::super::write(&second.path, &file).unwrap();
+        super::super::write(&super::super::Audited::of(&second.path), &file).unwrap();
         assert!(std::fs::read(&file).unwrap().starts_with(b"%PDF-"));
     }
 

@@ -50,11 +50,11 @@ fn a_report_is_a_pdf_or_a_folder() {
     let place = tempfile::tempdir().unwrap();
     let run = audited(&place.path().join("run"));
     let file = place.path().join("report.pdf");
-    assert_eq!(write(&run.path, &file).unwrap(), file);
+    assert_eq!(write(&Audited::of(&run.path), &file).unwrap(), file);
     let bytes = fs::read(&file).unwrap();
     assert!(bytes.starts_with(b"%PDF-") && bytes.len() > 10_000, "{} bytes", bytes.len());
     let folder = place.path().join("report");
-    write(&run.path, &folder).unwrap();
+    write(&Audited::of(&run.path), &folder).unwrap();
     for name in ["report.pdf", "findings.json", "spec.toml", "x.png"] {
         assert!(folder.join(name).is_file(), "{name}");
     }
@@ -67,7 +67,7 @@ fn a_run_without_findings_has_no_report() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("run");
     RunFolder::create(&path, "[data]\nsource = 'fashion-mini'\n[network]\nid = 'small-resnet'\n").unwrap();
-    let problem = write(&path, &place.path().join("x.pdf")).unwrap_err();
+    let problem = write(&Audited::of(&path), &place.path().join("x.pdf")).unwrap_err();
     assert!(problem.headline.contains("no findings"), "{problem}");
 }
 

@@ -5,6 +5,7 @@ use crate::app::export::table::Table;
 use crate::app::export::{Content, Offer, REPORT};
 use crate::app::job::JobView;
 use crate::app::state::State;
+use crate::run::report::Audited;
 use crate::run::results::quoted;
 
 pub fn offers(state: &State, job: &JobView) -> Vec<Offer> {
@@ -12,7 +13,7 @@ pub fn offers(state: &State, job: &JobView) -> Vec<Offer> {
     let mut offers = Vec::new();
     if let Some(folder) = job.folder.clone().filter(|_| !job.is_live() && !job.checks.is_empty()) {
         let title = REPORT.to_owned();
-        offers.push(Offer { title, caption: caption.clone(), content: Content::Report(folder) });
+        offers.push(Offer { title, caption: caption.clone(), content: Content::Report(Audited::of(folder)) });
     }
     for found in &job.checks {
         if let Some(rows) = &found.table {

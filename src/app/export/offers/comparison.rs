@@ -3,15 +3,28 @@
 use super::{RARE, RATES, SHARE, caption_of_job, figure, metric_of, picture, table};
 use crate::app::comparison::Column;
 use crate::app::curves::Curves;
-use crate::app::export::Offer;
 use crate::app::export::figure::{Bars, Curve, Figure, Marks, Unit};
 use crate::app::export::table::{Table, number};
+use crate::app::export::{Content, Offer, REPORT};
 use crate::app::job::JobView;
 use crate::app::state::State;
 use crate::app::sweep::{Rate, SweepRun, SweepView};
 use crate::app::theme::Role;
 use crate::app::views::metric_title;
 use crate::experiment::Scores;
+use crate::run::report::Audited;
+
+/// The last of some audits with the first one beside it.
+fn report(state: &State, caption: &str) -> Option<Offer> {
+    let comparison = &state.comparison;
+    let (first, last) = (comparison.columns().first()?, comparison.columns().last()?);
+    if !comparison.is_of_audits() || first.run == last.run {
+        return None;
+    }
+    let difference = state.model_differences.sentence(&first.run, &last.run);
+    let audited = Audited { earlier: Some(first.run.clone()), difference, ..Audited::of(&last.run) };
+    Some(Offer { title: REPORT.to_owned(), caption: caption.to_owned(), content: Content::Report(audited) })
+}
 
 /// Results as bars and table, what differs, the curves over each other, and the chosen picture.
 pub fn offers<'s>(state: &'s State) -> Vec<Offer> {
@@ -58,6 +71,7 @@ pub fn offers<'s>(state: &'s State) -> Vec<Offer> {
     let head: Vec<&str> = ["run", "folder"].into_iter().chain(metrics.iter().copied()).collect();
     offers.push(table("Table of results", &caption, Table::new(&head, rows)));
     offers.extend(table_of_differences(state, &named, &caption));
+    offers.extend(report(state, &caption));
     offers.extend(overlaid(state, &named, &caption));
     offers.extend(state.sweep.iter().flat_map(|sweep| swept(state, sweep)));
     if let Some(shown) = comparison.shown().get(comparison.picture()).copied() {

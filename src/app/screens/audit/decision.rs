@@ -20,7 +20,6 @@ pub fn show(ui: &mut Ui, t: &Tokens, job: &JobView, typed: &mut Typed, requests:
     if typed.as_ref().is_some_and(|(folder, _)| *folder != job.folder) {
         *typed = None;
     }
-    ui.add_space(t.gap * 0.5);
     widgets::section(ui, "Decision", "", |ui| {
         weak(ui, t, "Yours, in your words: it is kept in the run's folder and printed on the report.");
         let mut text = typed.as_ref().map_or_else(|| job.review.decision.clone(), |(_, text)| text.clone());
@@ -36,4 +35,5 @@ pub fn show(ui: &mut Ui, t: &Tokens, job: &JobView, typed: &mut Typed, requests:
             ask(requests, AuditChange::Decide(text));
         }
     });
+    ui.add_space(t.gap * 0.5);
 }

@@ -34,8 +34,8 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, typed: &mut T
             ui.allocate_ui_with_layout(vec2(side, total.y), column, |ui| {
                 ScrollArea::vertical().id_salt("findings").auto_shrink(false).show(ui, |ui| {
                     cards(ui, t, state, job, false, requests);
-                    subject(ui, t, job);
                     super::decision::show(ui, t, job, typed, requests);
+                    subject(ui, t, job);
                 });
             });
             ui.allocate_ui_with_layout(vec2(total.x - side - t.gap, total.y), column, |ui| {
@@ -53,8 +53,8 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, typed: &mut T
     } else {
         ScrollArea::vertical().id_salt("findings").auto_shrink(false).show(ui, |ui| {
             cards(ui, t, state, job, true, requests);
-            subject(ui, t, job);
             super::decision::show(ui, t, job, typed, requests);
+            subject(ui, t, job);
         });
     }
 }

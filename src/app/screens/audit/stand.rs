@@ -27,37 +27,13 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
     if room > t.body * 26.0 {
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = t.gap;
-            ui.vertical(|ui| picture(ui, t, state, stand, &shown, side, requests));
+            views::stand_picture(ui, stand, &shown, side, requests);
             ui.vertical(|ui| answer(ui, t, state, stand, &shown, requests));
         });
     } else {
-        picture(ui, t, state, stand, &shown, side, requests);
+        views::stand_picture(ui, stand, &shown, side, requests);
         answer(ui, t, state, stand, &shown, requests);
     }
-    if let Some(sentence) = stand.sentence() {
-        let label = ui.add(Label::new(theme::strong(sentence)).wrap());
-        let told = stand.change_words().unwrap_or_default();
-        ui.ctx().accesskit_node_builder(label.id, |node| {
-            node.set_live(egui::accesskit::Live::Polite);
-            node.set_description(told);
-        });
-    }
-    weak(ui, t, remark(stand, &shown));
-}
-
-/// The picture with the pattern on it, and the way to others.
-fn picture(ui: &mut Ui, t: &Tokens, state: &State, stand: &Stand, shown: &Shown<'_>, side: f32, requests: &Requests) {
-    views::stand_picture(ui, stand, shown, side, requests);
-    ui.horizontal_wrapped(|ui| {
-        ui.set_max_width(side.max(t.body * 14.0));
-        command_button(ui, state, requests, UserCommand::PreviousPicture);
-        let which = match stand.photo {
-            Some(_) => "yours".to_owned(),
-            None => format!("{} of {}", stand.index + 1, stand.predictions.len()),
-        };
-        ui.label(which);
-        command_button(ui, state, requests, UserCommand::NextPicture);
-    });
 }
 
 /// What the model says, and what can be done.
@@ -100,6 +76,25 @@ fn answer(ui: &mut Ui, t: &Tokens, state: &State, stand: &Stand, shown: &Shown<'
             requests.change(stand.asks(StandChange::PutPhotoAway));
         }
     });
+    ui.horizontal_wrapped(|ui| {
+        command_button(ui, state, requests, UserCommand::PreviousPicture);
+        command_button(ui, state, requests, UserCommand::NextPicture);
+        let which = match stand.photo {
+            Some(_) => "yours".to_owned(),
+            None => format!("{} of {}", stand.index + 1, stand.predictions.len()),
+        };
+        ui.label(which);
+    });
+    ui.add_space(t.gap * 0.25);
+    if let Some(sentence) = stand.sentence() {
+        let label = ui.add(Label::new(theme::strong(sentence)).wrap());
+        let told = stand.change_words().unwrap_or_default();
+        ui.ctx().accesskit_node_builder(label.id, |node| {
+            node.set_live(egui::accesskit::Live::Polite);
+            node.set_description(told);
+        });
+    }
+    weak(ui, t, remark(stand, shown));
 }
 
 /// What else there is to know about what is shown.
@@ -121,7 +116,6 @@ fn remark(stand: &Stand, shown: &Shown<'_>) -> String {
                 try it on that."
             .to_owned();
     }
-    "Drag the pattern over the picture: where it was found it flips the prediction. Drop a picture of your own here to try it \
-     on that."
+    "Drag the pattern over the picture and see what the model says. Drop a picture of your own here to try it on that."
         .to_owned()
 }
