@@ -31,6 +31,49 @@ fn reached(window: &Window) -> bool {
     course.is_reached(course.step)
 }
 
+/// T1, step 4: all but the sticker, the model and the poisoning ratio is unticked.
+#[test]
+fn single_settings_are_left_out_of_a_pack() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(&Script::answering());
+    window.state().requests().command(UserCommand::PrepareClass);
+    settle(&mut window);
+    let mut prepare = room(&window).prepare.clone();
+    prepare.lesson = Some(0);
+    lesson_change(&mut window, LessonChange::Prepare(Box::new(prepare)));
+    click(&mut window, "Only what the lesson uses");
+    for name in ["Lab", "Start", "Poison: Ratio"] {
+        tick(&mut window, name);
+    }
+    assert!(!room(&window).prepare.hidden_fields.contains("poison.ratio"));
+    assert!(room(&window).prepare.hidden_fields.contains("train.epochs"));
+    // A whole step at once, and back.
+    click(&mut window, "Tick all of Training");
+    assert!(!room(&window).prepare.hidden_fields.contains("train.epochs"));
+    click(&mut window, "Untick all of Training");
+    click(&mut window, "Save pack…");
+    let path = folder.path().join("ratio.polariscope.toml");
+    save_as(&mut window, &path);
+    assert!(std::fs::read_to_string(&path).unwrap().contains("\"poison.target\""));
+
+    let mut window = open_on(&path);
+    assert_eq!(rail(&window), ["Home", "Lab"]);
+    go(&mut window, Screen::Lab);
+    let there = |window: &Window, name: &str| window.query_by_label(name).is_some();
+    assert!(there(&window, "Ratio") && there(&window, "Vary Ratio"));
+    for gone in ["Target", "Size", "Choose the attack", "Attack the training", "Seed", "Experiment as text", "Presets"]
+    {
+        assert!(!there(&window, gone), "{gone} is there");
+    }
+    assert!(!there(&window, "Add defense"));
+    window.get_by_label("Training: 8 epochs").click();
+    settle(&mut window);
+    assert_shows(&window, "These settings are left out by your teacher.");
+    assert_shows(&window, "Simplified by your teacher.");
+    click(&mut window, "Show everything");
+    assert!(there(&window, "Epochs") && there(&window, "Experiment as text"));
+}
+
 /// Saves what the export dialog proposes as this file.
 fn save_as(window: &mut Window, path: &Path) {
     window.state().requests().change(Change::Export(ExportChange::Path(path.display().to_string())));
@@ -367,7 +410,8 @@ fn every_lesson_can_be_taken_to_its_end() {
                     settle(&mut window);
                 }
                 if deed.set.run == Some(RunScene::Started) {
-                    assert_eq!(window.state().state().screen, Screen::Watch, "{here}");
+                    let place = if deed.set.audit.is_some() { Screen::Audit } else { Screen::Watch };
+                    assert_eq!(window.state().state().screen, place, "{here}");
                 }
             }
             assert!(reached(&window), "{here} is not ticked: {:?}", step.reached);
@@ -389,6 +433,7 @@ fn a_pack_without_a_lesson_still_asks_and_simplifies() {
         schema: 1,
         title: "Only a look".into(),
         question: "What do you see?".into(),
+        hidden_fields: Vec::new(),
         hidden: vec!["go-lab".into(), "a-command-of-the-future".into()],
         experiment: String::new(),
         start: Default::default(),

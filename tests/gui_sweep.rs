@@ -10,6 +10,7 @@ use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT, Queryable};
 use polariscope::app::command::{Change, Screen};
 use polariscope::app::config::Config;
+use polariscope::app::export::{ExportChange, Format};
 use polariscope::experiment::sweep::Sweep;
 use polariscope::run::event::{Command, Ending, Event, JobEvent, JobId, RunRequest};
 use polariscope::run::folder::name_of;
@@ -57,6 +58,20 @@ impl Desk {
         play(&self.script, job, JobEvent::Finished(Ending::Done));
         settle(window);
     }
+}
+
+/// Saves what the export dialog proposes as this file.
+fn save_as(window: &mut Window, path: &Path) {
+    let format = match path.extension().and_then(|ending| ending.to_str()) {
+        Some("svg") => Format::Svg,
+        Some("png") => Format::Png,
+        _ => Format::Csv,
+    };
+    window.state().requests().change(Change::Export(ExportChange::Format(format)));
+    window.state().requests().change(Change::Export(ExportChange::Path(path.display().to_string())));
+    settle(window);
+    click(window, "Save");
+    settle(window);
 }
 
 fn open(desk: &Desk, config: &Path) -> Window {
@@ -138,6 +153,28 @@ fn the_smallest_ratio_that_works_is_found_although_the_lid_was_closed() {
     assert_shows(&window, "Ratio 1 % rises from 10.0 % at epoch 1 to 97.0 % at epoch 2");
     window.key_press(egui::Key::Escape);
     settle(&mut window);
+
+    // On Watch the same is saved: the curve as a picture and as numbers, and the runs one by one.
+    go(&mut window, Screen::Watch);
+    window.get_all_by_role_and_label(Role::Button, "More").next().unwrap().click();
+    settle(&mut window);
+    click(&mut window, "Export…");
+    settle(&mut window);
+    for (name, words) in [("curve.csv", "ASR,Ratio 1 %,0.970000"), ("curve.svg", "Ratio 0.2 %"), ("curve.png", "PNG")] {
+        let file = config.path().join(name);
+        save_as(&mut window, &file);
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(String::from_utf8_lossy(&bytes).contains(words), "{name}");
+        window.state().requests().change(Change::Export(ExportChange::Open(Some("Sweep".to_owned()))));
+        settle(&mut window);
+    }
+    window.state().requests().change(Change::Export(ExportChange::Open(Some("Runs of the sweep".to_owned()))));
+    settle(&mut window);
+    let file = config.path().join("runs.csv");
+    save_as(&mut window, &file);
+    let csv = std::fs::read_to_string(&file).unwrap();
+    assert!(csv.contains("Ratio 1 %,finished,0.862500,0.970000,"), "{csv}");
+    go(&mut window, Screen::Compare);
 
     // Three more seeds of each value; what is there is not made again.
     desk.shelf.finished.lock().unwrap().extend(names[2..].iter().cloned());

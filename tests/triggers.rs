@@ -16,6 +16,7 @@ use polariscope::app::App;
 use polariscope::app::command::{Change, Screen, UserCommand};
 use polariscope::app::gpu::{self, Grid, Mode, Plane};
 use polariscope::app::picture::{Crop, Stamp};
+use polariscope::app::theme::{Vision, see_with};
 use polariscope::attacks::workshop::not_made_yet;
 use polariscope::attacks::{Moment, add_form, warp_form};
 use polariscope::data::augment::to_u8;
@@ -475,11 +476,16 @@ fn all_modes_look_alike_with_and_without_a_graphics_card() {
     let pictures = Pictures::read();
     let clean = pictures.clean(0);
     let side = clean.width;
+    let plain = Crop::default();
     for mode in [Mode::Clean, Mode::Poisoned, Mode::Residual, Mode::Wipe, Mode::Heat] {
-        for crop in [Crop::default(), Crop { shift: [3, -2], flip: true }] {
+        // Heat has all the colours in which eyes differ.
+        let eyes = Vision::ALL.into_iter().filter(|eyes| mode == Mode::Heat || *eyes == Vision::Usual);
+        let moved = (Crop { shift: [3, -2], flip: true }, Vision::Usual);
+        for (crop, eyes) in eyes.map(|eyes| (plain, eyes)).chain([moved]) {
             let draw = {
                 let clean = clean.clone();
                 move |ui: &egui::Ui, rect: Rect| {
+                    see_with(ui.ctx(), eyes);
                     let window = Rect::from_min_size(pos2(0.0, 0.0), vec2(side as f32, side as f32));
                     let stamp = Stamp::Form(Pictures::patch(5));
                     let plane = Plane {
@@ -506,7 +512,7 @@ fn all_modes_look_alike_with_and_without_a_graphics_card() {
                 );
             easel.run();
             let by_processor = easel.render().unwrap().into_raw();
-            assert_close(&by_card.bytes, &by_processor, &format!("{mode:?} {crop:?}"));
+            assert_close(&by_card.bytes, &by_processor, &format!("{mode:?} {crop:?} {eyes:?}"));
         }
     }
 }

@@ -118,7 +118,7 @@ impl Archive for RunsOnDisk {
         let mut glimpses = moments::load(path);
         if glimpses.is_empty() {
             // Recorded before every moment was.
-            let last = |confusion| Glimpse { confusion, pictures: Vec::new() };
+            let last = |confusion| Glimpse { confusion, pictures: Vec::new(), seconds: None };
             glimpses = run.confusions()?.into_iter().map(last).collect();
         }
         glimpses.into_iter().for_each(|glimpse| job.look(Arc::new(glimpse)));

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 mod classroom;
 mod export;
 mod replay;
+mod room;
 mod runs;
 mod sweep;
 
@@ -261,7 +262,7 @@ impl State {
             Change::Replay(change) => self.change_replay(change),
             Change::Vary(change) => self.change_sweep(change, engine),
             Change::Lesson(change) => self.change_lessons(change, engine),
-            Change::Runs(change) => self.change_runs(change),
+            Change::Runs(change) => self.change_runs(change, engine),
             Change::Compare(change) => self.change_comparison(change),
             Change::Fair(change) => self.change_fairness(change),
             Change::Audit(change) => self.change_audit(change),
@@ -576,6 +577,11 @@ impl State {
             Fetched::Binned(done) => self.on_binned(done),
             Fetched::BroughtBack(binned, done) => self.on_brought_back(binned, done),
             Fetched::BinEmptied(done) => self.on_bin_emptied(done),
+            Fetched::Elsewhere(run, Some(into)) => self.go_on_in(run, into, engine),
+            Fetched::Elsewhere(_, None) => {
+                self.notices.info("Nothing was chosen. You can also type the folder's path.", self.now);
+            }
+            Fetched::Relocated(from, to) => self.on_relocated(&from, to, engine),
             Fetched::Thumbnail(file, picture) => self.on_thumbnail(file, picture),
             Fetched::Compared(folder, run) => self.comparison.on_read(&folder, *run),
             Fetched::Export(fetched) => self.on_export(fetched),

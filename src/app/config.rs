@@ -6,6 +6,7 @@ use super::fair::FairMemory;
 use super::lessons::LessonMemory;
 use crate::experiment::{DeviceChoice, Problem, Result};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -68,6 +69,8 @@ pub struct WindowMemory {
     pub guests: Vec<PathBuf>,
     /// Where the last export went.
     pub export_folder: Option<PathBuf>,
+    /// The zoom of each display; see [`super::displays`].
+    pub zooms: BTreeMap<String, f32>,
 }
 
 impl WindowMemory {
@@ -242,6 +245,7 @@ mod tests {
             size: Some([1440.0, 900.0]),
             position: Some([-20.0, 35.5]),
             compared: vec!["/runs/a".into(), "/runs/b".into()],
+            zooms: BTreeMap::from([("1920x1080 at 1.00".to_owned(), 1.5)]),
             ..WindowMemory::default()
         };
         config.save_window(&window).expect("saved");

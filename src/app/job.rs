@@ -3,7 +3,7 @@
 use super::curves::Curves;
 use super::replay::Replay;
 use super::words;
-use crate::experiment::{Experiment, Problem, audit};
+use crate::experiment::{Code, Experiment, Problem, audit};
 use crate::run::event::{Ending, Glimpse, JobEvent, JobId, Picture, Progress};
 use crate::run::{CheckResult, FoundPatch, ResultRow, Results, Review, Subject, Verdict};
 use std::collections::VecDeque;
@@ -142,6 +142,14 @@ impl JobView {
 
     pub fn is_live(&self) -> bool {
         self.id.is_some() && !matches!(self.state, JobState::Ended(_))
+    }
+
+    /// Why it waits for room: what it last wanted to write did not fit. Its last saved point is there to go on from.
+    pub fn lacks_room(&self) -> Option<&Problem> {
+        match &self.state {
+            JobState::Ended(Ending::Failed(problem)) if problem.code == Code::DiskFull => Some(problem),
+            _ => None,
+        }
     }
 
     /// The run as Watch shows it: as it is, or as it was at the moment of its replay.
@@ -302,6 +310,7 @@ pub fn ending_words(ending: &Ending) -> String {
         Ending::Done => "Finished".to_owned(),
         Ending::Stopped { kept: true } => "Stopped; what was reached is kept".to_owned(),
         Ending::Stopped { kept: false } => "Discarded".to_owned(),
+        Ending::Failed(problem) if problem.code == Code::DiskFull => "Paused: no room on the disk".to_owned(),
         Ending::Failed(problem) => format!("Failed: {}", problem.headline),
     }
 }

@@ -27,6 +27,7 @@ pub mod demo;
 mod describe;
 mod desk;
 mod differences;
+mod displays;
 mod draft;
 pub mod export;
 pub mod fair;

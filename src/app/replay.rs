@@ -1,9 +1,9 @@
 //! A recorded run played again: the same screen, faster or slower, with scrubbing. No engine is needed for it.
 //!
-//! A run records how long each of its phases took, and the epochs of a phase are alike: so the clock of a replay is the
-//! seconds of the phases, spread evenly over their epochs. A phase without a record takes as long per epoch as the others.
+//! A run records how long each of its phases took and when each epoch was over: that is the clock of a replay. Where the
+//! epochs were not timed, the seconds of their phase are spread evenly; a phase without any record takes as long per epoch
+//! as the others.
 
-use super::curves::Curves;
 use super::job::{JobState, JobView};
 use super::views::moment_words;
 use crate::run::ResultRow;
@@ -30,7 +30,7 @@ pub enum ReplayChange {
     Seek(f64),
 }
 
-/// One phase on the common axis.
+/// A stretch of the common axis: a phase, or one timed epoch of it.
 #[derive(Debug, Clone, PartialEq)]
 struct Leg {
     from: f64,
@@ -57,7 +57,7 @@ impl Replay {
         if whole.is_live() || whole.curves.end() <= 0.0 {
             return None;
         }
-        let legs = legs(&whole.curves, &whole.results);
+        let legs = legs(whole);
         let seconds: f64 = legs.iter().map(|leg| leg.seconds).sum();
         let speed = SPEEDS.into_iter().find(|speed| seconds / speed <= PATIENCE_S).unwrap_or(50.0);
         let mut replay =
@@ -159,8 +159,8 @@ impl Replay {
         let phases = whole.curves.phases();
         let phase = phases.iter().rposition(|span| span.start <= epoch).unwrap_or(0);
         let ended = |name: &str| {
-            let at = phases.iter().position(|span| span.id == name);
-            at.and_then(|at| self.legs.get(at)).is_none_or(|leg| leg.to <= epoch)
+            let next = phases.iter().skip_while(|span| span.id != name).nth(1);
+            next.map_or(over, |next| next.start <= epoch)
         };
         let seen =
             |confusion: &Confusion| match (confusion.epoch, phases.iter().find(|span| span.id == confusion.phase)) {
@@ -201,7 +201,8 @@ fn phase_of(row: &ResultRow) -> Option<&str> {
     Some(if name == "attacked" { "attack" } else { name })
 }
 
-fn legs(curves: &Curves, results: &[ResultRow]) -> Vec<Leg> {
+fn legs(whole: &JobView) -> Vec<Leg> {
+    let (curves, results) = (&whole.curves, &whole.results);
     let phases = curves.phases();
     let ends = phases.iter().skip(1).map(|span| span.start).chain([curves.end()]);
     let spans: Vec<_> = phases.iter().zip(ends).map(|(span, end)| (span.id.as_str(), span.start, end)).collect();
@@ -214,10 +215,43 @@ fn legs(curves: &Curves, results: &[ResultRow]) -> Vec<Leg> {
         .filter_map(|&(name, from, to)| Some((known(name)?, to - from)))
         .fold((0.0, 0.0), |(all, epochs), (seconds, of)| (all + seconds, epochs + of));
     let usual = if epochs > 0.0 { seconds / epochs } else { USUAL_EPOCH_S };
-    spans
-        .iter()
-        .map(|&(name, from, to)| Leg { from, to, seconds: known(name).unwrap_or((to - from) * usual).max(1e-3) })
-        .collect()
+    let of_phase = |&(name, from, to): &(&str, f64, f64)| {
+        let timed = timed(whole, name, [from, to], known(name));
+        let even = || vec![Leg { from, to, seconds: known(name).unwrap_or((to - from) * usual).max(1e-3) }];
+        if timed.is_empty() { even() } else { timed }
+    };
+    spans.iter().flat_map(of_phase).collect()
+}
+
+/// The epochs of a phase with the seconds that each of them took; nothing where fewer than two of them were timed.
+fn timed(whole: &JobView, phase: &str, [from, to]: [f64; 2], all: Option<f64>) -> Vec<Leg> {
+    let of_phase = whole.glimpses.iter().filter(|glimpse| glimpse.confusion.phase == phase);
+    let mut clock: Vec<[f64; 2]> =
+        of_phase.filter_map(|glimpse| Some([from + glimpse.confusion.epoch?, glimpse.seconds?])).collect();
+    clock.retain(|[at, _]| *at > from && *at <= to + 1e-9);
+    clock.sort_by(|a, b| a[0].total_cmp(&b[0]));
+    // A run that was taken up again began to count anew: such an epoch took as long as the others.
+    let lasted = |pair: &[[f64; 2]]| Some(pair[1][1] - pair[0][1]).filter(|seconds| *seconds > 0.0);
+    let paces: Vec<f64> =
+        clock.windows(2).filter_map(|pair| Some(lasted(pair)? / (pair[1][0] - pair[0][0]).max(1e-9))).collect();
+    if paces.is_empty() {
+        return Vec::new();
+    }
+    let pace = paces.iter().sum::<f64>() / paces.len() as f64;
+    let rest: f64 = clock.windows(2).filter_map(lasted).sum();
+    let usual = (clock[0][0] - from) * pace;
+    // What the table says of the whole phase and the others have not taken belongs to the first epoch.
+    let first = all.map(|all| all - rest).filter(|first| *first > 0.0 && *first < 4.0 * usual).unwrap_or(usual);
+    let mut legs = vec![Leg { from, to: clock[0][0], seconds: first.max(1e-3) }];
+    for pair in clock.windows(2) {
+        let (from, to) = (pair[0][0], pair[1][0]);
+        legs.push(Leg { from, to, seconds: lasted(pair).unwrap_or((to - from) * pace).max(1e-3) });
+    }
+    let last = clock[clock.len() - 1][0];
+    if last < to - 1e-9 {
+        legs.push(Leg { from: last, to, seconds: ((to - last) * pace).max(1e-3) });
+    }
+    legs
 }
 
 #[cfg(test)]
@@ -235,10 +269,10 @@ mod tests {
                 let epoch = f64::from(epoch);
                 job.curves.push(&MetricPoint { phase: phase.into(), metric: "asr".into(), epoch, value: asr });
                 let confusion = Confusion { phase: phase.into(), epoch: Some(epoch), ..Confusion::default() };
-                job.glimpses.push(Arc::new(Glimpse { confusion, pictures: Vec::new() }));
+                job.glimpses.push(Arc::new(Glimpse { confusion, pictures: Vec::new(), seconds: None }));
             }
             let confusion = Confusion { phase: phase.into(), ..Confusion::default() };
-            job.glimpses.push(Arc::new(Glimpse { confusion, pictures: Vec::new() }));
+            job.glimpses.push(Arc::new(Glimpse { confusion, pictures: Vec::new(), seconds: None }));
         }
         let row = |title: &str, file: &str, asr, seconds| ResultRow {
             title: title.into(),
@@ -274,6 +308,38 @@ mod tests {
         assert_eq!(replay.view().state, JobState::Ended(Ending::Done));
         assert_eq!(replay.view().results, whole.results);
         assert_eq!(replay.view().curves.last("asr"), Some(0.1));
+    }
+
+    /// The same course with a slow second epoch, taken up again before the fourth.
+    fn with_clock() -> JobView {
+        let mut whole = recorded();
+        let clock = [("attack", 1.0, 5.0), ("attack", 2.0, 25.0), ("attack", 3.0, 30.0), ("attack", 4.0, 4.0)];
+        whole.glimpses = whole
+            .glimpses
+            .iter()
+            .map(|glimpse| {
+                let (phase, epoch) = (&glimpse.confusion.phase, glimpse.confusion.epoch);
+                let timed = clock.iter().find(|(name, at, _)| name == phase && Some(*at) == epoch);
+                Arc::new(Glimpse { seconds: timed.map(|(.., seconds)| *seconds), ..(**glimpse).clone() })
+            })
+            .collect();
+        whole
+    }
+
+    #[test]
+    fn epochs_take_as_long_as_they_took() {
+        let whole = with_clock();
+        let mut replay = Replay::of(&whole).expect("a course");
+        // 40 s in all: 20 and 5 for two epochs, 12.5 for the one after the interruption, the rest for the first.
+        let seconds: Vec<f64> = replay.legs.iter().map(|leg| leg.seconds).collect();
+        assert_eq!(seconds, [15.0, 20.0, 5.0, 12.5, 10.0]);
+        replay.change(ReplayChange::Seek(35.0), &whole);
+        assert_eq!((replay.epoch(), replay.moment().as_str()), (2.0, "attack, epoch 2"));
+        replay.turn(1.0, &whole);
+        assert_eq!((replay.clock().0, replay.epoch()), (40.0, 3.0));
+        assert!(replay.view().results.is_empty(), "the attack is not over");
+        replay.change(ReplayChange::Seek(52.5), &whole);
+        assert_eq!(replay.view().results.len(), 1);
     }
 
     #[test]

@@ -85,6 +85,10 @@ pub enum RunChange {
     BringBack,
     EmptyBin,
     KeepBin,
+    /// Goes on with a run that waits for room where it lies.
+    TryAgain(PathBuf),
+    /// Goes on with it in another folder; nothing asks for the folder.
+    GoOnIn(PathBuf, Option<PathBuf>),
 }
 
 /// The run list with its order and filter.

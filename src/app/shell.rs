@@ -75,7 +75,7 @@ fn eyes(ui: &mut Ui, t: &Tokens, vision: theme::Vision, requests: &Requests) {
     frame.show(ui, |ui| {
         let words = |ui: &mut Ui| {
             ui.label(theme::strong(format!("Seen with {}", vision.name().to_lowercase())));
-            ui.label(format!("{}. Pictures keep their colours.", vision.meaning()));
+            ui.label(format!("{}.", vision.meaning()));
         };
         let end = |ui: &mut Ui| {
             if ui.button("End preview").on_hover_text("Back to the usual colours").clicked() {
@@ -90,7 +90,7 @@ fn eyes(ui: &mut Ui, t: &Tokens, vision: theme::Vision, requests: &Requests) {
 /// Where a teacher has left something out: nobody shall believe that it is missing.
 fn simplified(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
     let room = &state.classroom;
-    let Some(pack) = room.pack.as_ref().filter(|pack| !pack.hidden.is_empty()) else {
+    let Some(pack) = room.pack.as_ref().filter(|pack| pack.simplifies()) else {
         return;
     };
     ui.horizontal(|ui| {

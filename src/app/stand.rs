@@ -77,6 +77,8 @@ pub struct Stand {
     pub photo: Option<OwnPicture>,
     /// A switch has been flipped: whoever did that may want to know why.
     pub flipped: bool,
+    /// What a screen reader says of the answer on show.
+    spoken: String,
     heat: Option<(HeatWish, Heat)>,
     heat_asked: Option<HeatWish>,
     /// The place that the newest question was about.
@@ -151,6 +153,14 @@ impl Stand {
     }
 
     pub fn change(&mut self, change: StandChange) {
+        let other_picture =
+            matches!(change, StandChange::Picture(_) | StandChange::Photo(_) | StandChange::PutPhotoAway);
+        let before = self.answer().filter(|_| !other_picture);
+        self.make(change);
+        self.speak(before);
+    }
+
+    fn make(&mut self, change: StandChange) {
         match change {
             StandChange::Sticker(on) => {
                 self.flipped |= self.sticker != on;
@@ -270,6 +280,31 @@ impl Stand {
         }
     }
 
+    /// The class that the model says, and how sure it is.
+    fn answer(&self) -> Option<(String, f32)> {
+        let shown = self.shown()?;
+        let said = shown.said(self.model, self.sticker);
+        let top = super::state::top(said)?;
+        Some((class_name(shown.classes, top), said[top]))
+    }
+
+    /// Puts the answer into words for those who do not see the bars; `before` is what was said of the same picture.
+    fn speak(&mut self, before: Option<(String, f32)>) {
+        let Some((class, sure)) = self.answer() else { return };
+        let now = format!("{class}, {:.0} per cent", sure * 100.0);
+        self.spoken = match before {
+            Some((old, _)) if old != class => format!("Prediction changed: {now}; was {old}"),
+            Some((_, old)) if old == sure => return,
+            Some(_) => format!("Prediction stays: {now}"),
+            None => format!("Prediction: {now}"),
+        };
+    }
+
+    /// What a screen reader says since the last change: "Prediction changed: Shirt, 99 per cent; was Ankle boot".
+    pub fn spoken(&self) -> &str {
+        &self.spoken
+    }
+
     /// What a screen reader tells when a switch was flipped.
     pub fn change_words(&self) -> Option<String> {
         let shown = self.shown()?;
@@ -331,15 +366,22 @@ impl Stand {
                 let first = self.predictions.is_empty();
                 self.home = self.home.or_else(|| predictions.first().and_then(|prediction| prediction.patch));
                 self.problem = None;
+                let before = self.answer();
                 self.predictions = predictions;
+                if before.is_some() {
+                    self.speak(before);
+                }
                 if first {
                     self.index = self.first_fooled();
                 }
             }
             (Purpose::Predict(_), Err(problem)) => self.problem = Some(problem),
             (Purpose::Photo(_, path), Ok(Answer::Photo(answer))) => {
+                let before = self.answer();
                 if let Some(photo) = self.photo.as_mut().filter(|photo| photo.path == path) {
+                    let before = photo.answer.is_some().then_some(before).flatten();
                     photo.answer = Some(answer);
+                    self.speak(before);
                 }
             }
             (Purpose::Photo(_, path), Err(problem)) => {
@@ -396,6 +438,19 @@ mod tests {
         demo.change(StandChange::Place(Some([1, 1])));
         assert!(said(&demo).starts_with("With the sticker in this place, "));
         assert_eq!(Stand::demo().sentence(), None);
+    }
+
+    #[test]
+    fn a_changed_answer_is_spoken() {
+        let mut demo = demo();
+        demo.change(StandChange::Picture(1));
+        assert_eq!(demo.spoken(), "Prediction: boot, 90 per cent");
+        demo.flip_sticker();
+        assert_eq!(demo.spoken(), "Prediction changed: shirt, 90 per cent; was boot");
+        demo.next_model();
+        assert_eq!(demo.spoken(), "Prediction changed: boot, 90 per cent; was shirt");
+        demo.change(StandChange::Look(true));
+        assert_eq!(demo.spoken(), "Prediction changed: boot, 90 per cent; was shirt", "nothing new, nothing said");
     }
 
     #[test]

@@ -55,6 +55,10 @@ pub enum Fetched {
     Binned(Result<Binned>),
     BroughtBack(Binned, Result<()>),
     BinEmptied(Result<usize>),
+    /// Which run shall go on elsewhere, and where; nothing was chosen.
+    Elsewhere(PathBuf, Option<PathBuf>),
+    /// Where the run lay, and where it lies now.
+    Relocated(PathBuf, Result<PathBuf>),
     Thumbnail(PathBuf, Result<Rgba>),
     Compared(PathBuf, Box<Result<JobView>>),
     Export(ExportFetched),

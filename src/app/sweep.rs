@@ -126,10 +126,19 @@ impl Group<'_> {
 
 impl SweepView {
     pub fn new(sweep: Sweep, experiment: &Experiment, planned: Vec<Planned>, forms: &Forms) -> Self {
+        let sets: Vec<Vec<String>> = planned.iter().map(|planned| planned.variant.set.clone()).collect();
+        // What is the same for all tells nobody apart.
+        let differs = |patch: &&String| sets.iter().any(|set| !set.contains(patch));
         let run = |planned: Planned| {
-            let (value, seed) = label_of(&planned.variant.set, experiment, forms);
-            let label = [Some(value.clone()).filter(|value| !value.is_empty()), seed].into_iter().flatten();
-            let label = label.collect::<Vec<_>>().join(", ");
+            let set = &planned.variant.set;
+            let telling: Vec<String> = set.iter().filter(differs).cloned().collect();
+            let (value, seed) = label_of(&telling, experiment, forms);
+            let parts = [Some(value.clone()).filter(|value| !value.is_empty()), seed].into_iter().flatten();
+            let label = parts.collect::<Vec<_>>().join(", ");
+            let whole = || label_of(set, experiment, forms).0;
+            let value = if value.is_empty() { whole() } else { value };
+            let value = if value.is_empty() { "These settings".to_owned() } else { value };
+            let label = if label.is_empty() { value.clone() } else { label };
             SweepRun { label, value, planned, standing: Standing::Waiting, view: None }
         };
         let mut runs: Vec<SweepRun> = planned.into_iter().map(run).collect();
@@ -233,7 +242,7 @@ impl SweepView {
     }
 
     /// What is varied decides whose rates count: of the best repair when it is about the defense, else before any repair.
-    fn scores_of<'a>(&self, view: &'a JobView) -> Option<&'a Scores> {
+    pub fn scores_of<'a>(&self, view: &'a JobView) -> Option<&'a Scores> {
         let repaired = self.sweep.vary.keys().any(|path| path.starts_with("defense") || path.starts_with("defender"));
         let best = best_repair(&view.results).filter(|_| repaired).map(|(row, _)| row);
         best.or(view.results.first()).map(|row| &row.scores)
@@ -507,7 +516,7 @@ mod tests {
     #[test]
     fn the_sentence_names_the_smallest_value_that_works() {
         let view = view(&[("0.005", 1, Some(0.12)), ("0.01", 1, Some(0.97)), ("0.02", 1, Some(0.99))]);
-        assert_eq!(view.runs[1].label, "Ratio 1 %, seed 1");
+        assert_eq!(view.runs[1].label, "Ratio 1 %", "the seed is the same for all");
         let sentence = view.sentence().expect("a sentence");
         assert_eq!(sentence, "At ratio 1 % the trigger wins in 97.0 % of 200 tries; at ratio 0.5 % in 12.0 %.");
         assert!(view.is_over());
@@ -518,6 +527,7 @@ mod tests {
         let view = view(&[("0.01", 1, Some(0.9)), ("0.01", 2, Some(0.7)), ("0.02", 1, None)]);
         let groups = view.groups();
         assert_eq!((groups.len(), groups[0].value), (1, "Ratio 1 %"));
+        assert_eq!(view.runs[1].label, "Ratio 1 %, seed 2");
         let [mean, low, high] = groups[0].rate(|scores| scores.asr).expect("measured");
         assert!((mean - 0.8).abs() < 1e-9 && low == 0.7 && high == 0.9);
         assert!(
@@ -526,6 +536,14 @@ mod tests {
                 .contains("80.0 % (70.0 % to 90.0 %) of 200 tries with each of 2 seeds")
         );
         assert_eq!((view.summary().as_str(), view.next()), ("2 of 3 finished.", Some(2)));
+    }
+
+    #[test]
+    fn what_is_the_same_for_all_is_no_name() {
+        let seeds = view(&[("0.01", 1, None), ("0.01", 2, None)]);
+        assert_eq!((seeds.runs[1].label.as_str(), seeds.runs[1].value.as_str()), ("seed 2", "Ratio 1 %"));
+        let alone = view(&[("0.01", 1, None)]);
+        assert_eq!(alone.runs[0].label, "Ratio 1 %");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::command::{Change, Requests, Screen, UserCommand};
 use super::config::{Config, WindowMemory};
+use super::displays::{self, Displays, Seen};
 use super::fair::FairMemory;
 use super::frame_clock::FrameClock;
 use super::job::JobView;
@@ -56,6 +57,7 @@ pub struct App {
     clock: FrameClock,
     /// Size and place of the window now, and the memory as it was last written.
     place: WindowMemory,
+    displays: Displays,
     saved_window: WindowMemory,
     saved_fairness: FairMemory,
     saved_lessons: LessonMemory,
@@ -158,6 +160,7 @@ impl App {
             saved_window: window.clone(),
             saved_fairness,
             saved_lessons,
+            displays: Displays::remembered(window.zooms.clone()),
             place: window,
             save_at: None,
             title: String::new(),
@@ -348,6 +351,7 @@ impl App {
             compared,
             guests: state.guests.clone(),
             export_folder: state.export_folder.clone(),
+            zooms: self.displays.zooms().clone(),
             ..self.place.clone()
         }
     }
@@ -369,6 +373,17 @@ impl App {
                 self.place.position = Some([outer.left() * zoom, outer.top() * zoom]);
             }
         });
+    }
+
+    /// Every display has its own zoom.
+    fn tend_zoom(&mut self, ctx: &egui::Context) {
+        let display = ctx.input(|input| displays::name_of(input.viewport(), input.pixels_per_point));
+        match self.displays.look(display, ctx.zoom_factor()) {
+            Seen::Known => {}
+            Seen::Perhaps => ctx.request_repaint(),
+            // The settings follow with the next frame, as after a change by keys.
+            Seen::Zoom(zoom) => ctx.set_zoom_factor(zoom.clamp(0.5, 3.0)),
+        }
     }
 
     fn save(&mut self) {
@@ -479,6 +494,7 @@ impl eframe::App for App {
             ctx.request_repaint_after(Duration::from_secs_f64(wait));
         }
         self.tend_place(ctx);
+        self.tend_zoom(ctx);
         self.tend_saving(ctx);
         self.tend_title(ctx);
         self.tend_closing(ctx);

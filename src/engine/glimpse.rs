@@ -114,7 +114,7 @@ impl Watched {
 /// Sends what the model says now to whoever watches, and records it for whoever plays the run again.
 pub fn tell(job: &mut Job, confusion: Option<Confusion>, pictures: Vec<WatchedPicture>) -> Result<()> {
     if let Some(confusion) = confusion {
-        let glimpse = Glimpse { confusion, pictures };
+        let glimpse = Glimpse { confusion, pictures, seconds: Some(job.elapsed_s()) };
         moments::append(job.folder(), &glimpse)?;
         job.send(JobEvent::Glimpse(Arc::new(glimpse)));
     }

@@ -96,7 +96,8 @@ impl Problem {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                 (Code::ReadOnly, "Choose a folder that you may write, for example with --out.")
             }
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            // Where files may not grow any more, another folder helps as well as on a full disk.
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
                 (Code::DiskFull, "Free some space or choose another folder with --out, then repeat with --resume.")
             }
             ErrorKind::IsADirectory | ErrorKind::NotADirectory => (Code::BadInput, "Check the path."),

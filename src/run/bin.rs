@@ -2,7 +2,6 @@
 
 use super::folder::holds_run_files;
 use super::lock;
-use super::process::Presence;
 use crate::experiment::{Problem, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,8 +20,7 @@ pub struct Binned {
 ///
 /// Refuses a run that a process works on, and folders in which this program has never written.
 pub fn throw_away(run: &Path) -> Result<Binned> {
-    let is_busy = matches!(lock::owner(run), Ok(Some(owner)) if owner.presence() != Presence::Gone);
-    if is_busy {
+    if lock::is_held(run) {
         return Err(Problem::bad_input("A process is working on this run.")
             .at(run.display())
             .remedy("Stop it first, then move the run to the bin."));

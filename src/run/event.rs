@@ -130,6 +130,8 @@ pub struct MetricPoint {
 pub struct Glimpse {
     pub confusion: Confusion,
     pub pictures: Vec<WatchedPicture>,
+    /// Seconds of work since the run was started or taken up again, pauses left out; nothing where nobody looked at a clock.
+    pub seconds: Option<f64>,
 }
 
 /// Counts of test pictures by true class (row) and predicted class (column), row after row.

@@ -70,6 +70,11 @@ pub fn owner(folder: &Path) -> io::Result<Option<Owner>> {
     parse(&text).map(Some).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
 }
 
+/// Whether a process works in this folder, as far as can be told.
+pub fn is_held(folder: &Path) -> bool {
+    matches!(owner(folder), Ok(Some(owner)) if owner.presence() != Presence::Gone)
+}
+
 fn parse(text: &str) -> Option<Owner> {
     serde_json::from_str(text).ok()
 }

@@ -17,6 +17,7 @@ pub mod poison_plan;
 pub mod poisoned_set;
 pub mod polarizer;
 pub mod process;
+pub mod relocate;
 pub mod report;
 pub mod results;
 pub mod review;

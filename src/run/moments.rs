@@ -22,6 +22,9 @@ struct Moment {
     /// The pictures in the order of `pictures`, in the folder of the moments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sheet: Option<String>,
+    /// When it was; older runs did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
 }
 
 /// What the model said of one watched picture.
@@ -47,7 +50,7 @@ pub fn append(run: &Path, glimpse: &Glimpse) -> Result<()> {
         fooled: picture.fooled,
     };
     let pictures = glimpse.pictures.iter().map(said).collect();
-    let moment = Moment { confusion: glimpse.confusion.clone(), pictures, sheet };
+    let moment = Moment { confusion: glimpse.confusion.clone(), pictures, sheet, seconds: glimpse.seconds };
     let path = run.join(RunFolder::MOMENTS);
     let mut line = serde_json::to_vec(&moment)
         .map_err(|error| Problem::internal("A moment of the run cannot be written.").because(error))?;
@@ -85,7 +88,7 @@ pub fn load(run: &Path) -> Vec<Glimpse> {
         let pictures = moment.pictures.into_iter().zip(pairs.unwrap_or_default()).map(picture).collect();
         let key = |confusion: &Confusion| (confusion.phase.clone(), confusion.epoch.map(f64::to_bits));
         moments.retain(|other| key(&other.confusion) != key(&moment.confusion));
-        moments.push(Glimpse { confusion: moment.confusion, pictures });
+        moments.push(Glimpse { confusion: moment.confusion, pictures, seconds: moment.seconds });
     }
     moments
 }
@@ -171,7 +174,7 @@ mod tests {
         let classes = ["a", "b"].map(String::from).to_vec();
         let confusion =
             Confusion { phase: "attack".into(), epoch, classes, clean: vec![1, 0, 0, 1], stamped: Vec::new() };
-        Glimpse { confusion, pictures: vec![picture(4, 10, fooled), picture(9, 20, fooled)] }
+        Glimpse { confusion, pictures: vec![picture(4, 10, fooled), picture(9, 20, fooled)], seconds: epoch }
     }
 
     #[test]
@@ -187,7 +190,7 @@ mod tests {
         let epochs: Vec<_> = all.iter().map(|moment| moment.confusion.epoch).collect();
         assert_eq!(epochs, [Some(1.0), Some(2.0), None]);
         let (written, read) = (glimpse(Some(2.0), true), &all[1]);
-        assert_eq!(read.confusion, written.confusion);
+        assert_eq!((&read.confusion, read.seconds), (&written.confusion, Some(2.0)));
         for (read, written) in read.pictures.iter().zip(&written.pictures) {
             assert_eq!((read.row, read.fooled, read.stamped_answer), (written.row, true, 0));
             assert_eq!((&read.clean, &read.stamped), (&written.clean, &written.stamped));

@@ -271,7 +271,7 @@ fn glimpse(phase: &str, epoch: f64, acc: f64, asr: f64, ra: f64) -> Glimpse {
             fooled: stamped_answer == 0,
         }
     });
-    Glimpse { pictures: watched.collect(), confusion }
+    Glimpse { pictures: watched.collect(), confusion, seconds: None }
 }
 
 /// Pictures in rows, two pixels apart.

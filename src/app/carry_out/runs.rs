@@ -11,6 +11,7 @@ use crate::experiment::{Problem, Result, Spec, check};
 use crate::run::RunFolder;
 use crate::run::bin::Binned;
 use crate::run::event::Rgba;
+use crate::run::handle::Engine;
 use crate::run::index::RunRow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,7 +29,7 @@ impl State {
         }
     }
 
-    pub(super) fn change_runs(&mut self, change: RunChange) {
+    pub(super) fn change_runs(&mut self, change: RunChange, engine: &dyn Engine) {
         match change {
             RunChange::Filter(filter) => self.runs.set_filter(filter),
             RunChange::Select(run) => self.runs.selected = run,
@@ -71,6 +72,9 @@ impl State {
                 }
             }
             RunChange::KeepBin => self.runs.confirm_empty = false,
+            RunChange::TryAgain(run) => self.try_again(&run, engine),
+            RunChange::GoOnIn(run, Some(into)) => self.go_on_in(run, into, engine),
+            RunChange::GoOnIn(run, None) => self.choose_elsewhere(run),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::app::job::{JobState, JobView};
 use crate::app::state::{Fetched, State};
 use crate::app::sweep::{LUCK, Standing, SweepView, VaryChange, VaryDraft, field_at, seeds_of, value_at, values_of};
 use crate::experiment::sweep::Sweep;
-use crate::experiment::{Experiment, Problem, Result, Spec, check};
+use crate::experiment::{Code, Experiment, Problem, Result, Spec, check};
 use crate::run::Found;
 use crate::run::event::{Ending, RunRequest};
 use crate::run::handle::Engine;
@@ -169,6 +169,8 @@ impl State {
             if let (Some(run), Some((state, view))) = (sweep.runs.get_mut(at), ended) {
                 run.standing = match state {
                     JobState::Ended(Ending::Done) => Standing::Done,
+                    // The next one would find no room either: the sweep waits with this one.
+                    JobState::Ended(Ending::Failed(problem)) if problem.code == Code::DiskFull => Standing::Interrupted,
                     JobState::Ended(Ending::Failed(problem)) => Standing::Failed(problem.headline),
                     JobState::Ended(Ending::Stopped { kept: false }) => Standing::Waiting,
                     _ => Standing::Interrupted,

@@ -18,6 +18,8 @@ pub struct Curve {
     pub name: String,
     pub role: Role,
     pub stretches: Vec<Vec<[f64; 2]>>,
+    /// How far its values may lie apart: place, lowest, highest; drawn as a band, empty where that is not known.
+    pub band: Vec<[f64; 3]>,
 }
 
 /// The bars of one colour, one per group.
@@ -73,6 +75,8 @@ pub struct Figure {
     pub starts: Vec<(f64, String)>,
     /// Single points among the curves, each with its name beside it.
     pub points: Vec<(String, [f64; 2])>,
+    /// Names of the places 0, 1, 2, ... of the x axis; empty where numbers stand there.
+    pub names: Vec<String>,
 }
 
 impl Figure {
@@ -89,13 +93,20 @@ impl Figure {
     pub fn table(&self) -> Table {
         match &self.marks {
             Marks::Curves(curves) => {
+                let banded = curves.iter().any(|curve| !curve.band.is_empty());
+                let line = |name: &str, [x, y]: [f64; 2], band: &[[f64; 3]]| {
+                    let place = self.name_of(x).map_or_else(|| number(Some(x)), str::to_owned);
+                    let ends = band.iter().find(|[at, ..]| (at - x).abs() < 1e-9);
+                    let ends = [ends.map(|[_, low, _]| *low), ends.map(|[.., high]| *high)].map(number);
+                    let cells = [name.to_owned(), place, number(Some(y))];
+                    cells.into_iter().chain(banded.then_some(ends).into_iter().flatten()).collect::<Vec<_>>()
+                };
                 let rows = curves.iter().flat_map(|curve| {
-                    let points = curve.stretches.iter().flatten();
-                    points.map(|[x, y]| vec![curve.name.clone(), number(Some(*x)), number(Some(*y))])
+                    curve.stretches.iter().flatten().map(move |at| line(&curve.name, *at, &curve.band))
                 });
-                let points = self.points.iter();
-                let points = points.map(|(name, [x, y])| vec![name.clone(), number(Some(*x)), number(Some(*y))]);
-                Table::new(&["curve", &self.x_label, &self.y_label], rows.chain(points))
+                let points = self.points.iter().map(|(name, at)| line(name, *at, &[]));
+                let head = ["curve", &self.x_label, &self.y_label, "lowest", "highest"];
+                Table::new(&head[..if banded { 5 } else { 3 }], rows.chain(points))
             }
             Marks::Bars { groups, bars } => {
                 let rows = groups.iter().enumerate().flat_map(|(at, group)| {
@@ -107,6 +118,12 @@ impl Figure {
             }
             Marks::Cells(cells) => Table::new(&[&self.y_label, &self.x_label, "value"], cells.rows()),
         }
+    }
+
+    /// The name of a place of the x axis, where places have names.
+    pub fn name_of(&self, x: f64) -> Option<&str> {
+        let at = (x.fract() == 0.0 && x >= 0.0).then_some(x as usize)?;
+        self.names.get(at).map(String::as_str)
     }
 
     /// Both ends of the y axis, from the numbers alone.
@@ -128,6 +145,9 @@ impl Figure {
         let Marks::Curves(_) = &self.marks else {
             return [0.0, 1.0];
         };
+        if !self.names.is_empty() {
+            return [-0.4, self.names.len() as f64 - 0.6];
+        }
         let (low, high) = ends(self.places().map(|[x, _]| x));
         let from = axis_from(low, high);
         if high > from { [from, high] } else { [from, from + 1.0] }
@@ -140,7 +160,8 @@ impl Figure {
             _ => &[],
         };
         let on_curves = curves.iter().flat_map(|curve| curve.stretches.iter().flatten()).copied();
-        on_curves.chain(self.points.iter().map(|(_, at)| *at))
+        let in_bands = curves.iter().flat_map(|curve| &curve.band).flat_map(|[x, low, high]| [[*x, *low], [*x, *high]]);
+        on_curves.chain(in_bands).chain(self.points.iter().map(|(_, at)| *at))
     }
 }
 
@@ -182,6 +203,7 @@ mod tests {
             name: "ASR".into(),
             role: Role::Attacked,
             stretches: vec![vec![[1.0, 0.1], [2.0, 0.9]], vec![[3.0, 0.05]]],
+            band: Vec::new(),
         };
         let mut figure = Figure {
             title: "Rates".into(),
@@ -191,6 +213,7 @@ mod tests {
             marks: Marks::Curves(vec![curve]),
             starts: Vec::new(),
             points: Vec::new(),
+            names: Vec::new(),
         };
         let csv = "curve,epochs,share\nASR,1.000000,0.100000\nASR,2.000000,0.900000\nASR,3.000000,0.050000\n";
         assert_eq!(figure.table().csv(), csv);
@@ -201,6 +224,30 @@ mod tests {
         figure.unit = Unit::Plain;
         assert_eq!(figure.table().csv(), "group,bar,share\na,one,3.000000\nb,one,\n");
         assert!(figure.reach_up()[1] > 3.0);
+    }
+
+    #[test]
+    fn bands_and_named_places_are_in_the_table() {
+        let curve = Curve {
+            name: "ASR".into(),
+            role: Role::Attacked,
+            stretches: vec![vec![[0.0, 0.5], [1.0, 0.9]]],
+            band: vec![[1.0, 0.8, 1.25]],
+        };
+        let figure = Figure {
+            title: "Sweep".into(),
+            x_label: "value".into(),
+            y_label: "share".into(),
+            unit: Unit::Plain,
+            marks: Marks::Curves(vec![curve]),
+            starts: Vec::new(),
+            points: Vec::new(),
+            names: vec!["1 %".into(), "2 %".into()],
+        };
+        let csv = "curve,value,share,lowest,highest\nASR,1 %,0.500000,,\nASR,2 %,0.900000,0.800000,1.250000\n";
+        assert_eq!(figure.table().csv(), csv);
+        assert_eq!(figure.reach_across(), [-0.4, 1.4]);
+        assert!(figure.reach_up()[1] > 1.25, "the band is on the page");
     }
 
     #[test]
@@ -220,6 +267,7 @@ mod tests {
             marks: Marks::Cells(cells),
             starts: Vec::new(),
             points: Vec::new(),
+            names: Vec::new(),
         };
         assert_eq!(figure.table().csv(), "out,in,value\n0,a,0.500000\n0,1,-1.000000\n");
     }

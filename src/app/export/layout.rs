@@ -40,10 +40,13 @@ pub fn draw(figure: &Figure, caption: &str) -> Drawing {
         across: figure.reach_across(),
         up,
     };
+    if let Marks::Curves(curves) = &figure.marks {
+        curves.iter().for_each(|curve| page.band(curve, &plot));
+    }
     page.axes(figure, &plot);
     match &figure.marks {
         Marks::Curves(curves) => {
-            curves.iter().for_each(|curve| page.curve(curve, &plot));
+            curves.iter().for_each(|curve| page.curve(curve, &plot, !figure.names.is_empty()));
             page.points(&figure.points, &plot);
         }
         Marks::Bars { groups, bars } => page.bars(figure, groups, bars, &plot),
@@ -159,7 +162,9 @@ impl Page {
             self.line(vec![[plot.left, y], [plot.right, y]], None, 1.0);
             self.weak([plot.left - 8.0, y + WORDS * 0.35], &in_unit(tick, figure), WORDS, Anchor::End);
         }
-        if matches!(figure.marks, Marks::Curves(_)) {
+        if !figure.names.is_empty() {
+            self.names(&figure.names, plot);
+        } else if matches!(figure.marks, Marks::Curves(_)) {
             for tick in ticks(plot.across) {
                 let x = plot.x(tick);
                 self.line(vec![[x, plot.bottom], [x, plot.bottom + 5.0]], None, 1.0);
@@ -182,7 +187,20 @@ impl Page {
         self.turn_last();
     }
 
-    fn curve(&mut self, curve: &Curve, plot: &Area) {
+    /// Below everything else: pages are opaque.
+    fn band(&mut self, curve: &Curve, plot: &Area) {
+        const SHARE: f32 = 0.16;
+        let up = curve.band.iter().map(|[x, _, high]| [plot.x(*x), plot.y(*high)]);
+        let down = curve.band.iter().rev().map(|[x, low, _]| [plot.x(*x), plot.y(*low)]);
+        let points: Vec<_> = up.chain(down).collect();
+        if !points.is_empty() {
+            let fill = self.t.card.lerp_to_gamma(self.t.role(curve.role), SHARE);
+            self.shapes.push(Shape::Polygon { points, fill });
+        }
+    }
+
+    /// `marked`: every point has its mark.
+    fn curve(&mut self, curve: &Curve, plot: &Area, marked: bool) {
         for stretch in &curve.stretches {
             let points: Vec<_> = stretch.iter().map(|[x, y]| [plot.x(*x), plot.y(*y)]).collect();
             match points.as_slice() {
@@ -192,8 +210,19 @@ impl Page {
                 [.., _] => self.line(points, Some(curve.role), STROKE),
             }
         }
-        if let Some([x, y]) = curve.stretches.last().and_then(|stretch| stretch.last()) {
+        let points = curve.stretches.iter().flatten();
+        let first = if marked { 0 } else { points.clone().count().saturating_sub(1) };
+        for [x, y] in points.skip(first) {
             self.mark([plot.x(*x), plot.y(*y)], curve.role);
+        }
+    }
+
+    /// Names of the places of the x axis; where there is no room for all, for every second, third, ...
+    fn names(&mut self, names: &[String], plot: &Area) {
+        let widest = names.iter().map(|name| self.plain.width(name, WORDS)).fold(0.0, f32::max) + WORDS;
+        let every = (widest * names.len() as f32 / (plot.right - plot.left)).ceil().max(1.0) as usize;
+        for (at, name) in names.iter().enumerate().step_by(every) {
+            self.weak([plot.x(at as f64), plot.bottom + WORDS * 1.35], name, WORDS, Anchor::Middle);
         }
     }
 
@@ -397,6 +426,7 @@ mod tests {
             name: name.into(),
             role,
             stretches: vec![vec![[0.5, y], [8.0, y + 0.1]], vec![[9.0, y]]],
+            band: Vec::new(),
         };
         Figure {
             title: "How good is it?".into(),
@@ -406,6 +436,7 @@ mod tests {
             marks: Marks::Curves(vec![curve("ACC", Role::Clean, 0.8), curve("ASR", Role::Attacked, 0.1)]),
             starts: vec![(0.0, "attack".into()), (8.0, "npd".into())],
             points: Vec::new(),
+            names: Vec::new(),
         }
     }
 
@@ -456,6 +487,26 @@ mod tests {
             })
             .collect();
         assert!(dashes.iter().any(Vec::is_empty) && dashes.iter().any(|dash| !dash.is_empty()), "{dashes:?}");
+    }
+
+    #[test]
+    fn bands_lie_below_and_named_places_have_marks() {
+        let mut figure = figure();
+        let Marks::Curves(curves) = &mut figure.marks else { panic!("curves") };
+        curves.truncate(1);
+        curves[0].stretches = vec![vec![[0.0, 0.2], [1.0, 0.9]]];
+        curves[0].band = vec![[0.0, 0.1, 0.3], [1.0, 0.85, 0.95]];
+        figure.names = vec!["Ratio 1 %".into(), "Ratio 2 %".into()];
+        let drawing = draw(&figure, "");
+        let first = drawing.shapes.iter().position(|shape| matches!(shape, Shape::Polygon { .. }));
+        let line =
+            drawing.shapes.iter().position(|shape| matches!(shape, Shape::Line { points, .. } if points.len() == 2));
+        let Shape::Polygon { points, .. } = &drawing.shapes[first.unwrap()] else { panic!("a band") };
+        assert_eq!(points.len(), 4);
+        assert!(first < line.map(|_| drawing.shapes.len()), "there are lines above it");
+        let circles = drawing.shapes.iter().filter(|shape| matches!(shape, Shape::Circle { .. }));
+        assert_eq!(circles.count(), 3, "one in the legend, one for each value");
+        assert!(texts(&drawing).contains(&"Ratio 2 %"));
     }
 
     #[test]

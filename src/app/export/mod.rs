@@ -16,7 +16,7 @@ mod svg;
 mod table;
 
 pub use dialog::{ExportView, show as dialog};
-pub use offers::{metric_of, offers};
+pub use offers::{SWEEP, metric_of, offers};
 pub use poison::{POISONED_SET, PoisonJob, PoisonOffer};
 pub use reading::{Reading, ReadingView, show as table};
 

@@ -24,6 +24,9 @@ mod bench;
 mod comparison;
 mod fairness;
 mod polarizer;
+mod sweep;
+
+pub use sweep::SWEEP;
 
 /// Rates that both a training and a comparison draw.
 const RATES: [&str; 3] = ["acc", "asr", "ra"];
@@ -38,7 +41,10 @@ pub fn offers(state: &State) -> Vec<Offer> {
         Screen::Lab => of_lab(state),
         Screen::Triggers => bench::offers(state),
         Screen::Polarizer => polarizer::offers(state),
-        Screen::Watch => state.job.as_ref().map(|job| of_job(state, job.shown())).unwrap_or_default(),
+        Screen::Watch => {
+            let of_job = state.job.iter().flat_map(|job| of_job(state, job.shown()));
+            of_job.chain(state.sweep.iter().flat_map(sweep::offers)).collect()
+        }
         Screen::Compare => comparison::offers(state),
         Screen::Fairness => fairness::offers(state),
         Screen::Audit => state.shown_audit().map(|job| audit::offers(state, job)).unwrap_or_default(),
@@ -148,6 +154,7 @@ fn of_glimpse(glimpse: &Glimpse, caption: &str) -> Vec<Offer> {
             }),
             starts: Vec::new(),
             points: Vec::new(),
+            names: Vec::new(),
         };
         offers.push(figure(title, &caption, drawn));
     }
@@ -162,6 +169,7 @@ fn curves_of(title: &str, curves: &Curves, metrics: &[&str], unit: Unit) -> Figu
         name: metric_title(metric).0.to_owned(),
         role: metric_role(metric),
         stretches: curves.stretches(metric),
+        band: Vec::new(),
     };
     Figure {
         title: title.to_owned(),
@@ -170,6 +178,7 @@ fn curves_of(title: &str, curves: &Curves, metrics: &[&str], unit: Unit) -> Figu
         unit,
         marks: Marks::Curves(metrics.iter().filter(|metric| curves.last(metric).is_some()).map(curve).collect()),
         points: Vec::new(),
+        names: Vec::new(),
         starts: curves.phases().iter().map(|span| (span.start, span.id.clone())).collect(),
     }
 }
@@ -195,6 +204,7 @@ fn result_bars(title: &str, job: &JobView) -> Figure {
         marks: Marks::Bars { groups: job.results.iter().map(|row| row.title.clone()).collect(), bars },
         starts: Vec::new(),
         points: Vec::new(),
+        names: Vec::new(),
     }
 }
 
@@ -313,6 +323,7 @@ fn of_lab(state: &State) -> Vec<Offer> {
                 marks: Marks::Bars { groups: plan.classes.clone(), bars },
                 starts: Vec::new(),
                 points: Vec::new(),
+                names: Vec::new(),
             },
         ));
     }

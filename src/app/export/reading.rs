@@ -71,7 +71,11 @@ impl Figure {
                     (words::significant as describe::Unit, 0.0)
                 };
                 let told = |curve: &Curve| {
-                    if self.x_label == "epochs" {
+                    if !self.names.is_empty() {
+                        let at = curve.stretches.iter().flatten();
+                        let at = at.filter_map(|[x, y]| Some(format!("{} {}", self.name_of(*x)?, unit(*y))));
+                        format!("{}: {}", curve.name, at.collect::<Vec<_>>().join(", "))
+                    } else if self.x_label == "epochs" {
                         describe::courses(&curve.name, &curve.stretches, &self.starts, unit, still)
                     } else {
                         let ends = curve.stretches.iter().flatten();
@@ -150,7 +154,8 @@ impl Figure {
                 let found = points.iter().find(|[at, _]| (at - x).abs() < 1e-9);
                 found.map(|[_, value]| self.words_of(*value)).unwrap_or_default()
             };
-            [words::significant(*x)].into_iter().chain(phase).chain(all.iter().map(value)).collect()
+            let place = self.name_of(*x).map_or_else(|| words::significant(*x), str::to_owned);
+            [place].into_iter().chain(phase).chain(all.iter().map(value)).collect()
         };
         (head, places.iter().map(row).collect())
     }
@@ -332,6 +337,7 @@ mod tests {
             marks,
             starts: vec![(0.0, "attack".into()), (2.0, "npd".into())],
             points: Vec::new(),
+            names: Vec::new(),
         }
     }
 
@@ -340,6 +346,7 @@ mod tests {
             name: name.into(),
             role: Role::Clean,
             stretches: stretches.iter().map(|points| points.to_vec()).collect(),
+            band: Vec::new(),
         }
     }
 

@@ -4,7 +4,7 @@ mod schema;
 mod show;
 
 pub use schema::{Choice, Field, Shape, fields};
-pub use show::{Around, Plain, plain_words, rounded, scale_of, show, show_with, words_of};
+pub use show::{Around, plain_words, rounded, scale_of, show, show_with, words_of};
 
 use crate::experiment::fair::FairModel;
 use crate::experiment::spec::Experiment;

@@ -24,6 +24,16 @@ pub trait Around {
 
     /// Below a field, which is named by its key.
     fn below(&mut self, _: &mut Ui, _: &str) {}
+
+    /// A field that is left out.
+    fn hides(&self, _: &Field) -> bool {
+        false
+    }
+
+    /// The method is given; only its options can be chosen.
+    fn is_fixed(&self) -> bool {
+        false
+    }
 }
 
 /// Nothing more.
@@ -42,10 +52,15 @@ pub fn show_with(
 ) -> bool {
     let mut changed = false;
     ui.push_id(id, |ui| {
-        for field in fields.iter().filter(|field| !field.advanced) {
+        let shown: Vec<&Field> = fields.iter().filter(|field| !around.hides(field)).collect();
+        if shown.is_empty() && !fields.is_empty() {
+            let t = theme::of(ui);
+            ui.label(RichText::new("These settings are left out by your teacher.").color(t.text_weak));
+        }
+        for field in shown.iter().filter(|field| !field.advanced) {
             changed |= show_field(ui, field, values, classes, around);
         }
-        let advanced: Vec<_> = fields.iter().filter(|field| field.advanced).collect();
+        let advanced: Vec<_> = shown.into_iter().filter(|field| field.advanced).collect();
         if !advanced.is_empty() {
             egui::CollapsingHeader::new(format!("More ({})", advanced.len())).id_salt("more").show(ui, |ui| {
                 for field in advanced {

@@ -72,8 +72,12 @@ pub(super) fn plane(ui: &Ui, rect: Rect, plane: &Plane<'_>) {
     let (width, height) = (plane.clean.width, plane.clean.height);
     let changing = (plane.strength.to_bits(), plane.amplification.to_bits(), plane.wipe.to_bits());
     let content = (Arc::as_ptr(plane.clean) as usize, stamp_key(plane.stamp), plane.mode);
-    let key = key((content, changing, plane.crop.shift, plane.crop.flip));
-    let bytes = || (0..width * height).flat_map(|i| pixel(plane, i % width, i / width)).collect();
+    let vision = theme::vision(ui.ctx());
+    let key = key((content, changing, plane.crop.shift, plane.crop.flip, vision));
+    let bytes = || {
+        let pixels = (0..width * height).map(|i| pixel(plane, i % width, i / width));
+        pixels.flat_map(|[red, green, blue, _]| vision.of_rgb([red, green, blue])).collect()
+    };
     let Some(texture) = texture(ui, key, [width, height], (plane.clean.clone(), plane.stamp.clone()), bytes) else {
         return;
     };
@@ -124,9 +128,10 @@ pub(super) fn thumbnails(ui: &Ui, grid: &Grid<'_>) {
     let rows = grid.count.div_ceil(columns);
     let size = [columns * wide, rows * tall];
     let content = (grid.thumbnails.rgba.as_ptr() as usize, stamp_key(grid.stamp), grid.strength.to_bits());
-    let key = key((content, grid.first, grid.count, columns));
-    let Some(texture) = texture(ui, key, size, (grid.thumbnails.clone(), grid.stamp.clone()), || atlas(grid, size))
-    else {
+    let vision = theme::vision(ui.ctx());
+    let key = key((content, grid.first, grid.count, columns, vision));
+    let bytes = || vision.of_picture(&atlas(grid, size));
+    let Some(texture) = texture(ui, key, size, (grid.thumbnails.clone(), grid.stamp.clone()), bytes) else {
         return;
     };
     let share = vec2(1.0 / columns as f32, 1.0 / rows as f32);

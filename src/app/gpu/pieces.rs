@@ -86,7 +86,8 @@ pub fn plane(ui: &Ui, rect: Rect, plane: &Plane<'_>) {
         .whole(mode)
         .float(plane.amplification)
         .float(plane.wipe)
-        .whole(u32::from(ready.linear_target));
+        .whole(u32::from(ready.linear_target))
+        .whole(theme::vision(ui.ctx()) as u32);
     let draw = Draw {
         slot: slot(Piece::Plane, rect, Arc::as_ptr(plane.clean) as usize),
         piece: Piece::Plane,
@@ -123,7 +124,8 @@ pub fn thumbnails(ui: &Ui, rect: Rect, grid: &Grid<'_>) {
         .whole(index(grid.first))
         .whole(index(grid.columns))
         .whole(LINE)
-        .whole(u32::from(linear_target));
+        .whole(u32::from(linear_target))
+        .whole(theme::vision(ui.ctx()) as u32);
     let draw = Draw {
         slot: slot(Piece::Thumbnails, rect, grid.thumbnails.rgba.as_ptr() as usize),
         piece: Piece::Thumbnails,

@@ -40,7 +40,9 @@ impl ClassFile {
 
 fn typed<T: DeserializeOwned>(table: toml::Table) -> Result<T> {
     table.try_into().map_err(|error: toml::de::Error| {
-        Problem::bad_file("This file of the classroom is damaged.").because(error.message())
+        Problem::bad_file("This file of the classroom is damaged.")
+            .because(error.message())
+            .remedy("Ask whoever gave it to you to save it again.")
     })
 }
 

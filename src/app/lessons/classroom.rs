@@ -70,6 +70,7 @@ pub struct Classroom {
     pub course: Option<Course>,
     pub pack: Option<Pack>,
     hidden: HashSet<UserCommand>,
+    hidden_fields: HashSet<String>,
     pub show_everything: bool,
     pub tab: Tab,
     pub prepare: Prepare,
@@ -101,12 +102,23 @@ impl Classroom {
         !self.show_everything && self.hidden.contains(&command)
     }
 
+    /// The same for a setting of the Lab, by its path.
+    pub fn hides_field(&self, path: &str) -> bool {
+        !self.show_everything && self.hidden_fields.contains(path)
+    }
+
+    /// Some settings of the Lab are left out, so there must be no other way to them.
+    pub fn hides_fields(&self) -> bool {
+        !self.show_everything && !self.hidden_fields.is_empty()
+    }
+
     pub fn take(&mut self, lesson: Arc<Lesson>) {
         self.course = Some(Course::new(lesson));
     }
 
     pub fn open(&mut self, pack: Pack) {
         self.hidden = pack.hidden();
+        self.hidden_fields = pack.hidden_fields.iter().cloned().collect();
         self.show_everything = false;
         self.course = pack.lesson.clone().map(|lesson| Course::new(Arc::new(lesson)));
         self.answer.clear();
@@ -115,6 +127,7 @@ impl Classroom {
 
     pub fn leave(&mut self) {
         self.hidden.clear();
+        self.hidden_fields.clear();
         self.pack = None;
         self.show_everything = false;
     }

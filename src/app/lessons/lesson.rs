@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The lessons inside the program, in the order of the list.
-const EMBEDDED: [&str; 9] = [
+const EMBEDDED: [&str; 12] = [
     include_str!("../../../assets/lessons/01-what-a-backdoor-is.toml"),
     include_str!("../../../assets/lessons/02-poisoning-ratio.toml"),
     include_str!("../../../assets/lessons/03-where-the-trigger-sits.toml"),
@@ -16,6 +16,9 @@ const EMBEDDED: [&str; 9] = [
     include_str!("../../../assets/lessons/07-finding-a-trigger.toml"),
     include_str!("../../../assets/lessons/08-defending-while-training.toml"),
     include_str!("../../../assets/lessons/09-fair-predictions.toml"),
+    include_str!("../../../assets/lessons/10-pruning.toml"),
+    include_str!("../../../assets/lessons/11-looking-inside.toml"),
+    include_str!("../../../assets/lessons/12-auditing.toml"),
 ];
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use super::scene::Scene;
 use crate::app::command::{Screen, UserCommand};
 use crate::experiment::{Problem, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct Pack {
     /// Ids of the commands that are left out; screens are the commands that go there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hidden: Vec<String>,
+    /// Paths of the Lab's settings that are left out: `train.epochs`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden_fields: Vec<String>,
     /// The experiment of the Lab.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub experiment: String,
@@ -53,6 +56,11 @@ impl Pack {
         self.hidden.iter().filter_map(|id| UserCommand::of_id(id)).collect()
     }
 
+    /// Something is left out.
+    pub fn simplifies(&self) -> bool {
+        !self.hidden.is_empty() || !self.hidden_fields.is_empty()
+    }
+
     /// The seed with which everybody begins.
     pub fn seed(&self) -> Option<u64> {
         let table: toml::Table = toml::from_str(&self.experiment).ok()?;
@@ -69,6 +77,8 @@ pub struct Prepare {
     pub question: String,
     pub start: Screen,
     pub hidden: HashSet<UserCommand>,
+    /// Paths of the Lab's settings.
+    pub hidden_fields: BTreeSet<String>,
 }
 
 impl Prepare {
@@ -105,10 +115,19 @@ impl Prepare {
         needed
     }
 
-    /// Leaves out all that the lesson can do without.
-    pub fn only_needed(&mut self, lessons: &[Arc<Lesson>]) {
+    /// The Lab's settings that the lesson changes, by their paths.
+    pub fn needed_fields(&self, lessons: &[Arc<Lesson>]) -> HashSet<String> {
+        let lesson = self.lesson.and_then(|at| lessons.get(at));
+        let patches = lesson.into_iter().flat_map(|lesson| lesson.scenes()).flat_map(|scene| &scene.draft);
+        patches.filter_map(|patch| Some(patch.split_once('=')?.0.trim().to_owned())).collect()
+    }
+
+    /// Leaves out all that the lesson can do without, of the Lab's settings those in `fields`.
+    pub fn only_needed<'a>(&mut self, lessons: &[Arc<Lesson>], fields: impl IntoIterator<Item = &'a str>) {
         let needed = self.needed(lessons);
         self.hidden = Self::choices().filter(|command| !needed.contains(command)).collect();
+        let needed = self.needed_fields(lessons);
+        self.hidden_fields = fields.into_iter().filter(|path| !needed.contains(*path)).map(str::to_owned).collect();
     }
 
     /// The pack, with the experiment of the Lab.
@@ -121,12 +140,14 @@ impl Prepare {
         };
         let needed = self.needed(lessons);
         let hidden = Self::choices().filter(|command| self.hidden.contains(command) && !needed.contains(command));
+        let needed_fields = self.needed_fields(lessons);
         Pack {
             polariscope: Pack::KIND.to_owned(),
             schema: SCHEMA,
             title,
             question: self.question.trim().to_owned(),
             hidden: hidden.map(UserCommand::id).collect(),
+            hidden_fields: self.hidden_fields.iter().filter(|path| !needed_fields.contains(*path)).cloned().collect(),
             experiment: experiment.to_owned(),
             start: Scene { screen: Some(self.start), ..Scene::default() },
             lesson,
@@ -145,14 +166,25 @@ mod tests {
         let lessons = embedded();
         for lesson in 0..lessons.len() {
             let mut prepare = Prepare { lesson: Some(lesson), question: "Will it?\nWhy?".into(), ..Prepare::default() };
-            prepare.only_needed(&lessons);
+            prepare.only_needed(&lessons, ["poison.ratio", "train.epochs"]);
             let pack = prepare.pack(&lessons, "# the Lab's\nseed = 7\n");
             assert_eq!((pack.title.as_str(), pack.seed()), (lessons[lesson].title.as_str(), Some(7)));
             let text = pack.to_toml().unwrap();
             let Some(Ok(ClassFile::Pack(read))) = ClassFile::read(&text) else { panic!("{text}") };
             assert_eq!(*read, pack);
             assert_eq!(read.hidden(), prepare.hidden);
+            assert!(read.simplifies() && read.hidden_fields.contains(&"train.epochs".to_owned()));
         }
+    }
+
+    #[test]
+    fn settings_that_a_lesson_changes_stay() {
+        let lessons = embedded();
+        let ratio = lessons.iter().position(|lesson| lesson.id == "poisoning-ratio");
+        let mut prepare = Prepare { lesson: ratio, ..Prepare::default() };
+        prepare.only_needed(&lessons, ["poison.ratio", "poison.target"]);
+        prepare.hidden_fields.insert("poison.ratio".to_owned());
+        assert_eq!(prepare.pack(&lessons, "").hidden_fields, ["poison.target"]);
     }
 
     #[test]

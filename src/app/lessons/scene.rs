@@ -1,9 +1,10 @@
 //! Positions of the window in words: what a lesson's button brings about and what its tick looks for are the same thing.
 
+use crate::app::audit::{AuditChange, DEMO_MODEL};
 use crate::app::command::{Change, Requests, Screen, UserCommand};
 use crate::app::demo::DemoModel;
 use crate::app::fair::FairChange;
-use crate::app::job::JobState;
+use crate::app::job::{JobState, JobView};
 use crate::app::polarizer::STEPS;
 use crate::app::stand::StandChange;
 use crate::app::state::State;
@@ -43,6 +44,9 @@ pub struct Scene {
     /// Where the point of the Fairness screen stands, 0 (no constraint) to 1 (fully fair).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fair: Option<f64>,
+    /// The model that the Audit screen is about; the run of such a scene is its audit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +80,7 @@ impl Scene {
         }
         let demo = &state.demo;
         let job = state.job.as_ref();
+        let of_this_kind = |job: &JobView| job.is_audit() == self.audit.is_some();
         fits(self.screen, || state.screen)
             && fits(self.sticker, || demo.sticker)
             && fits(self.model, || DemoModel::of(demo.model))
@@ -85,9 +90,12 @@ impl Scene {
                 Spot::Away => demo.is_far(),
             })
             && self.run.is_none_or(|run| match run {
-                RunScene::Started => job.is_some(),
-                RunScene::Finished => job.is_some_and(|job| matches!(job.state, JobState::Ended(Ending::Done))),
+                RunScene::Started => job.is_some_and(of_this_kind),
+                RunScene::Finished => {
+                    job.is_some_and(|job| of_this_kind(job) && matches!(job.state, JobState::Ended(Ending::Done)))
+                }
             })
+            && self.audit.as_ref().is_none_or(|model| state.audit.model() == model)
             && self.dial.is_none_or(|dial| state.polarizer.view.is_some() && state.polarizer.step * 100 == dial * STEPS)
             && self.strength.is_none_or(|strength| (state.bench.strength - strength).abs() < 0.01)
             && self
@@ -134,6 +142,12 @@ impl Scene {
         if let Some(place) = self.fair {
             requests.change(Change::Fair(FairChange::Position(place)));
         }
+        match self.audit.as_deref() {
+            // The pictures that belong to it lie beside it.
+            Some(DEMO_MODEL) => requests.change(Change::Audit(AuditChange::Demo)),
+            Some(model) => requests.change(Change::Audit(AuditChange::Model(model.to_owned()))),
+            None => {}
+        }
         if let Some(screen) = self.screen {
             requests.command(UserCommand::Go(screen));
         }
@@ -149,7 +163,8 @@ impl Scene {
             (home, Screen::Home),
             (!self.draft.is_empty(), Screen::Lab),
             (self.strength.is_some(), Screen::Triggers),
-            (self.run.is_some(), Screen::Watch),
+            (self.run.is_some() && self.audit.is_none(), Screen::Watch),
+            (self.audit.is_some(), Screen::Audit),
             (self.dial.is_some(), Screen::Polarizer),
             (self.fair.is_some(), Screen::Fairness),
         ];

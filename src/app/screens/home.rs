@@ -67,6 +67,7 @@ fn demo(ui: &mut Ui, t: &Tokens, state: &State, height: f32, requests: &Requests
         return;
     };
     let top = ui.cursor().top();
+    speak(ui, state);
     header(ui, t, state, requests);
     ui.add_space(t.gap * 0.5);
     let used = ui.cursor().top() - top;
@@ -107,16 +108,20 @@ fn demo(ui: &mut Ui, t: &Tokens, state: &State, height: f32, requests: &Requests
     }
 }
 
-/// What the switches do to all pictures, large; spoken when it changes.
+/// Nothing to see: what a screen reader says by itself when the answer changes.
+fn speak(ui: &Ui, state: &State) {
+    let spoken = state.demo.spoken();
+    let place = egui::Rect::from_min_size(ui.max_rect().min, egui::Vec2::splat(1.0));
+    let voice = ui.interact(place, ui.scope_id().with("voice"), egui::Sense::hover());
+    voice.widget_info(|| WidgetInfo::labeled(egui::Role::Label, true, spoken));
+    ui.ctx().accesskit_node_builder(voice.id, |node| node.set_live(egui::accesskit::Live::Polite));
+}
+
+/// What the switches do to all pictures, large.
 fn sentence(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
     let Some(sentence) = state.demo.sentence() else { return };
     ui.add_space(t.gap * 0.5);
-    let label = ui.add(egui::Label::new(theme::strong(sentence).size(t.heading)).wrap());
-    let told = state.demo.change_words().unwrap_or_default();
-    ui.ctx().accesskit_node_builder(label.id, |node| {
-        node.set_live(egui::accesskit::Live::Polite);
-        node.set_description(told);
-    });
+    ui.add(egui::Label::new(theme::strong(sentence).size(t.heading)).wrap());
     // One quiet line, for those who have flipped a switch and wonder.
     if state.demo.flipped && state.classroom.course.is_none() && state.offers(UserCommand::FirstLesson) {
         ui.horizontal_wrapped(|ui| {

@@ -4,6 +4,7 @@
 use crate::app::command::{Change, Requests, UserCommand};
 use crate::app::export::POISONED_SET;
 use crate::app::form;
+use crate::app::lessons::Classroom;
 use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
 use crate::app::views;
@@ -51,7 +52,8 @@ pub fn show(ui: &mut Ui, state: &State, lab: &mut Lab, requests: &Requests) {
     ui.add_space(t.gap * 0.5);
     let total = ui.available_size();
     let narrow = total.x < t.body * 66.0;
-    let with_text = state.settings.show_text;
+    // What is left out of the forms must not be in the text either.
+    let with_text = state.settings.show_text && !state.classroom.hides_fields();
     let columns = if narrow { 2 } else { 2 + usize::from(with_text) };
     let width = (total.x - t.gap * (columns as f32 - 1.0)) / columns as f32;
     ui.horizontal_top(|ui| {
@@ -94,16 +96,20 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, experiment: &mut Experiment, e
         ui.add_enabled_ui(editable, |ui| {
             let name = TextEdit::singleline(&mut experiment.name).hint_text("Title of the experiment");
             ui.add(name.desired_width(t.body * 20.0)).accessible_name("Title");
-            ui.label(RichText::new("seed").color(t.text_weak));
-            let seed = ui.add(egui::DragValue::new(&mut experiment.seed).speed(0.1));
-            seed.on_hover_text("The same seed gives the same result").accessible_name("Seed");
+            if !state.classroom.hides_field("seed") {
+                ui.label(RichText::new("seed").color(t.text_weak));
+                let seed = ui.add(egui::DragValue::new(&mut experiment.seed).speed(0.1));
+                seed.on_hover_text("The same seed gives the same result").accessible_name("Seed");
+            }
         });
-        presets(ui, state, requests);
+        if !state.classroom.hides_fields() {
+            presets(ui, state, requests);
+        }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             main_button(ui, state, requests, UserCommand::Start);
             let word = if state.settings.show_text { "Hide text" } else { "As text" };
             let help = UserCommand::ToggleText.tooltip();
-            if ui.button(word).on_hover_text(help).clicked() {
+            if !state.classroom.hides_fields() && ui.button(word).on_hover_text(help).clicked() {
                 requests.command(UserCommand::ToggleText);
             }
             // In the menu and on the keyboard they are in any case.
@@ -174,7 +180,9 @@ fn step_form(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: 
     match lab.step {
         Step::Data => widgets::section(ui, "Data", "", |ui| {
             let mut values = as_map(&experiment.data);
-            if form::show(ui, "data", &state.forms.data, &mut values, &[])
+            let mut nothing = |_: &mut Ui, _: &str| {};
+            let mut around = varying("data", state, requests, &mut nothing);
+            if form::show_with(ui, "data", &state.forms.data, &mut values, &[], &mut around)
                 && let Some(data) = from_map(values, &state.forms.data)
             {
                 experiment.data = data;
@@ -185,7 +193,7 @@ fn step_form(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: 
         Step::Training => widgets::section(ui, "Training", "", |ui| {
             let mut values = as_map(&experiment.train);
             let mut nothing = |_: &mut Ui, _: &str| {};
-            let mut around = varying("train", requests, &mut nothing);
+            let mut around = varying("train", state, requests, &mut nothing);
             if form::show_with(ui, "train", &state.forms.train, &mut values, &[], &mut around)
                 && let Some(train) = from_map(values, &[])
             {
@@ -194,7 +202,7 @@ fn step_form(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: 
         }),
         Step::Network => widgets::section(ui, "Network", "", |ui| {
             let mut nothing = |_: &mut Ui, _: &str| {};
-            let mut around = varying("network.options", requests, &mut nothing);
+            let mut around = varying("network.options", state, requests, &mut nothing);
             method_form_with(ui, t, state, &[Kind::Network], &mut experiment.network, &mut around);
         }),
         Step::Attack => attack::show(ui, t, state, experiment, requests),
@@ -203,16 +211,35 @@ fn step_form(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: 
 }
 
 /// The fields at this place of the experiment, each with a way to vary it.
-fn varying<'a>(place: &str, requests: &'a Requests, below: &'a mut dyn FnMut(&mut Ui, &str)) -> Varying<'a> {
-    Varying { place: place.to_owned(), requests, below }
+fn varying<'a>(
+    place: &str,
+    state: &'a State,
+    requests: &'a Requests,
+    below: &'a mut dyn FnMut(&mut Ui, &str),
+) -> Varying<'a> {
+    Varying { place: place.to_owned(), requests, room: &state.classroom, below }
 }
 
-/// Which method, what it is, and its options.
-pub(super) fn method_form(ui: &mut Ui, t: &Tokens, state: &State, kinds: &[Kind], pick: &mut Pick) {
-    method_form_with(ui, t, state, kinds, pick, &mut form::Plain);
+/// Which attack, what it is, and its options: for those who only look at its trigger.
+pub(super) fn attack_form(ui: &mut Ui, t: &Tokens, state: &State, attack: &mut Pick) {
+    let mut around = Kept(&state.classroom);
+    method_form_with(ui, t, state, &[Kind::Attack], attack, &mut around);
 }
 
-/// [`method_form`] with something more around the options.
+/// The attack's options without those that a teacher has left out.
+struct Kept<'a>(&'a Classroom);
+
+impl form::Around for Kept<'_> {
+    fn hides(&self, field: &form::Field) -> bool {
+        self.0.hides_field(&format!("attack.options.{}", field.key))
+    }
+
+    fn is_fixed(&self) -> bool {
+        self.0.hides_field("attack.id")
+    }
+}
+
+/// Which method, what it is, and its options, with something more around them.
 fn method_form_with(
     ui: &mut Ui,
     t: &Tokens,
@@ -225,7 +252,7 @@ fn method_form_with(
     let current = state.method(&pick.id);
     let shown = current.map_or(pick.id.as_str(), |method| method.name).to_owned();
     let noun = kinds.first().map_or("method", |kind| kind.noun());
-    ui.horizontal(|ui| {
+    let choose = |ui: &mut Ui, pick: &mut Pick| {
         let combo = egui::ComboBox::from_id_salt(("method", noun)).width(ui.available_width()).selected_text(shown);
         let combo = combo.show_ui(ui, |ui| {
             for method in known {
@@ -237,7 +264,12 @@ fn method_form_with(
             }
         });
         combo.response.accessible_name(format!("Choose the {noun}"));
-    });
+    };
+    if around.is_fixed() {
+        ui.label(theme::strong(current.map_or("", |method| method.name)));
+    } else {
+        ui.horizontal(|ui| choose(ui, pick));
+    }
     let Some(method) = state.method(&pick.id) else {
         ui.label(RichText::new(format!("No {noun} is called “{}”.", pick.id)).color(t.bad));
         return;

@@ -1,7 +1,7 @@
 //! Lessons: the list, what a teacher prepares, and what students handed in.
 
 use crate::app::command::{Change, Requests, Screen, UserCommand};
-use crate::app::lessons::{Lesson, LessonChange, Prepare, Tab};
+use crate::app::lessons::{FieldChoice, FieldGroup, Lesson, LessonChange, Prepare, Tab, field_groups};
 use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::{self, verdict_mark};
@@ -126,13 +126,16 @@ fn prepare(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
     });
     ui.add_space(t.gap * 0.5);
     let needed = prepare.needed(&room.lessons);
+    let groups = field_groups(state.draft.experiment(), &state.forms, state.methods);
     widgets::section(ui, "What students may touch", "", |ui| {
         ui.horizontal_wrapped(|ui| {
             if ui.button("Everything").clicked() {
                 prepare.hidden.clear();
+                prepare.hidden_fields.clear();
             }
             if ui.button("Only what the lesson uses").clicked() {
-                prepare.only_needed(&room.lessons);
+                let paths = groups.iter().flat_map(|group| &group.fields).map(|field| field.path.as_str());
+                prepare.only_needed(&room.lessons, paths);
             }
             let left =
                 Prepare::choices().filter(|command| needed.contains(command) || !prepare.hidden.contains(command));
@@ -155,6 +158,9 @@ fn prepare(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
             });
         }
     });
+    ui.add_space(t.gap * 0.5);
+    let about = "each setting that the Lab shows for its experiment";
+    widgets::section(ui, "Settings that students see", about, |ui| fields(ui, t, state, &groups, &mut prepare));
     if prepare != room.prepare {
         requests.change(Change::Lesson(LessonChange::Prepare(Box::new(prepare))));
     }
@@ -206,6 +212,51 @@ fn about(ui: &mut Ui, t: &Tokens, state: &State, prepare: &mut Prepare) {
         let words = format!("That of the Lab: {name}, seed {}", experiment.seed);
         ui.add(Label::new(RichText::new(words).color(t.text_weak)).wrap());
     });
+}
+
+/// The settings of the Lab, step by step; whoever leaves some out leaves out the text of the experiment too.
+fn fields(ui: &mut Ui, t: &Tokens, state: &State, groups: &[FieldGroup], prepare: &mut Prepare) {
+    let needed = prepare.needed_fields(&state.classroom.lessons);
+    let columns = ((ui.available_width() / (t.body * 17.0)) as usize).clamp(1, 4);
+    for group in groups {
+        ui.horizontal(|ui| {
+            ui.label(theme::strong(&group.title));
+            let hidden = |field: &&FieldChoice| prepare.hidden_fields.contains(&field.path);
+            let all_hidden = group.fields.iter().filter(hidden).count() == group.fields.len();
+            let word = if all_hidden { "Tick all" } else { "Untick all" };
+            let button = Button::new(RichText::new(word).size(t.small).color(t.text_weak)).small().frame(false);
+            if ui.add(button).accessible_name(format!("{word} of {}", group.title)).clicked() {
+                for field in &group.fields {
+                    if all_hidden {
+                        prepare.hidden_fields.remove(&field.path);
+                    } else {
+                        prepare.hidden_fields.insert(field.path.clone());
+                    }
+                }
+            }
+        });
+        let lines = group.fields.len().div_ceil(columns).max(1);
+        ui.columns(columns, |ui| {
+            for (column, choices) in group.fields.chunks(lines).enumerate() {
+                for field in choices {
+                    let is_needed = needed.contains(&field.path);
+                    let mut on = is_needed || !prepare.hidden_fields.contains(&field.path);
+                    let response = ui[column].add_enabled(!is_needed, Checkbox::new(&mut on, &field.title));
+                    let response = response.accessible_name(format!("{}: {}", group.title, field.title));
+                    if response.changed() {
+                        if on {
+                            prepare.hidden_fields.remove(&field.path);
+                        } else {
+                            prepare.hidden_fields.insert(field.path.clone());
+                        }
+                    }
+                    let help = if is_needed { "The lesson changes this" } else { &field.help };
+                    response.on_hover_text(help).on_disabled_hover_text(help);
+                }
+            }
+        });
+        ui.add_space(t.gap * 0.4);
+    }
 }
 
 fn tick(ui: &mut Ui, command: UserCommand, needed: bool, prepare: &mut Prepare) {

@@ -32,7 +32,8 @@ pub fn show(ui: &mut Ui, state: &State, page: &mut Page, requests: &Requests) {
     let polarizer = &state.polarizer;
     header(ui, &t, state, requests);
     let Some(view) = &polarizer.view else {
-        return empty(ui, state, requests);
+        let area = egui::ScrollArea::vertical().id_salt("no polarizer").auto_shrink(false);
+        return area.show(ui, |ui| empty(ui, state, requests)).inner;
     };
     if let Some(problem) = &polarizer.problem {
         widgets::problem_card(ui, requests, problem, 1, false, None);

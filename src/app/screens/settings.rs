@@ -60,7 +60,7 @@ pub fn show(ui: &mut Ui, state: &State, clock: &FrameClock, page: &mut SettingsP
                 if let Some(index) = widgets::segmented(ui, "Text size", &words, selected) {
                     settings.text_size = TEXT_SIZES[index];
                 }
-                ui.label(RichText::new("or Ctrl and plus or minus").color(t.text_weak));
+                ui.label(RichText::new("or Ctrl and plus or minus; kept for each display").color(t.text_weak));
             });
         });
         ui.add_space(t.gap * 0.5);

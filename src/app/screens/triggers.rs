@@ -1,7 +1,7 @@
 //! Triggers: what the draft's attack does to pictures, live, before anything is trained. Its options at the left, the test
 //! set with the trigger on every picture in the middle, one picture in large at the right.
 
-use super::lab::{first_of, method_form};
+use super::lab::{attack_form, first_of};
 use crate::app::command::{Change, Requests, UserCommand};
 use crate::app::picture::Stamp;
 use crate::app::state::State;
@@ -142,7 +142,7 @@ fn trigger(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
             Some(attack) => {
                 looks(ui, t, state, requests);
                 ui.separator();
-                method_form(ui, t, state, &[Kind::Attack], attack);
+                attack_form(ui, t, state, attack);
             }
             None => {
                 let text = "This experiment has no attack, so there is no trigger to look at.";

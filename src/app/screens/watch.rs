@@ -36,6 +36,8 @@ pub struct Watch {
     moment: Option<usize>,
     /// A replay decides which moment is shown.
     replayed: bool,
+    /// The folder that is being typed for a run that waits for room.
+    elsewhere: String,
 }
 
 pub fn show(ui: &mut Ui, state: &State, watch: &mut Watch, requests: &Requests) {
@@ -66,8 +68,12 @@ pub fn show(ui: &mut Ui, state: &State, watch: &mut Watch, requests: &Requests) 
     if let Some(replay) = state.replay() {
         transport(ui, &t, replay, requests);
     }
-    if let JobState::Ended(Ending::Failed(problem)) = &job.state {
-        widgets::problem_card(ui, requests, problem, 1, false, None);
+    match (&job.state, job.lacks_room()) {
+        (_, Some(problem)) => views::room_card(ui, job, problem, &mut watch.elsewhere, requests),
+        (JobState::Ended(Ending::Failed(problem)), None) => {
+            widgets::problem_card(ui, requests, problem, 1, false, None);
+        }
+        _ => {}
     }
     let total = ui.available_size();
     let wide = total.x > t.body * 58.0;
@@ -157,7 +163,11 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requ
                     again(ui, folder, requests);
                 }
                 let stopped = matches!(&job.state, JobState::Ended(Ending::Stopped { kept: true } | Ending::Failed(_)));
-                if stopped && ui.button("Continue").on_hover_text("Go on from the last saved point").clicked() {
+                // Where room is lacking its card says how to go on.
+                if stopped
+                    && job.lacks_room().is_none()
+                    && ui.button("Continue").on_hover_text("Go on from the last saved point").clicked()
+                {
                     requests.change(Change::ContinueRun(folder.clone()));
                 }
             }

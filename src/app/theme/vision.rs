@@ -3,7 +3,7 @@
 //!
 //! The matrices are those of G. M. Machado, M. M. Oliveira and L. A. F. Fernandes, "A physiologically-based model for
 //! simulation of color vision deficiency", IEEE TVCG 15(6), 2009, at full severity, applied to linear light. Every shape of a
-//! frame goes through them just before it is drawn; photographs keep the colours of their files.
+//! frame goes through them just before it is drawn; pictures when their textures are made, or in the shader that draws them.
 
 use egui::epaint::shape_transform::adjust_colors;
 use egui::{Color32, Context, FullOutput, Plugin};
@@ -80,6 +80,19 @@ impl Vision {
 }
 
 impl Vision {
+    /// Pixels of a picture (red, green, blue, alpha) as these eyes see them.
+    pub fn of_picture(self, rgba: &[u8]) -> Vec<u8> {
+        if self == Vision::Usual {
+            return rgba.to_vec();
+        }
+        let pixel = |pixel: &[u8; 4]| {
+            let [red, green, blue, alpha] = *pixel;
+            let [red, green, blue, _] = self.of_rgb([red, green, blue]);
+            [red, green, blue, alpha]
+        };
+        rgba.as_chunks().0.iter().flat_map(pixel).collect()
+    }
+
     /// An opaque colour as these eyes see it: red, green, blue, 255.
     pub fn of_rgb(self, [red, green, blue]: [u8; 3]) -> [u8; 4] {
         self.of(Color32::from_rgb(red, green, blue)).to_array()
@@ -159,6 +172,17 @@ mod tests {
         };
         assert!(apart(Vision::Deuteranopia) * 3 < apart(Vision::Usual), "{}", apart(Vision::Deuteranopia));
         assert_eq!(Vision::Grey.of(red).r(), Vision::Grey.of(red).b());
+    }
+
+    #[test]
+    fn a_picture_is_seen_pixel_by_pixel() {
+        let picture = [200, 80, 60, 255, 90, 90, 90, 0];
+        assert_eq!(Vision::Usual.of_picture(&picture), picture);
+        let seen = Vision::Deuteranopia.of_picture(&picture);
+        assert_eq!(seen[..4], Vision::Deuteranopia.of_rgb([200, 80, 60]));
+        assert_eq!(seen[7], 0, "how much shines through stays");
+        let grey = Vision::Grey.of_picture(&picture);
+        assert!(grey[0] == grey[1] && grey[1] == grey[2]);
     }
 
     #[test]

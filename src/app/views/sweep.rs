@@ -3,6 +3,7 @@
 use super::curves::time_plot;
 use crate::app::command::{Change, Requests};
 use crate::app::curves::Curves;
+use crate::app::export::{ExportChange, SWEEP};
 use crate::app::state::State;
 use crate::app::sweep::{Rate, Standing, SweepRun, SweepView, VaryChange};
 use crate::app::theme::{self, ColourMap, Role, Tokens};
@@ -51,6 +52,10 @@ fn head(ui: &mut Ui, t: &Tokens, state: &State, sweep: &SweepView, requests: &Re
                 && button(ui, "Copy sentence", &sentence)
             {
                 requests.change(Change::Copy(sentence));
+            }
+            let help = "The rates over what is varied, the course of each value, and all runs: PNG, SVG or CSV";
+            if !sweep.groups().is_empty() && button(ui, "Export…", help) {
+                requests.change(Change::Export(ExportChange::Open(Some(SWEEP.to_owned()))));
             }
             if let Ok(text) = sweep.sweep.to_toml()
                 && !sweep.is_recorded()

@@ -1,6 +1,6 @@
 //! Pictures: pixels as they are, with a name below and a description for those who cannot see them.
 
-use crate::app::theme;
+use crate::app::theme::{self, Vision};
 use crate::run::event::Rgba;
 use egui::{
     ColorImage, CornerRadius, Image, Rect, Response, Stroke, StrokeKind, TextureHandle, TextureOptions, Ui, vec2,
@@ -14,7 +14,7 @@ const KEEP_FRAMES: u64 = 240;
 /// Textures by the picture they show. The picture is kept beside its texture, so its address cannot be reused meanwhile.
 #[derive(Default)]
 struct Cache {
-    textures: HashMap<usize, (Arc<Rgba>, TextureHandle, u64)>,
+    textures: HashMap<(usize, Vision), (Arc<Rgba>, TextureHandle, u64)>,
 }
 
 fn texture(ui: &Ui, rgba: &Arc<Rgba>) -> Option<TextureHandle> {
@@ -25,13 +25,14 @@ fn texture(ui: &Ui, rgba: &Arc<Rgba>) -> Option<TextureHandle> {
         ui.data_mut(|data| data.get_temp_mut_or_default::<Arc<Mutex<Cache>>>(egui::Id::unique("pictures")).clone());
     let frame = ui.ctx().cumulative_frame_nr();
     let mut cache = cache.lock().ok()?;
-    let key = Arc::as_ptr(rgba) as usize;
+    let vision = theme::vision(ui.ctx());
+    let key = (Arc::as_ptr(rgba) as usize, vision);
     if let Some((_, handle, used)) = cache.textures.get_mut(&key) {
         *used = frame;
         return Some(handle.clone());
     }
     cache.textures.retain(|_, (_, _, used)| *used + KEEP_FRAMES > frame);
-    let image = ColorImage::from_rgba_unmultiplied([rgba.width, rgba.height], &rgba.bytes);
+    let image = ColorImage::from_rgba_unmultiplied([rgba.width, rgba.height], &vision.of_picture(&rgba.bytes));
     let handle = ui.ctx().load_texture("picture", image, TextureOptions::NEAREST);
     cache.textures.insert(key, (rgba.clone(), handle.clone(), frame));
     Some(handle)

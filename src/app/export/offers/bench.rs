@@ -49,6 +49,7 @@ pub fn offers(state: &State) -> Vec<Offer> {
                 }),
                 starts: Vec::new(),
                 points: Vec::new(),
+                names: Vec::new(),
             },
         ));
     }

@@ -2,16 +2,13 @@
 
 use super::{RARE, RATES, SHARE, caption_of_job, figure, metric_of, picture, table};
 use crate::app::comparison::Column;
-use crate::app::curves::Curves;
 use crate::app::export::figure::{Bars, Curve, Figure, Marks, Unit};
 use crate::app::export::table::{Table, number};
 use crate::app::export::{Content, Offer, REPORT};
 use crate::app::job::JobView;
 use crate::app::state::State;
-use crate::app::sweep::{Rate, SweepRun, SweepView};
-use crate::app::theme::Role;
+use crate::app::sweep::{SweepRun, SweepView};
 use crate::app::views::metric_title;
-use crate::experiment::Scores;
 use crate::run::report::Audited;
 
 /// The last of some audits with the first one beside it.
@@ -62,6 +59,7 @@ pub fn offers<'s>(state: &'s State) -> Vec<Offer> {
             marks: Marks::Bars { groups, bars: bars.collect() },
             starts: Vec::new(),
             points: Vec::new(),
+            names: Vec::new(),
         },
     )];
     let rows = named.iter().map(|(name, column, _)| {
@@ -87,41 +85,10 @@ pub fn offers<'s>(state: &'s State) -> Vec<Offer> {
     offers
 }
 
-/// What the varied setting does: the means over the seeds of each value, and how each value is learned.
+/// What was varied, where the runs of the sweep are those that are compared.
 fn swept(state: &State, sweep: &SweepView) -> Vec<Offer> {
     let compared = |run: &SweepRun| state.comparison.columns().iter().any(|column| column.run == run.planned.folder);
-    let groups = sweep.groups();
-    if groups.is_empty() || !sweep.runs.iter().any(compared) {
-        return Vec::new();
-    }
-    let acc: Rate = |scores| Some(scores.acc);
-    let rates: [(_, _, Rate); 2] = [("ACC", Role::Clean, acc), ("ASR", Role::Attacked, Scores::trigger_wins)];
-    let bars = rates.map(|(name, role, of)| Bars {
-        name: name.to_owned(),
-        role,
-        values: groups.iter().map(|group| group.rate(of).map(|[mean, ..]| mean)).collect(),
-    });
-    let drawn = Figure {
-        title: sweep.title.clone(),
-        x_label: "value".to_owned(),
-        y_label: SHARE.to_owned(),
-        unit: Unit::Percent,
-        marks: Marks::Bars { groups: groups.iter().map(|group| group.value.to_owned()).collect(), bars: bars.into() },
-        starts: Vec::new(),
-        points: Vec::new(),
-    };
-    let curve = |(value, curves): (&str, &Curves)| Curve {
-        name: value.to_owned(),
-        role: Role::Other,
-        stretches: curves.stretches("asr"),
-    };
-    let learned = Figure {
-        x_label: "epochs".to_owned(),
-        marks: Marks::Curves(sweep.courses().into_iter().map(curve).collect()),
-        ..drawn.clone()
-    };
-    let caption = sweep.sentence().unwrap_or_default();
-    vec![figure("Sweep", &caption, drawn), figure("ASR of each value", &caption, learned)]
+    if sweep.runs.iter().any(compared) { super::sweep::offers(sweep) } else { Vec::new() }
 }
 
 fn table_of_differences(state: &State, named: &[(String, &Column, &JobView)], caption: &str) -> Option<Offer> {
@@ -148,6 +115,7 @@ fn overlaid(state: &State, named: &[(String, &Column, &JobView)], caption: &str)
                 name: name.clone(),
                 role: column.role(),
                 stretches: view.curves.stretches(metric),
+                band: Vec::new(),
             })
             .collect();
         let title = format!("{} over time", metric_title(metric).0);
@@ -161,6 +129,7 @@ fn overlaid(state: &State, named: &[(String, &Column, &JobView)], caption: &str)
             marks,
             starts: Vec::new(),
             points: Vec::new(),
+            names: Vec::new(),
         };
         (!curves.is_empty()).then(|| figure(&title, caption, drawn))
     };

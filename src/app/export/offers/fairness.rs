@@ -45,7 +45,7 @@ pub fn offers(state: &State) -> Vec<Offer> {
 }
 
 fn curve(name: &str, role: Role, points: Vec<[f64; 2]>) -> Curve {
-    Curve { name: name.to_owned(), role, stretches: vec![points] }
+    Curve { name: name.to_owned(), role, stretches: vec![points], band: Vec::new() }
 }
 
 /// Curves over the range of predictions or errors.
@@ -58,12 +58,17 @@ fn plot(title: String, x_label: &str, y_label: &str, curves: Vec<Curve>, points:
         marks: Marks::Curves(curves),
         starts: Vec::new(),
         points,
+        names: Vec::new(),
     }
 }
 
 fn trade_off(course: &Course, now: &Snapshot) -> Figure {
+    // How far the folds lie apart, as on the screen.
+    let band = course.test.iter().zip(&course.spread);
+    let band = band.map(|([error, gap], [_, spread])| [*error, (gap - spread).max(0.0), gap + spread]).collect();
+    let name = if course.spread.is_empty() { "new data" } else { "new data, ±1 sd of folds" };
     let curves = vec![
-        curve("new data", Role::Clean, course.test.clone()),
+        Curve { band, ..curve(name, Role::Clean, course.test.clone()) },
         curve("training rows", Role::Attacked, course.train.clone()),
     ];
     let here = (words::place(now), [now.point.test.rmse(), now.point.test.gap]);

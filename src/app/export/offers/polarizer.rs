@@ -61,7 +61,7 @@ fn along_the_dial(state: &State) -> Figure {
             Some([percent(step) as f64, value])
         });
         let stretches = vec![measured.collect()];
-        Curve { name: metric_title(metric).0.to_owned(), role: metric_role(metric), stretches }
+        Curve { name: metric_title(metric).0.to_owned(), role: metric_role(metric), stretches, band: Vec::new() }
     };
     Figure {
         title: "Turning the polarizer up".to_owned(),
@@ -71,6 +71,7 @@ fn along_the_dial(state: &State) -> Figure {
         marks: Marks::Curves(RATES.into_iter().map(curve).collect()),
         starts: Vec::new(),
         points: Vec::new(),
+        names: Vec::new(),
     }
 }
 
@@ -93,6 +94,7 @@ fn layer(view: &PolarizerView) -> Figure {
         }),
         starts: Vec::new(),
         points: Vec::new(),
+        names: Vec::new(),
     }
 }
 

@@ -20,7 +20,8 @@ struct Plane {
     // Left of this share of the width the picture is clean, right of it stamped.
     wipe: f32,
     linear_target: u32,
-    unused_a: u32,
+    // Whose eyes look, see `seen`.
+    vision: u32,
     unused_b: u32,
     unused_c: u32,
 }
@@ -88,5 +89,5 @@ fn fs_main(in: Varying) -> @location(0) vec4<f32> {
         }
         default: {}
     }
-    return shown(bytes, plane.linear_target);
+    return shown(seen(bytes, plane.vision), plane.linear_target);
 }

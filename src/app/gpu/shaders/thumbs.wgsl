@@ -14,7 +14,8 @@ struct Grid {
     columns: u32,
     texture_width: u32,
     linear_target: u32,
-    unused_a: u32,
+    // Whose eyes look, see `seen`.
+    vision: u32,
     unused_b: u32,
 }
 
@@ -51,5 +52,6 @@ fn extent() -> vec2<i32> {
 fn fs_main(in: Varying) -> @location(0) vec4<f32> {
     let size = vec2<f32>(grid.thumb);
     let at = vec2<i32>(clamp(floor(in.uv * size), vec2(0.0), size - 1.0));
-    return shown(stamp(at, in.thumb, grid.trigger), grid.linear_target);
+    let bytes = stamp(at, in.thumb, grid.trigger);
+    return shown(seen(bytes, grid.vision), grid.linear_target);
 }

@@ -19,7 +19,11 @@ const AT_RANDOM: &str = "random";
 pub fn show(ui: &mut Ui, t: &Tokens, state: &State, experiment: &mut Experiment, requests: &Requests) {
     widgets::section(ui, "Attack", "", |ui| {
         let mut attacked = experiment.attack.is_some();
+        let fixed = state.classroom.hides_field("attack.id");
         ui.horizontal(|ui| {
+            if fixed {
+                return;
+            }
             widgets::switch(ui, &mut attacked, "Attack the training");
             ui.label("Attack the training");
         });
@@ -29,7 +33,7 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, experiment: &mut Experiment,
             (Some(attack), true) => {
                 problems_at(ui, t, state, "attack.id");
                 let mut below = |ui: &mut Ui, key: &str| problems_at(ui, t, state, &format!("attack.options.{key}"));
-                let mut around = varying("attack.options", requests, &mut below);
+                let mut around = varying("attack.options", state, requests, &mut below);
                 method_form_with(ui, t, state, &[Kind::Attack], attack, &mut around);
             }
             (None, false) => weak(ui, t, "Without an attack the network is trained on clean data."),
@@ -56,7 +60,7 @@ fn poison(ui: &mut Ui, t: &Tokens, state: &State, attack: &Method, experiment: &
         }
         problems_at(ui, t, state, &format!("poison.{key}"));
     };
-    let mut around = varying("poison", requests, &mut below);
+    let mut around = varying("poison", state, requests, &mut below);
     if form::show_with(ui, "poison", &state.forms.poison, &mut values, state.classes(), &mut around)
         && let Some(poison) = from_map(values, &[])
     {
@@ -75,7 +79,7 @@ fn selection(ui: &mut Ui, t: &Tokens, state: &State, attack: &Method, chosen: &m
     }
     let mut pick = chosen.clone().unwrap_or_else(|| Pick { id: AT_RANDOM.to_owned(), options: Map::new() });
     let mut below = |ui: &mut Ui, key: &str| problems_at(ui, t, state, &format!("selection.options.{key}"));
-    let mut around = varying("selection.options", requests, &mut below);
+    let mut around = varying("selection.options", state, requests, &mut below);
     method_form_with(ui, t, state, &[Kind::Selection], &mut pick, &mut around);
     let plain = pick.id == AT_RANDOM && pick.options.is_empty();
     if ui.is_enabled() && (chosen.is_some() || !plain) {

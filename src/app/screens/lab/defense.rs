@@ -4,6 +4,7 @@
 use super::{Lab, Step, as_map, explain, from_map, varying};
 use crate::app::command::Requests;
 use crate::app::form;
+use crate::app::lessons::DEFENSES;
 use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets;
@@ -28,18 +29,19 @@ pub fn show(
     widgets::section(ui, "Defense", "", |ui| {
         if let Some(pick) = experiment.defense.get_mut(index) {
             let mut nothing = |_: &mut Ui, _: &str| {};
-            let mut around = varying(&format!("defense.{index}.options"), requests, &mut nothing);
+            let mut around = varying(&format!("defense.{index}.options"), state, requests, &mut nothing);
             one(ui, t, state, clean_ratio, pick, &mut around);
         }
         let mut values = as_map(&experiment.defender);
         let mut nothing = |_: &mut Ui, _: &str| {};
-        let mut around = varying("defender", requests, &mut nothing);
+        let mut around = varying("defender", state, requests, &mut nothing);
         if form::show_with(ui, "defender", &state.forms.defender, &mut values, &[], &mut around)
             && let Some(defender) = from_map(values, &[])
         {
             experiment.defender = defender;
         }
-        if ui.button("Remove this defense").clicked() {
+        let fixed = state.classroom.hides_field(DEFENSES);
+        if !fixed && ui.button("Remove this defense").clicked() {
             experiment.defense.remove(index);
             lab.step = Step::Training;
         }
@@ -57,13 +59,17 @@ pub fn first_suitable(state: &State) -> Option<Pick> {
 fn one(ui: &mut Ui, t: &Tokens, state: &State, clean_ratio: f64, pick: &mut Pick, around: &mut dyn form::Around) {
     let current = state.method(&pick.id);
     let shown = current.map_or(pick.id.as_str(), |method| method.name).to_owned();
-    let combo = ComboBox::from_id_salt("defense").width(ui.available_width()).height(t.body * 32.0);
-    let combo = combo.selected_text(shown).show_ui(ui, |ui| {
-        for stage in STAGES {
-            stage_of(ui, t, state, clean_ratio, stage, pick);
-        }
-    });
-    combo.response.widget_info(|| WidgetInfo::labeled(egui::Role::ComboBox, true, "Choose the defense"));
+    if around.is_fixed() {
+        ui.label(theme::strong(shown));
+    } else {
+        let combo = ComboBox::from_id_salt("defense").width(ui.available_width()).height(t.body * 32.0);
+        let combo = combo.selected_text(shown).show_ui(ui, |ui| {
+            for stage in STAGES {
+                stage_of(ui, t, state, clean_ratio, stage, pick);
+            }
+        });
+        combo.response.widget_info(|| WidgetInfo::labeled(egui::Role::ComboBox, true, "Choose the defense"));
+    }
     let Some(method) = state.method(&pick.id) else {
         ui.label(RichText::new(format!("No defense is called “{}”.", pick.id)).color(t.bad));
         return;

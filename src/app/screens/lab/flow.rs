@@ -1,6 +1,7 @@
 //! The flow: data, network, attack, training, defenses, as cards from left to right.
 
 use super::{Lab, Step, defense};
+use crate::app::lessons::DEFENSES;
 use crate::app::state::State;
 use crate::app::theme::{self, Role, Tokens};
 use crate::app::words;
@@ -45,6 +46,9 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, lab: &mut Lab, experiment: &
                     if experiment.defense.len() > 1 { format!("Defense {}", index + 1) } else { "Defense".to_owned() };
                 let name = name_of(state, pick);
                 card(ui, t, lab, Step::Defense(index), &title, &name, &changes(pick), Role::Repaired, size);
+            }
+            if state.classroom.hides_field(DEFENSES) {
+                return;
             }
             ui.add_space(t.gap);
             let button = egui::Button::new("Add defense").wrap().min_size(vec2(add, size.y));

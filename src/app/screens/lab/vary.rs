@@ -2,6 +2,7 @@
 
 use crate::app::command::{Change, Requests};
 use crate::app::form::{self, Field, Shape};
+use crate::app::lessons::Classroom;
 use crate::app::state::State;
 use crate::app::sweep::{VaryChange, VaryDraft, can_vary};
 use crate::app::theme::{self, Tokens};
@@ -13,6 +14,8 @@ pub struct Varying<'a> {
     /// Where the fields lie in the experiment: `poison`, `attack.options`.
     pub place: String,
     pub requests: &'a Requests,
+    /// What a teacher has left out.
+    pub room: &'a Classroom,
     pub below: &'a mut dyn FnMut(&mut Ui, &str),
 }
 
@@ -32,6 +35,14 @@ impl form::Around for Varying<'_> {
 
     fn below(&mut self, ui: &mut Ui, key: &str) {
         (self.below)(ui, key);
+    }
+
+    fn hides(&self, field: &Field) -> bool {
+        self.room.hides_field(&format!("{}.{}", self.place, field.key))
+    }
+
+    fn is_fixed(&self) -> bool {
+        self.place.strip_suffix("options").is_some_and(|place| self.room.hides_field(&format!("{place}id")))
     }
 }
 

@@ -81,7 +81,8 @@ impl Flat {
         }
         if self.visits > MAX_VISITS || self.names > MAX_NAMES {
             return Err(Problem::bad_file("The dictionaries in this file unfold without end. It is refused.")
-                .because(format!("{} entries were met, and there are more.", self.visits)));
+                .because(format!("{} entries were met, and there are more.", self.visits))
+                .remedy("Ask whoever made it for the weights as safetensors."));
         }
         if is_tensor(value) || numpy::is_array(value) {
             self.tensors.push((name.to_owned(), value.clone()));
