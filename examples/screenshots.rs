@@ -8,6 +8,8 @@
 mod classroom;
 #[path = "../tests/common/mod.rs"]
 mod common;
+#[path = "screenshots/manners.rs"]
+mod manners;
 #[path = "screenshots/audit.rs"]
 mod scene_of_audit;
 
@@ -348,6 +350,8 @@ fn sweep(wish: &Wish) {
     studio.shoot("watch-sweep-over");
     vary(&mut studio, VaryChange::Compare);
     studio.shoot("compare-sweep");
+    studio.export("Sweep", "sweep");
+    studio.export("ASR of each value", "sweep-courses");
     studio.command(UserCommand::Go(Screen::Settings));
     studio.shoot("settings-eyes");
     studio.change(Change::See(Vision::Deuteranopia));
@@ -377,10 +381,11 @@ fn main() -> Result<(), String> {
             "audit" => scene_of_audit::audit(&wish),
             "watch" => watch(&wish),
             "sweep" => sweep(&wish),
+            "manners" => manners::manners(&wish),
             other => {
                 return Err(format!(
                     "scenes of {other} cannot be drawn alone; known are audit, home, lessons, fairness, manage, defenses, \
-                     watch and sweep"
+                     watch, sweep and manners"
                 ));
             }
         }
@@ -389,6 +394,7 @@ fn main() -> Result<(), String> {
     defenses(&wish);
     watch(&wish);
     sweep(&wish);
+    manners::manners(&wish);
     scene_of_audit::audit(&wish);
     let mut empty = Studio::new(&wish, false);
     empty.command(UserCommand::Go(Screen::Watch));

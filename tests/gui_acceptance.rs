@@ -59,11 +59,16 @@ fn every_empty_place_has_its_button_in_every_look_and_size() {
                 window.query_all_by_label("Show: One picture").for_each(|tab| tab.click_accesskit());
                 settle(&mut window);
                 // Where there is little room it may have to be scrolled to.
-                window.query_all_by_role_and_label(Role::Button, button).for_each(|found| found.scroll_to_me());
+                let first = |window: &Window, ask: &dyn Fn(egui_kittest::Node<'_>) -> bool| {
+                    window.query_all_by_role_and_label(Role::Button, button).next().is_some_and(ask)
+                };
+                first(&window, &|found| {
+                    found.scroll_to_me();
+                    true
+                });
                 settle(&mut window);
-                let found = window.query_all_by_role_and_label(Role::Button, button).next();
                 let frame = egui::Rect::from_min_size(egui::Pos2::ZERO, size.into());
-                let inside = found.is_some_and(|found| frame.contains_rect(found.rect()));
+                let inside = first(&window, &|found| frame.contains_rect(found.rect()));
                 if !inside || !shows(&window, words) {
                     lost.push(format!(
                         "{screen:?} in {chosen:?} at {size:?}: {words} ({}), {button} ({inside})",
@@ -370,8 +375,10 @@ fn the_sheet_and_the_menu_know_every_command() {
     click(&mut window, "Menu");
     settle(&mut window);
     for command in UserCommand::ALL {
-        let listed = window.query_all_by_role_and_label(Role::Button, command.label()).next();
-        assert!(listed.is_some(), "{command:?} is not in the menu");
+        let listed = window
+            .query_all_by_role(Role::Button)
+            .any(|item| item.accesskit_node().label().is_some_and(|label| label.starts_with(command.label())));
+        assert!(listed, "{command:?} is not in the menu");
     }
 }
 
@@ -391,7 +398,7 @@ fn an_interrupted_run_offers_to_continue() {
     go(&mut window, Screen::Runs);
     window.get_by_role_and_label(Role::Link, &name).click();
     settle(&mut window);
-    click(&mut window, "Resume");
+    click(&mut window, &format!("Resume: {name}"));
     settle(&mut window);
     let stage = script.0.borrow();
     assert!(matches!(stage.sent.last(), Some(Command::Start { request, .. }) if request.resume));

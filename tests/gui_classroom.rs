@@ -48,9 +48,13 @@ fn single_settings_are_left_out_of_a_pack() {
     assert!(!room(&window).prepare.hidden_fields.contains("poison.ratio"));
     assert!(room(&window).prepare.hidden_fields.contains("train.epochs"));
     // A whole step at once, and back.
-    click(&mut window, "Tick all of Training");
+    let press = |window: &mut Window, name: &str| {
+        window.get_by_role_and_label(Role::Button, name).click_accesskit();
+        settle(window);
+    };
+    press(&mut window, "Tick all of Training");
     assert!(!room(&window).prepare.hidden_fields.contains("train.epochs"));
-    click(&mut window, "Untick all of Training");
+    press(&mut window, "Untick all of Training");
     click(&mut window, "Save pack…");
     let path = folder.path().join("ratio.polariscope.toml");
     save_as(&mut window, &path);

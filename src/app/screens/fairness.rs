@@ -53,10 +53,18 @@ pub struct Page {
 pub fn show(ui: &mut Ui, state: &State, page: &mut Page, requests: &Requests) {
     let t = theme::of(ui);
     let fair = &state.fairness;
-    header(ui, &t, state, page, requests);
-    if let Some(problem) = &fair.problem {
-        widgets::problem_card(ui, requests, problem, 1, false, None);
+    let without_table = fair.table.is_none() && fair.course.is_none();
+    if without_table && fair.problem.is_some() {
+        // A card above everything: in a low window it would leave no room for the way on.
+        ScrollArea::vertical().id_salt("no table").auto_shrink(false).show(ui, |ui| {
+            header(ui, &t, state, page, requests);
+            problem_card(ui, state, requests);
+            setup::show(ui, &t, state, &mut page.setup_memory, requests);
+        });
+        return;
     }
+    header(ui, &t, state, page, requests);
+    problem_card(ui, state, requests);
     let shown = fair.course.as_ref().zip(fair.now.as_ref()).map(|(course, now)| Shown {
         course,
         now,
@@ -71,6 +79,12 @@ pub fn show(ui: &mut Ui, state: &State, page: &mut Page, requests: &Requests) {
         wide(ui, &t, state, page, &shown, requests);
     } else {
         narrow(ui, &t, state, page, &shown, requests);
+    }
+}
+
+fn problem_card(ui: &mut Ui, state: &State, requests: &Requests) {
+    if let Some(problem) = &state.fairness.problem {
+        widgets::problem_card(ui, requests, problem, 1, false, None);
     }
 }
 
