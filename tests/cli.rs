@@ -403,6 +403,7 @@ fn a_full_disk_and_a_read_only_folder_end_with_code_4_and_lose_nothing() {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(4), "{stderr}");
     assert!(stderr.contains("error:") && !stderr.contains("panicked"), "{stderr}");
+    assert!(stderr.contains("choose another folder"), "{stderr}");
     assert!(!place.path("small/weights/attacked.safetensors").exists());
     let (code, _, _) = place.json(&["run", "spec.toml", "--out", "small", "--resume", "--json"]);
     assert_eq!(code, 0);

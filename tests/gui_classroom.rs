@@ -63,7 +63,7 @@ fn single_settings_are_left_out_of_a_pack() {
     let mut window = open_on(&path);
     assert_eq!(rail(&window), ["Home", "Lab"]);
     go(&mut window, Screen::Lab);
-    let there = |window: &Window, name: &str| window.query_by_label(name).is_some();
+    let there = |window: &Window, name: &str| window.query_all_by_label(name).next().is_some();
     assert!(there(&window, "Ratio") && there(&window, "Vary Ratio"));
     for gone in ["Target", "Size", "Choose the attack", "Attack the training", "Seed", "Experiment as text", "Presets"]
     {

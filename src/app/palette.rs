@@ -163,7 +163,8 @@ fn entries(ui: &Ui, state: &State) -> Vec<Entry> {
             act: Act::Command(command),
         })
         .collect();
-    let presets = state.presets.iter().enumerate().filter(|_| state.offers(UserCommand::Go(Screen::Lab)));
+    let offered = state.offers(UserCommand::Go(Screen::Lab)) && !state.classroom.hides_fields();
+    let presets = state.presets.iter().enumerate().filter(|_| offered);
     entries.extend(presets.map(|(index, preset)| Entry {
         title: preset.title.clone(),
         hint: "Preset: opens in the Lab".to_owned(),
