@@ -1,9 +1,11 @@
 //! What is seen seldom: a full disk, a window that a teacher has simplified, pictures through other eyes, lessons deep inside.
 
 use super::{Studio, Wish, common};
+use egui_kittest::kittest::Queryable;
 use polariscope::app::command::{Change, Screen, UserCommand};
-use polariscope::app::demo::{DemoChange, DemoModel};
+use polariscope::app::demo::DemoModel;
 use polariscope::app::lessons::LessonChange;
+use polariscope::app::stand::StandChange;
 use polariscope::app::theme::Vision;
 use polariscope::experiment::{Code, Problem};
 use polariscope::run::event::{Ending, JobEvent, Question};
@@ -63,11 +65,11 @@ fn eyes(wish: &Wish) {
     let mut studio = Studio::new(wish, true);
     studio.answer_for_real(|question| matches!(question, Question::Predict { .. } | Question::Heat(_)));
     for change in [
-        DemoChange::Place(Some([24, 25])),
-        DemoChange::Place(None),
-        DemoChange::Sticker(true),
-        DemoChange::Model(DemoModel::Backdoored),
-        DemoChange::Look(true),
+        StandChange::Place(Some([24, 25])),
+        StandChange::Place(None),
+        StandChange::Sticker(true),
+        StandChange::Model(DemoModel::Backdoored as usize),
+        StandChange::Look(true),
     ] {
         studio.change(Change::Demo(change));
     }
