@@ -187,11 +187,6 @@ fn about(ui: &mut Ui, t: &Tokens, state: &State, clock: &FrameClock) {
     if let Some(job) = state.job.as_ref().filter(|job| !job.device.is_empty()) {
         facts.push(("Last training", format!("{}, {} threads", job.device, job.threads)));
     }
-    if let Some(figures) = clock.figures() {
-        let (p50, p99, worst) = (figures.p50_ms, figures.p99_ms, figures.worst_ms);
-        let text = format!("half below {p50:.1} ms, 99 % below {p99:.1} ms, worst {worst:.1} ms");
-        facts.push(("Work per frame", text));
-    }
     ui.spacing_mut().interact_size.y = t.body * 1.3;
     egui::Grid::new("about").num_columns(2).spacing([t.pad, 4.0]).show(ui, |ui| {
         for (name, value) in facts {
@@ -200,6 +195,12 @@ fn about(ui: &mut Ui, t: &Tokens, state: &State, clock: &FrameClock) {
             ui.end_row();
         }
     });
+    // Not in the grid: it changes with every frame, and a grid whose columns change wants another frame.
+    if let Some(figures) = clock.figures() {
+        let (p50, p99, worst) = (figures.p50_ms, figures.p99_ms, figures.worst_ms);
+        let text = format!("Work per frame: half below {p50:.1} ms, 99 % below {p99:.1} ms, worst {worst:.1} ms");
+        ui.add(egui::Label::new(RichText::new(text).color(t.text_weak)).selectable(true));
+    }
     ui.add_space(t.gap);
     let purpose = "Polariscope is for learning about, teaching and auditing backdoors in neural networks. Models that it \
                    attacks are marked as such.";
