@@ -572,6 +572,6 @@ mod tests {
         view.runs[2].standing = Standing::Interrupted;
         assert_eq!((view.summary().as_str(), view.next()), ("1 of 3 finished, 1 interrupted.", Some(2)));
         assert!(view.sentence().expect("a sentence").starts_with("The trigger wins nowhere in half of the tries"));
-        assert_eq!(view.run_words(&view.runs[1], None), "Ratio 2 %, seed 1: finished, ASR 20.0 %, ACC 90.0 %");
+        assert_eq!(view.run_words(&view.runs[1], None), "Ratio 2 %: finished, ASR 20.0 %, ACC 90.0 %");
     }
 }

@@ -77,7 +77,7 @@ mod tests {
         let experiment = check::parse(spec, methods).unwrap();
         let groups = field_groups(&experiment, &Forms::new(methods), methods);
         let titles: Vec<_> = groups.iter().map(|group| group.title.as_str()).collect();
-        assert!(titles.contains(&"Attack: BadNets") && titles.contains(&"Defense 2: FT"), "{titles:?}");
+        assert!(titles.contains(&"Attack: BadNets") && titles.contains(&"Defense 2: Fine-tuning (FT)"), "{titles:?}");
         let mut paths = HashSet::new();
         for field in groups.iter().flat_map(|group| &group.fields) {
             assert!(paths.insert(&field.path), "{} twice", field.path);
