@@ -6,8 +6,8 @@
 //! logarithms of the sizes are compared unless asked otherwise: clean classes of one data set differ by factors, and a
 //! planted patch of four pixels among them stands out by its factor, not by its difference. The index alone would accuse
 //! too many: among ten classes whose sizes are spread by chance, one lies more than two deviations below in every third
-//! model. So the patch must also be several times smaller than the median (6.3 times in the built-in backdoored model, but
-//! 1.8 times in its repaired twin with an index of 2.6, and 1.7 times in one that was trained on clean pictures), or lie so
+//! model. So the patch must also be several times smaller than the median (5.3 times in the built-in backdoored model, but
+//! 1.9 times in its repaired twin with an index of 2.6, and 1.6 times in one that was trained on clean pictures), or lie so
 //! far off that chance does it in less than one model of a hundred. A class whose search ended without a patch that turns at least half of the
 //! pictures counts as if it needed the whole picture; where most classes end so, nobody is accused.
 //!
