@@ -8,8 +8,8 @@
 //! too many: among ten classes whose sizes are spread by chance, one lies more than two deviations below in every third
 //! model. So the patch must also be several times smaller than the median (5.3 times in the built-in backdoored model, but
 //! 1.9 times in its repaired twin with an index of 2.6, and 1.6 times in one that was trained on clean pictures), or lie so
-//! far off that chance does it in less than one model of a hundred. A class whose search ended without a patch that turns at least half of the
-//! pictures counts as if it needed the whole picture; where most classes end so, nobody is accused.
+//! far off that chance does it in less than one model of a hundred. A class whose search ended without a patch that turns
+//! at least half of the pictures counts as if it needed the whole picture; where most classes end so, nobody is accused.
 //!
 //! Every patch is tried on pictures with whole grey levels, as they would come from a file. Look at the patch of the
 //! suspicious class, and at what it does to pictures.

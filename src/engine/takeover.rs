@@ -1,8 +1,8 @@
 //! A training or a defense that another run beside this one has already done is taken over instead of being done again.
 //!
 //! The same data, network, recipe, attack, seed and machine make the same weights bit for bit, so that trying one more
-//! defense on an attacked model must cost neither another training nor those defenses again that have been tried before. What is taken over looks as if this run had been stopped
-//! behind it and gone on with.
+//! defense on an attacked model must cost neither another training nor once more what has been tried before. What is taken
+//! over looks as if this run had been stopped behind it and gone on with.
 
 use super::glimpse;
 use super::phases::phases;
