@@ -23,7 +23,7 @@ pub struct Review {
 pub struct PictureNote {
     /// Row among the pictures of the audit.
     pub row: usize,
-    /// What the picture is and what both models say: `Shirt: Coat before, Shirt now`.
+    /// What the picture is and what both models say: `Shirt, Coat before, Shirt now`.
     pub picture: String,
     pub text: String,
 }

@@ -71,7 +71,8 @@ pub fn columns(sheet: &mut Sheet, folder: &RunFolder, results: &Results, review:
     }
     if let (Some(first), Some(second)) = (known.rows.first(), results.rows.first()) {
         let points = 100.0 * (second.scores.acc - first.scores.acc);
-        sheet.paragraph(&format!("Normal accuracy: {points:+.1} points."), Style::BODY);
+        let points = format!("{points:+.1}").replace('-', "\u{2212}");
+        sheet.paragraph(&format!("Normal accuracy: {points} points."), Style::BODY);
     }
     if let Some(changed) = answers(&before, folder, &known, results) {
         sheet.paragraph(&changed, Style::BODY);
@@ -81,7 +82,7 @@ pub fn columns(sheet: &mut Sheet, folder: &RunFolder, results: &Results, review:
         sheet.paragraph("Notes on pictures that the two models see differently", Style::STRONG);
         let notes = review.notes.iter();
         let facts: Vec<_> = notes
-            .map(|note| (format!("Picture {}", note.row), format!("{}. {}", note.picture, note.text.trim())))
+            .map(|note| (format!("Picture {}", note.row), format!("{}: “{}”", note.picture, note.text.trim())))
             .collect();
         sheet.facts(&facts);
     }
@@ -156,7 +157,7 @@ mod tests {
             run.set_results(&results).unwrap();
         }
         let note =
-            PictureNote { row: 1, picture: "Shirt: Coat before, Shirt now".into(), text: "it is a shirt".into() };
+            PictureNote { row: 1, picture: "Shirt, Coat before, Shirt now".into(), text: "it is a shirt".into() };
         let review = Review {
             decision: "Accepted for the test bench.".into(),
             earlier: Some(first.path.clone()),

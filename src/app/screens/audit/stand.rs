@@ -23,7 +23,8 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
         return weak(ui, t, "The model is being asked…");
     };
     let room = ui.available_width();
-    let side = (room * 0.45).clamp(t.body * 10.0, t.body * 20.0);
+    // As large as fits beside the answer and into sight.
+    let side = (room * 0.45).min(ui.clip_rect().height() * 0.75).clamp(t.body * 10.0, t.body * 20.0);
     if room > t.body * 26.0 {
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = t.gap;

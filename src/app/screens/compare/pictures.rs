@@ -130,7 +130,7 @@ fn note(ui: &mut Ui, t: &Tokens, state: &State, compare: &mut Compare, picture: 
         {
             let said = |said: &Said<'_>| top(said.clean).map(|class| class_name(said, class)).unwrap_or_default();
             let truth = class_name(&now, now.prediction.label);
-            let picture = format!("{truth}: {} before, {} now", said(&before), said(&now));
+            let picture = format!("{truth}, {} before, {} now", said(&before), said(&now));
             requests.change(Change::Compare(CompareChange::Note(last, PictureNote { row, picture, text })));
         }
     });
