@@ -84,6 +84,8 @@ pub enum WaveShape {
 
 /// A mask that was searched is nowhere quite zero; below this share of its peak nobody sees it.
 const FAINT: f32 = 0.2;
+/// Pixels of a patch that are not farther apart than this belong together: a checkerboard is one.
+const TOGETHER: usize = 2;
 
 /// Phases this close below a whole period count as its beginning; without it a ramp would jump at the mercy of rounding.
 pub const PHASE_SLACK: f32 = 1e-4;
@@ -231,18 +233,38 @@ impl TriggerForm {
         stamped.map(to_u8)
     }
 
-    /// The smallest rectangle that holds what a picture laid over another one changes, but for its faintest traces;
-    /// nothing for other triggers and where it is the whole picture.
+    /// The smallest rectangle that holds what a picture laid over another one changes, but for faint traces and for parts that
+    /// lie apart from the heaviest one; nothing for other triggers and where it is the whole picture.
     pub fn patch(&self) -> Option<Patch> {
         let TriggerForm::Mix { width, height, mask, .. } = self else { return None };
-        let (mut left, mut top, mut right, mut bottom) = (*width, *height, 0, 0);
         let most = mask.iter().copied().fold(0.0, f32::max);
-        for (at, _) in mask.iter().enumerate().filter(|(_, value)| **value > 0.0 && **value >= FAINT * most) {
-            let (column, row) = (at % width, at / width);
-            (left, top) = (left.min(column), top.min(row));
-            (right, bottom) = (right.max(column + 1), bottom.max(row + 1));
+        let mut waits: Vec<bool> = mask.iter().map(|&value| value > 0.0 && value >= FAINT * most).collect();
+        let mut heaviest: (f32, Vec<usize>) = (0.0, Vec::new());
+        let seeds: Vec<usize> = (0..waits.len()).filter(|&at| waits[at]).collect();
+        for seed in seeds {
+            if !std::mem::take(&mut waits[seed]) {
+                continue;
+            }
+            let (mut part, mut next) = (vec![seed], 0);
+            while let Some(&at) = part.get(next) {
+                let near = |at: usize, end: usize| at.saturating_sub(TOGETHER)..(at + TOGETHER + 1).min(end);
+                for row in near(at / width, *height) {
+                    part.extend(
+                        near(at % width, *width)
+                            .map(|column| row * width + column)
+                            .filter(|&at| std::mem::take(&mut waits[at])),
+                    );
+                }
+                next += 1;
+            }
+            let weight = part.iter().map(|&at| mask[at]).sum();
+            if weight > heaviest.0 {
+                heaviest = (weight, part);
+            }
         }
-        let patch = Patch { left, top, width: right.checked_sub(left)?, height: bottom.checked_sub(top)? };
+        let (columns, rows) = (|| heaviest.1.iter().map(|&at| at % width), || heaviest.1.iter().map(|&at| at / width));
+        let (left, top) = (columns().min()?, rows().min()?);
+        let patch = Patch { left, top, width: columns().max()? + 1 - left, height: rows().max()? + 1 - top };
         (patch.width < *width || patch.height < *height).then_some(patch)
     }
 
@@ -319,6 +341,12 @@ mod tests {
         let TriggerForm::Mix { mask, picture, .. } = &moved else { panic!("another form: {moved:?}") };
         assert_eq!((mask.to_vec(), picture[24 + 1], picture[24 + 2]), (at(&[0, 1, 5]), 52.0, 0.0));
         assert_eq!(form.moved_to([9, 9]), Some(form.clone()), "it stays inside");
+        // A stray pixel far off is no part of the patch, but comes along as far as it stays inside.
+        let mask: Vec<f32> = (0..40).map(|at| if [0, 38, 39].contains(&at) { 1.0 } else { 0.01 }).collect();
+        let stray = TriggerForm::Mix { width: 10, height: 4, picture: vec![9.0; 120].into(), mask: mask.into() };
+        assert_eq!(stray.patch(), Some(Patch { left: 8, top: 3, width: 2, height: 1 }));
+        let Some(TriggerForm::Mix { mask, .. }) = stray.moved_to([4, 3]) else { panic!("it cannot be moved") };
+        assert_eq!((mask[34], mask[35], mask[0], mask[38]), (1.0, 1.0, 0.01, 0.0));
         let everywhere = TriggerForm::Mix { width: 1, height: 1, picture: [9.0; 3].into(), mask: [0.1].into() };
         let unseen = TriggerForm::Mix { width: 1, height: 1, picture: [9.0; 3].into(), mask: [0.0].into() };
         for form in [everywhere, unseen, TriggerForm::Levels { levels: 4.0 }] {
