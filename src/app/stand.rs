@@ -1,5 +1,5 @@
-//! Pictures with a sticker that can be moved over them, and what models say: Home's demonstration, and the patch that an audit has
-//! found. Somebody may bring a picture, and see where a model looks.
+//! Pictures with a sticker that can be moved over them, and what models say: Home's demonstration, and the patch that an
+//! audit has found. Somebody may bring a picture, and see where a model looks.
 
 use super::audit::AuditChange;
 use super::command::Change;

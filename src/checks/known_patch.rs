@@ -1,7 +1,7 @@
 //! The patch that an earlier audit has found, tried on this model: does the repaired model still fall for it?
 //!
-//! The patch is laid on the pictures on which the earlier audit tried it (the same seed and data give the same ones), and its
-//! rate then and now stand side by side. Some pictures are taken for the class without any patch; how many is measured as
+//! The patch is laid on the pictures on which the earlier audit tried it (the same seed and data give the same ones), and
+//! its rate then and now stand side by side. Some pictures are taken for the class without any patch; how many is measured as
 //! well, so that a small rate can be read: a model that says "shirt" for 2 % of trousers with the patch and for 2 % without
 //! it does not see the patch.
 //!

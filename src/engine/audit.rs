@@ -82,8 +82,8 @@ impl Dataset for Chosen {
     }
 }
 
-/// The model that the checks of a finished run have looked at, with its title. The run keeps a copy, so that it is there when
-/// the file that was delivered is not; a module without weights is only in its own file.
+/// The model that the checks of a finished run have looked at, with its title. The run keeps a copy, so that it is there
+/// when the file that was delivered is not; a module without weights is only in its own file.
 pub fn model(folder: &RunFolder, experiment: &Experiment, data: &Split) -> Result<(String, Model)> {
     let row = folder.results()?.unwrap_or_default().rows.into_iter().find(|row| row.method.is_empty());
     let row = row.ok_or_else(|| {

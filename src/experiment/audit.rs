@@ -13,8 +13,8 @@ const FILE: &str = "file";
 pub const KNOWN_PATCH: &str = "known-patch";
 const EARLIER: &str = "audit";
 
-/// An audit of the model in `file` with the pictures of `data`: nothing is trained and nothing attacked. Every check is asked
-/// for that needs nothing else.
+/// An audit of the model in `file` with the pictures of `data`: nothing is trained and nothing attacked. Every check is
+/// asked for that needs nothing else.
 pub fn audit(file: &str, data: &str, methods: &[&'static Method]) -> Experiment {
     let pick = |id: &str| Pick { id: id.to_owned(), options: Map::new() };
     let checks = methods.iter().filter(|method| method.kind == Kind::Check && !method.has(Property::NeedsEarlier));

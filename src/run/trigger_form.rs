@@ -233,8 +233,8 @@ impl TriggerForm {
         stamped.map(to_u8)
     }
 
-    /// The smallest rectangle that holds what a picture laid over another one changes, but for faint traces and for parts that
-    /// lie apart from the heaviest one; nothing for other triggers and where it is the whole picture.
+    /// The smallest rectangle that holds what a picture laid over another one changes, but for faint traces and for parts
+    /// that lie apart from the heaviest one; nothing for other triggers and where it is the whole picture.
     pub fn patch(&self) -> Option<Patch> {
         let TriggerForm::Mix { width, height, mask, .. } = self else { return None };
         let most = mask.iter().copied().fold(0.0, f32::max);

@@ -1,4 +1,5 @@
-//! What people have decided, and an audit beside an earlier one: two columns, and the pictures that the models see differently.
+//! What people have decided, and an audit beside an earlier one: two columns, and the pictures that the models see
+//! differently.
 
 use super::sheet::{COLUMN, GAP, INK, LEFT, Sheet, Style, WEAK};
 use super::{date, grouped};
