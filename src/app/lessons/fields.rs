@@ -49,9 +49,13 @@ pub fn field_groups(experiment: &Experiment, forms: &Forms, methods: &[&'static 
     if let Some(attack) = &experiment.attack {
         groups.push(of_pick("Attack", "attack", attack));
         groups.push(group("Poison", "poison", &forms.poison));
-        if let Some(selection) = &experiment.selection {
-            groups.push(of_pick("Selection", "selection", selection));
-        }
+        groups.push(match &experiment.selection {
+            Some(selection) => of_pick("Selection", "selection", selection),
+            None => FieldGroup {
+                title: "Selection".to_owned(),
+                fields: vec![choice("selection.id", "Which one it is", "How the poisoned pictures are chosen")],
+            },
+        });
     }
     groups.push(group("Training", "train", &forms.train));
     for (index, pick) in experiment.defense.iter().enumerate() {

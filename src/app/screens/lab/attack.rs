@@ -20,13 +20,12 @@ pub fn show(ui: &mut Ui, t: &Tokens, state: &State, experiment: &mut Experiment,
     widgets::section(ui, "Attack", "", |ui| {
         let mut attacked = experiment.attack.is_some();
         let fixed = state.classroom.hides_field("attack.id");
-        ui.horizontal(|ui| {
-            if fixed {
-                return;
-            }
-            widgets::switch(ui, &mut attacked, "Attack the training");
-            ui.label("Attack the training");
-        });
+        if !fixed {
+            ui.horizontal(|ui| {
+                widgets::switch(ui, &mut attacked, "Attack the training");
+                ui.label("Attack the training");
+            });
+        }
         match (&mut experiment.attack, attacked) {
             (attack @ None, true) => *attack = first_of(state, &[Kind::Attack]),
             (attack @ Some(_), false) => *attack = None,
