@@ -28,7 +28,8 @@ pub fn field_groups(experiment: &Experiment, forms: &Forms, methods: &[&'static 
     let choice = |path: &str, title: &str, help: &str| FieldChoice {
         path: path.to_owned(),
         title: title.to_owned(),
-        help: help.to_owned(),
+        // Some options speak for themselves.
+        help: if help.is_empty() { title } else { help }.to_owned(),
     };
     let within = |place: &str, fields: &[Field]| -> Vec<FieldChoice> {
         fields.iter().map(|field| choice(&format!("{place}.{}", field.key), &field.title, &field.help)).collect()
