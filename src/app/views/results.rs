@@ -69,8 +69,9 @@ pub fn results_table(ui: &mut Ui, rows: &[ResultRow]) {
                             tag(ui, "oracle", "Something was chosen by looking at the test set, which no defender can");
                         }
                     });
-                    for part in variant.split(", ").filter(|part| !part.is_empty()) {
-                        ui.label(RichText::new(part).size(t.small).color(t.text_weak));
+                    if !variant.is_empty() {
+                        ui.set_max_width(t.body * 14.0);
+                        ui.add(egui::Label::new(RichText::new(variant).size(t.small).color(t.text_weak)).wrap());
                     }
                 });
                 let (now, before) = (&row.scores, &first.scores);
