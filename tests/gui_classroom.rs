@@ -31,10 +31,8 @@ fn reached(window: &Window) -> bool {
     course.is_reached(course.step)
 }
 
-/// T1, step 4: all but the sticker, the model and the poisoning ratio is unticked.
-#[test]
-fn single_settings_are_left_out_of_a_pack() {
-    let folder = tempfile::tempdir().unwrap();
+/// A pack for lesson 1 in the making, with nothing in it that the lesson does not use.
+fn preparing_lesson_1() -> Window {
     let mut window = open(&Script::answering());
     window.state().requests().command(UserCommand::PrepareClass);
     settle(&mut window);
@@ -42,6 +40,14 @@ fn single_settings_are_left_out_of_a_pack() {
     prepare.lesson = Some(0);
     lesson_change(&mut window, LessonChange::Prepare(Box::new(prepare)));
     click(&mut window, "Only what the lesson uses");
+    window
+}
+
+/// T1, step 4: all but the sticker, the model and the poisoning ratio is unticked.
+#[test]
+fn single_settings_are_left_out_of_a_pack() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = preparing_lesson_1();
     for name in ["Lab", "Start", "Poison: Ratio"] {
         tick(&mut window, name);
     }
@@ -108,13 +114,7 @@ fn open_on(path: &Path) -> Window {
 
 /// A pack for lesson 1 that leaves out all that it does not need, made in the window.
 fn make_pack(path: &Path) -> Window {
-    let mut window = open(&Script::answering());
-    window.state().requests().command(UserCommand::PrepareClass);
-    settle(&mut window);
-    let mut prepare = room(&window).prepare.clone();
-    prepare.lesson = Some(0);
-    lesson_change(&mut window, LessonChange::Prepare(Box::new(prepare)));
-    click(&mut window, "Only what the lesson uses");
+    let mut window = preparing_lesson_1();
     window.get_by_label("Your own question").set_text_value_accesskit("Will normal pictures suffer?");
     settle(&mut window);
     click(&mut window, "Save pack…");

@@ -1,8 +1,8 @@
 //! A patch that a search has found, kept exactly: it can be laid on any picture, moved about, and tried on other models.
 
 use super::{Inspected, answers, exhibit};
-use crate::data::augment::{to_u8, unit};
 use crate::data::{Trigger, balanced_rows, pictures};
+use crate::defenses::repair::nc::search::stamp;
 use crate::experiment::{Outcome, Problem, Result};
 use crate::nets::formats::safetensors;
 use crate::nets::{Model, Params};
@@ -104,8 +104,7 @@ impl Trigger for Patch {
             return Err(Problem::bad_input(text)
                 .because(format!("These pictures have {} x {}.", of_pictures[3], of_pictures[2])));
         }
-        let stamped: Tensor = unit(pixels) * (1.0 - &self.mask) + &self.pattern * &self.mask;
-        Ok(to_u8(&(stamped * 255.0)))
+        Ok(stamp(pixels, &self.mask, &self.pattern))
     }
 
     fn form(&self) -> Option<TriggerForm> {

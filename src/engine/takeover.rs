@@ -19,19 +19,26 @@ use crate::run::job::Job;
 use crate::run::moments;
 use crate::run::results::{ResultRow, Results};
 use serde_json::Value;
+use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What must be equal for a training to be the same one.
 pub struct Training<'a> {
-    pub experiment: &'a Experiment,
+    experiment: &'a Experiment,
     /// `attack` or `clean`.
-    pub phase: &'a str,
+    phase: &'a str,
     /// Of the data set as it was read.
-    pub data_hash: &'a str,
+    data_hash: &'a str,
+    /// Runs beside this one that have done the same training, looked for once.
+    beside: OnceCell<Vec<(RunFolder, Experiment)>>,
 }
 
-impl Training<'_> {
+impl<'a> Training<'a> {
+    pub fn new(experiment: &'a Experiment, phase: &'a str, data_hash: &'a str) -> Self {
+        Self { experiment, phase, data_hash, beside: OnceCell::new() }
+    }
+
     /// Looks through the runs beside `folder`, which has done nothing yet. Whatever cannot be read there is passed over.
     pub fn take_over(&self, job: &mut Job, folder: &RunFolder) -> Result<Option<Results>> {
         // Whoever asks for nothing but the training wants to see it.
@@ -46,7 +53,7 @@ impl Training<'_> {
         }
         let ours = [selection::PHASE, MASK_PHASE, surrogate::PHASE, CRAFTING, self.phase];
         let watched = format!("watched-{}", self.phase);
-        copy_phase(job, &other, folder, self.phase, |phase| ours.contains(&phase), |image| image == watched)?;
+        copy_phase(job, other, folder, self.phase, |phase| ours.contains(&phase), |image| image == watched)?;
         let mut results = Results::default();
         results.push(row);
         folder.set_results(&results)?;
@@ -62,11 +69,11 @@ impl Training<'_> {
         phase: &str,
         pick: &Pick,
     ) -> Result<Option<ResultRow>> {
-        let found = self.beside(folder).find_map(|(other, experiment)| {
+        let found = self.beside(folder).iter().find_map(|(other, experiment)| {
             let same = |(id, theirs): &(String, Pick)| id == phase && theirs == pick;
-            let phases = phases(&experiment);
+            let phases = phases(experiment);
             if experiment.defender.clean_ratio != self.experiment.defender.clean_ratio
-                || !phases.applied(&experiment).ok()?.iter().any(same)
+                || !phases.applied(experiment).ok()?.iter().any(same)
             {
                 return None;
             }
@@ -90,7 +97,7 @@ impl Training<'_> {
         let inner = format!("{phase}/");
         copy_phase(
             job,
-            &other,
+            other,
             folder,
             phase,
             |of| of == phase || of.starts_with(&inner),
@@ -100,28 +107,31 @@ impl Training<'_> {
     }
 
     /// Runs beside `folder` with the same training on the same machine. Whatever cannot be read there is passed over.
-    fn beside(&self, folder: &RunFolder) -> impl Iterator<Item = (RunFolder, Experiment)> {
-        let (ours, machine) = (training_of(self.experiment), folder.read_json::<Machine>("machine.json").ok());
-        let parent = folder.path.parent().and_then(|parent| fs::read_dir(parent).ok());
-        let mut paths: Vec<PathBuf> =
-            parent.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
-        paths.retain(|path| *path != folder.path);
-        paths.sort();
-        paths.into_iter().filter_map(move |path| {
-            let other = RunFolder::open(&path).ok()?;
-            let Ok(Spec::Backdoor(experiment)) = other.read_spec() else { return None };
-            // The very same run again is wanted anew, to compare.
-            let wanted = training_of(&experiment) == ours
-                && behind(&experiment) != behind(self.experiment)
-                && other.read_json::<Machine>("machine.json").ok() == machine
-                && other.read_json::<Value>("data.json").ok()?["card"]["hash"] == self.data_hash;
-            wanted.then_some((other, *experiment))
+    fn beside(&self, folder: &RunFolder) -> &[(RunFolder, Experiment)] {
+        self.beside.get_or_init(|| {
+            let (ours, machine) = (training_of(self.experiment), folder.read_json::<Machine>("machine.json").ok());
+            let parent = folder.path.parent().and_then(|parent| fs::read_dir(parent).ok());
+            let mut paths: Vec<PathBuf> =
+                parent.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+            paths.retain(|path| *path != folder.path);
+            paths.sort();
+            let same = |path: PathBuf| {
+                let other = RunFolder::open(&path).ok()?;
+                let Ok(Spec::Backdoor(experiment)) = other.read_spec() else { return None };
+                // The very same run again is wanted anew, to compare.
+                let wanted = training_of(&experiment) == ours
+                    && behind(&experiment) != behind(self.experiment)
+                    && other.read_json::<Machine>("machine.json").ok() == machine
+                    && other.read_json::<Value>("data.json").ok()?["card"]["hash"] == self.data_hash;
+                wanted.then_some((other, *experiment))
+            };
+            paths.into_iter().filter_map(same).collect()
         })
     }
 
     /// A run with the same training, and the row of what it trained.
-    fn trained_elsewhere(&self, folder: &RunFolder) -> Option<(RunFolder, ResultRow)> {
-        self.beside(folder).find_map(|(other, _)| {
+    fn trained_elsewhere(&self, folder: &RunFolder) -> Option<(&RunFolder, ResultRow)> {
+        self.beside(folder).iter().find_map(|(other, _)| {
             let row = other.results().ok()??.rows.into_iter().next()?;
             let whole = row.method.is_empty() && row.note.is_empty();
             (whole && Model::open(&other.weights(&weights_name(self.phase)), 0).is_ok()).then_some((other, row))

@@ -82,7 +82,7 @@ impl Work<'_> {
             defenses::check_pick(pick, &*network)?;
         }
         let phases = phases(e);
-        let training = Training { experiment: e, phase: phases.training, data_hash: &card.hash };
+        let training = Training::new(e, phases.training, &card.hash);
         if self.results.rows.is_empty() && !self.folder.resume_folder().exists() {
             self.results = training.take_over(job, self.folder)?.unwrap_or_default();
         }

@@ -52,14 +52,19 @@ impl<'a> Case<'a> {
         cases
     }
 
-    /// Rows of one model, run by run; what was stopped early does not count.
+    /// Rows of one model, run by run.
     fn rows(&self, title: &str) -> impl Iterator<Item = &'a ResultRow> {
-        self.runs.iter().filter_map(move |run| run.rows.iter().find(|row| row.title == title && row.note.is_empty()))
+        self.runs.iter().filter_map(move |run| row_of(run, title))
     }
 
     fn spread(&self, title: &str, of: impl Fn(&ResultRow) -> Option<f64>) -> Option<Spread> {
         Spread::of(&self.rows(title).filter_map(of).collect::<Vec<_>>())
     }
+}
+
+/// The row of a model; one that was stopped early does not count.
+fn row_of<'a>(run: &'a Results, title: &str) -> Option<&'a ResultRow> {
+    run.rows.iter().find(|row| row.title == title && row.note.is_empty())
 }
 
 /// Models by title, in the order in which they come.
@@ -141,10 +146,7 @@ fn over_cases(cases: &[Case], titles: &[String]) -> Vec<String> {
 
 /// Mean accuracy that a model has lost against the first one of its run.
 fn lost_accuracy(case: &Case, title: &str) -> Option<f64> {
-    let lost = |run: &&Results| {
-        let row = run.rows.iter().find(|row| row.title == title && row.note.is_empty())?;
-        Some(run.rows.first()?.scores.acc - row.scores.acc)
-    };
+    let lost = |run: &&Results| Some(run.rows.first()?.scores.acc - row_of(run, title)?.scores.acc);
     Spread::of(&case.runs.iter().filter_map(lost).collect::<Vec<_>>()).map(|spread| spread.mean)
 }
 

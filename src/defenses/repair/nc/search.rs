@@ -96,8 +96,7 @@ impl Patches {
         let classes = Tensor::from_slice(classes);
         let mask = self.masks.index_select(0, &classes);
         let pattern = self.patterns.index_select(0, &classes);
-        let stamped: Tensor = unit(pixels) * (1.0 - &mask) + pattern * mask;
-        to_u8(&(stamped * 255.0))
+        stamp(pixels, &mask, &pattern)
     }
 
     /// Masks, patterns and both together as rows of u8 `[classes, 3, H, W]`.
@@ -106,6 +105,13 @@ impl Patches {
         let masks = self.masks.expand([-1, 3, -1, -1], false);
         [bytes(&masks), bytes(&self.patterns), bytes(&(&masks * &self.patterns))]
     }
+}
+
+/// x' = x (1 - mask) + pattern mask in whole grey levels. `pixels` u8 `[N, 3, H, W]`, the others f32 in 0..=1 of a shape that
+/// fits.
+pub fn stamp(pixels: &Tensor, mask: &Tensor, pattern: &Tensor) -> Tensor {
+    let stamped: Tensor = unit(pixels) * (1.0 - mask) + pattern * mask;
+    to_u8(&(stamped * 255.0))
 }
 
 /// The search for one class.
