@@ -354,7 +354,7 @@ fn a_finished_run_can_be_looked_through_at_every_strength() {
                 Question::Predict { scene: Scene::Run(folder.clone()), rows: rows.clone(), place: None },
             ))
             .unwrap();
-        let question = Question::Polarizer { folder: folder.clone(), rows: rows.clone() };
+        let question = Question::Polarizer { scene: Scene::Run(folder.clone()), rows: rows.clone() };
         worker.send(Command::Ask(QuestionId(2), question)).unwrap();
         let mut predictions = Vec::new();
         let view = until(worker, "the polarizer", |event| match event {
@@ -370,7 +370,7 @@ fn a_finished_run_can_be_looked_through_at_every_strength() {
         assert_eq!((view.place, view.site.as_str()), (Place::Inside(4), "layer3.1.conv1.in"));
         assert_eq!((view.model.as_str(), view.matrix.channels, view.pictures.len()), ("Neural polarizer (NPD)", 16, 2));
         for (strength, title) in [(0.0, "no defense"), (1.0, "NPD")] {
-            let question = Question::Dial { folder: folder.clone(), rows: rows.clone(), strength };
+            let question = Question::Dial { scene: Scene::Run(folder.clone()), rows: rows.clone(), strength };
             worker.send(Command::Ask(QuestionId(3), question)).unwrap();
             let point = until(worker, "a strength", |event| match event {
                 Event::Answer(QuestionId(3), Ok(Answer::Dial(point))) => Some(point.clone()),
@@ -386,7 +386,7 @@ fn a_finished_run_can_be_looked_through_at_every_strength() {
         let plain = folder.with_file_name("plain");
         start(worker, spec(1, ""), &plain);
         assert_eq!(ending(worker), Ending::Done);
-        worker.send(Command::Ask(QuestionId(4), Question::Polarizer { folder: plain, rows })).unwrap();
+        worker.send(Command::Ask(QuestionId(4), Question::Polarizer { scene: Scene::Run(plain), rows })).unwrap();
         let problem = until(worker, "a refusal", |event| match event {
             Event::Answer(QuestionId(4), answer) => answer.as_ref().err().cloned(),
             _ => None,
@@ -423,7 +423,7 @@ fn what_an_oracle_chose_is_marked() {
         start(worker, spec(1, "") + defenses, &folder);
         assert_eq!(ending(worker), Ending::Done);
         let results = RunFolder::open(&folder).unwrap().results().unwrap().unwrap();
-        let rows: Vec<(&str, bool)> = results.rows.iter().map(|row| (row.title.as_str(), row.oracle)).collect();
+        let rows: Vec<(String, bool)> = results.rows.iter().map(|row| (row.name(), row.oracle)).collect();
         let wanted = [
             ("no defense", false),
             ("Fine-tuning (FT)", false),
@@ -432,7 +432,7 @@ fn what_an_oracle_chose_is_marked() {
             ("ANP", true),
             ("Neural polarizer (NPD)", true),
         ];
-        assert_eq!(rows, wanted);
+        assert_eq!(rows, wanted.map(|(name, oracle)| (name.to_owned(), oracle)));
     });
 }
 

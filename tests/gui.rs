@@ -12,7 +12,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use polariscope::app::command::{Change, Screen, UserCommand};
 use polariscope::app::config::{Config, LookChoice, Settings};
 use polariscope::experiment::{Code, Problem, check};
-use polariscope::run::event::{Command, Ending, Event, JobEvent, Question};
+use polariscope::run::event::{Command, Ending, Event, JobEvent, Question, Scene};
 use polariscope::run::folder::folder_name;
 use std::time::Duration;
 
@@ -475,7 +475,7 @@ fn one_click_on_home_looks_through_the_polarizer() {
     window.run_steps(30);
     assert_eq!(window.state().state().screen, Screen::Polarizer);
     // Where the dial stands is measured first, then both ends, then its neighbours, and each step once.
-    assert_eq!(script.sent()[1..5], ["polarizer ", "dial 1.00", "dial 0.00", "dial 0.95"]);
+    assert_eq!(script.sent()[1..5], ["polarizer of the demo", "dial 1.00", "dial 0.00", "dial 0.95"]);
     assert_eq!(script.sent().iter().filter(|sent| sent.starts_with("dial")).count(), 21);
     assert_shows(&window, "At 100 % the trigger still wins in 9 of 450 stamped pictures, without the polarizer in 441");
     assert_shows(&window, "conv1 with 4 channels of 28 × 28; layer1.0 with 8 channels of 7 × 7, then the polarizer");
@@ -565,13 +565,13 @@ fn a_finished_run_shows_its_own_polarizer() {
 fn a_run_without_a_polarizer_offers_the_demo() {
     let script = Script::default();
     script.0.borrow_mut().answering = Some(Box::new(|question| match question {
-        Question::Polarizer { folder, .. } if !folder.as_os_str().is_empty() => {
+        Question::Polarizer { scene: Scene::Run(_), .. } => {
             Err(Problem::bad_input("There is no neural polarizer in this run."))
         }
         question => common::answer(question),
     }));
     let mut window = open(&script);
-    window.state().requests().change(Change::LookThrough("/runs/plain".into()));
+    window.state().requests().change(Change::LookThrough(Scene::Run("/runs/plain".into())));
     settle(&mut window);
     assert_shows(&window, "There is no neural polarizer in this run.");
     click(&mut window, "Look through the polarizer");

@@ -53,6 +53,17 @@ fn started(script: &Script) -> polariscope::experiment::Experiment {
     }
 }
 
+/// Of how many pictures the last questions were.
+fn asked_last(script: &Script, questions: usize) -> Vec<usize> {
+    let stage = script.0.borrow();
+    let asked = stage.sent.iter().filter_map(|sent| match sent {
+        Command::Ask(_, Question::Predict { rows, .. }) => Some(rows.len()),
+        _ => None,
+    });
+    let asked: Vec<usize> = asked.collect();
+    asked[asked.len() - questions..].to_vec()
+}
+
 /// A1, from the dropped model to the end of the run.
 fn audited(script: &Script) -> Window {
     let mut window = open(script);
@@ -207,6 +218,8 @@ fn the_found_pattern_is_dragged_over_a_picture_of_choice() {
     settle(&mut window);
     assert!(stand(&window).place.is_some(), "the hand has moved it");
     assert_shows(&window, "With the pattern in this place, the model is right about 24 of 24 pictures.");
+    // The picture under the hand comes first, then all that are counted.
+    assert_eq!(asked_last(&script, 2), [1, 24]);
 
     reach(&mut window, "Back to where it was found");
     reach(&mut window, "Move the pattern");
@@ -324,6 +337,32 @@ fn two_audits_are_compared_and_a_changed_picture_gets_a_note() {
     assert!(review.notes[0].picture.contains(" before, "), "{}", review.notes[0].picture);
     assert_eq!(review.earlier.as_deref(), Some(Path::new(FOLDER)));
     assert!(review.difference.as_ref().unwrap().starts_with("Same architecture, 0.4 %"));
+}
+
+/// A2, step 4: through the layer that the supplier inserted, at the pattern that was found before.
+#[test]
+fn the_polarizer_of_the_returned_model_holds_the_found_pattern_back() {
+    let script = Script::answering();
+    let mut window = open(&script);
+    window.state().requests().change(Change::OpenRun(REPAIRED.into()));
+    settle(&mut window);
+    press(&mut window, Role::Button, "Known patch: clear");
+    reach(&mut window, "Look through the polarizer");
+    window.run_steps(60);
+    assert_eq!(window.state().state().screen, Screen::Polarizer);
+    assert_eq!(script.sent().iter().filter(|sent| **sent == format!("polarizer {REPAIRED}")).count(), 1);
+    let patch = Path::new(REPAIRED).join("patches/known-patch.safetensors");
+    assert_eq!(window.state().state().polarizer.scene, Scene::Audit { run: REPAIRED.into(), patch: Some(patch) });
+    assert_shows(&window, "At 100 % the pattern still wins in 9 of 450 stamped pictures");
+    assert_shows(&window, "With the pattern");
+    window.state().requests().change(Change::Dial(0));
+    settle(&mut window);
+    assert_shows(&window, "Without the polarizer the pattern wins in 441 of 450 stamped pictures");
+
+    // A model without such a layer offers none.
+    window.state().requests().change(Change::OpenRun(FOLDER.into()));
+    settle(&mut window);
+    assert!(shows(&window, "Try the pattern") && !shows(&window, "Look through the polarizer"));
 }
 
 /// A2, step 6: the decision is typed by hand and kept with the audit.

@@ -49,6 +49,12 @@ pub fn audit(wish: &Wish) {
     studio.change(Change::Audit(AuditChange::Decide("Accepted for the test bench. Not for the road.".to_owned())));
     studio.harness.run_steps(8);
     studio.shoot("audit-clear");
+    studio.press("Known patch: clear");
+    studio.shoot("audit-known-patch");
+    studio.press("Look through the polarizer");
+    studio.harness.run_steps(60);
+    studio.shoot("audit-polarizer");
+    studio.command(UserCommand::Go(Screen::Audit));
     studio.press("Compare with the earlier audit");
     studio.harness.run_steps(8);
     studio.shoot("audit-compared");

@@ -151,6 +151,12 @@ impl State {
         Some(Scene::Audit { patch: Some(run.join(&patch.file)), run })
     }
 
+    /// The audit on the screen with the pattern that is shown, where its model has a polarizer that can hold it back.
+    pub fn polarized_audit(&self) -> Option<Scene> {
+        let polarized = self.shown_audit()?.subject.as_ref()?.polarized;
+        self.scene_of_audit().filter(|_| polarized)
+    }
+
     /// What tells the model that is chosen from the one that was audited before, with the name of that audit.
     pub fn kinship(&self) -> Option<(String, String)> {
         let before = self.audit.before.as_ref()?;

@@ -11,7 +11,7 @@ use super::polarizer::STEPS;
 use super::replay::ReplayChange;
 use super::state::{Fetched, State};
 use crate::experiment::{DeviceChoice, Experiment, Problem, Result, Spec, check};
-use crate::run::event::{Command, JobId, Question, RunRequest, Stride};
+use crate::run::event::{Command, JobId, Question, RunRequest, Scene, Stride};
 use crate::run::folder::folder_name;
 use crate::run::handle::Engine;
 use crate::run::{Found, PoisonedSet, RunFolder};
@@ -130,7 +130,7 @@ impl State {
                 self.load_preset(QUICK_PRESET);
                 self.start(engine);
             }
-            UserCommand::LookThrough => self.look_through(PathBuf::new()),
+            UserCommand::LookThrough => self.look_through(Scene::Demo),
             UserCommand::FirstLesson => {
                 self.take_lesson(0);
                 self.screen = Screen::Home;
@@ -237,7 +237,7 @@ impl State {
             Change::Preset(index) => self.load_preset(index),
             Change::Open(path) => self.open(&path, engine),
             Change::OpenRun(folder) => self.open_run(folder),
-            Change::LookThrough(folder) => self.look_through(folder),
+            Change::LookThrough(scene) => self.look_through(scene),
             Change::Dial(step) => self.polarizer.turn_to(step),
             Change::ContinueRun(folder) => self.continue_run(&folder, engine),
             Change::RunAgain(folder) => self.run_again(&folder, engine),

@@ -2,6 +2,7 @@
 //! nothing changes while drawing: screens put requests here and the window carries them out between two frames.
 
 use crate::experiment::Experiment;
+use crate::run::event::Scene;
 use egui::{Key, KeyboardShortcut, Modifiers};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -390,8 +391,8 @@ pub enum Change {
     /// A model, data set, experiment or run folder that was dropped, chosen or typed.
     Open(PathBuf),
     OpenRun(PathBuf),
-    /// Looks through the polarizer of this run; an empty path is the built-in demo.
-    LookThrough(PathBuf),
+    /// Looks through the polarizer in the model of this scene.
+    LookThrough(Scene),
     /// Strength of the polarizer, as a step of its dial.
     Dial(usize),
     /// Goes on with an interrupted run.

@@ -173,7 +173,7 @@ impl Comparison {
         let column = self.columns.get(index)?;
         let predictions = self.run(column)?.predictions.as_ref()?.as_ref().ok()?;
         let prediction = predictions.get(*picture.at.get(index)?)?;
-        Said::of(prediction, &self.result(column)?.title)
+        Said::of(prediction, &self.result(column)?.name())
     }
 
     /// The runs that are read, to follow what is written about them.

@@ -28,10 +28,10 @@ pub enum Purpose {
     Bench,
     /// The draft's test set in small.
     Thumbnails,
-    /// The polarizer of a run; an empty path is the demo.
-    Polarizer(PathBuf),
+    /// The polarizer in the model of a scene.
+    Polarizer(Scene),
     /// What the network says with that polarizer at this step of the dial.
-    Dial(PathBuf, usize),
+    Dial(Scene, usize),
     /// The columns of a table.
     Table(String),
     /// The trade-off of this fair regression.

@@ -271,8 +271,8 @@ impl JobView {
         }
         Some(match best_repair(&self.results).filter(|(_, left)| *left <= asr / 2.0) {
             Some((row, left)) => {
-                let (title, acc) = (&row.title, whole(row.scores.acc));
-                format!("{title} removes the backdoor: ASR {} to {}, ACC {acc}", whole(asr), whole(left))
+                let (name, acc) = (row.name(), whole(row.scores.acc));
+                format!("{name} removes the backdoor: ASR {} to {}, ACC {acc}", whole(asr), whole(left))
             }
             None if self.results.len() > 1 => format!("Backdoor stays: ASR {}, ACC {acc}", whole(asr)),
             None => format!("Backdoor works: ASR {}, ACC {acc}", whole(asr)),
@@ -286,11 +286,11 @@ impl JobView {
         Some(match best_repair(&self.results) {
             Some((row, repaired)) => {
                 let (after, cost) = (words::percent(repaired), words::points(row.scores.acc - attacked.scores.acc));
-                let (title, before) = (&row.title, attacked.scores.asr.unwrap_or_default());
+                let (name, before) = (row.name(), attacked.scores.asr.unwrap_or_default());
                 // A repair that leaves more than half of the backdoor has not repaired it.
                 let still = if repaired > before / 2.0 { "still " } else { "" };
                 format!(
-                    "The trigger won {asr} of the time; after {title} it {still}wins {after}; normal accuracy: {cost}."
+                    "The trigger won {asr} of the time; after {name} it {still}wins {after}; normal accuracy: {cost}."
                 )
             }
             None => format!("The trigger wins {asr} of the time."),

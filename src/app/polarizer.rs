@@ -4,10 +4,9 @@ use super::desk::Purpose;
 use super::state::{State, top};
 use super::words;
 use crate::experiment::{Problem, Result};
-use crate::run::event::{Answer, Question};
+use crate::run::event::{Answer, Question, Scene};
 use crate::run::handle::Engine;
 use crate::run::polarizer::{DialPoint, PolarizerView, Specimen};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The dial stands on multiples of 5 %.
@@ -19,8 +18,8 @@ const PATIENCE: f64 = 0.2;
 
 #[derive(Debug)]
 pub struct Polarizer {
-    /// Folder of the run; empty is the built-in demo.
-    pub folder: PathBuf,
+    /// Whose it is, and what lies on stamped pictures.
+    pub scene: Scene,
     pub view: Option<Arc<PolarizerView>>,
     pub problem: Option<Problem>,
     /// Which of the view's pictures is shown.
@@ -37,7 +36,7 @@ pub struct Polarizer {
 impl Default for Polarizer {
     fn default() -> Self {
         Self {
-            folder: PathBuf::new(),
+            scene: Scene::Demo,
             view: None,
             problem: None,
             index: 0,
@@ -123,6 +122,7 @@ impl Polarizer {
     /// What the dial shows in one sentence: how often the trigger wins, and what that costs.
     pub fn sentence(&self) -> Option<String> {
         let (step, point) = self.shown()?;
+        let trigger = self.trigger();
         let hits = |share: f64, of: usize| (share * of as f64).round() as usize;
         let (clean, stamped) = (point.scores.clean_count, point.scores.triggered_count);
         let right = hits(point.scores.acc, clean);
@@ -131,7 +131,7 @@ impl Polarizer {
         let Some(off) = off else {
             let place = if step == 0 { "Without the polarizer".to_owned() } else { format!("At {} %", percent(step)) };
             return Some(format!(
-                "{place} the trigger wins in {won} of {stamped} stamped pictures; {right} of {clean} clean ones are right."
+                "{place} the {trigger} wins in {won} of {stamped} stamped pictures; {right} of {clean} clean ones are right."
             ));
         };
         let (won_off, right_off) = (hits(off.scores.asr?, stamped), hits(off.scores.acc, clean));
@@ -142,7 +142,7 @@ impl Polarizer {
             std::cmp::Ordering::Greater => format!("{} more than without", right - right_off),
         };
         Some(format!(
-            "At {} % the trigger {still}wins in {won} of {stamped} stamped pictures, without the polarizer in {won_off}; \
+            "At {} % the {trigger} {still}wins in {won} of {stamped} stamped pictures, without the polarizer in {won_off}; \
              {right} of {clean} clean ones are right, {cost}.",
             percent(step)
         ))
@@ -150,8 +150,18 @@ impl Polarizer {
 
     /// "Measured on 500 clean and 450 stamped test pictures."
     pub fn basis(&self) -> Option<String> {
-        let [clean, stamped] = self.view.as_ref()?.measured.map(|count| words::count(count as u64));
-        Some(format!("Measured on {clean} clean and {stamped} stamped test pictures; the layer has seen neither."))
+        let view = self.view.as_ref()?;
+        let [clean, stamped] = view.measured.map(|count| words::count(count as u64));
+        Some(if view.found {
+            format!("Measured on {clean} clean and {stamped} stamped pictures of the audit.")
+        } else {
+            format!("Measured on {clean} clean and {stamped} stamped test pictures; the layer has seen neither.")
+        })
+    }
+
+    /// What lies on stamped pictures, in one word.
+    pub fn trigger(&self) -> &'static str {
+        self.view.as_ref().map_or("trigger", |view| view.trigger())
     }
 }
 
@@ -161,11 +171,11 @@ pub fn percent(step: usize) -> usize {
 }
 
 impl State {
-    /// Looks through the polarizer of a run, or of the demo when `folder` is empty.
-    pub(super) fn look_through(&mut self, folder: PathBuf) {
-        let of_demo = folder.as_os_str().is_empty();
-        if self.polarizer.folder != folder || self.polarizer.problem.is_some() {
-            self.polarizer = Polarizer { folder, ..Polarizer::default() };
+    /// Looks through the polarizer in the model of a scene.
+    pub(super) fn look_through(&mut self, scene: Scene) {
+        let of_demo = scene == Scene::Demo;
+        if self.polarizer.scene != scene || self.polarizer.problem.is_some() {
+            self.polarizer = Polarizer { scene, ..Polarizer::default() };
         }
         // Home's picture is looked at further.
         if of_demo && !self.demo.predictions.is_empty() {
@@ -181,25 +191,25 @@ impl State {
         if polarizer.problem.is_some() {
             return None;
         }
-        let (folder, rows) = (polarizer.folder.clone(), (0..PICTURES).collect());
+        let (scene, rows) = (polarizer.scene.clone(), (0..PICTURES).collect());
         if polarizer.view.is_none() {
             if !polarizer.asked {
-                let purpose = Purpose::Polarizer(folder.clone());
-                polarizer.asked = self.desk.ask(engine, purpose, Question::Polarizer { folder, rows });
+                let purpose = Purpose::Polarizer(scene.clone());
+                polarizer.asked = self.desk.ask(engine, purpose, Question::Polarizer { scene, rows });
             }
             return (!polarizer.asked).then_some(PATIENCE);
         }
         let step = polarizer.next_step().filter(|_| !self.desk.is_turning())?;
-        let purpose = Purpose::Dial(folder.clone(), step);
-        let question = Question::Dial { folder, rows, strength: strength(step) };
+        let purpose = Purpose::Dial(scene.clone(), step);
+        let question = Question::Dial { scene, rows, strength: strength(step) };
         (!self.desk.ask(engine, purpose, question)).then_some(PATIENCE)
     }
 
-    /// Takes an answer about the polarizer of `folder`; one that is not looked at any more is dropped.
+    /// Takes an answer about a polarizer; one that is not looked at any more is dropped.
     pub(super) fn on_polarizer_answer(&mut self, purpose: Purpose, answer: Result<Answer>) {
         let polarizer = &mut self.polarizer;
         match (purpose, answer) {
-            (Purpose::Polarizer(folder) | Purpose::Dial(folder, _), _) if folder != polarizer.folder => {}
+            (Purpose::Polarizer(scene) | Purpose::Dial(scene, _), _) if scene != polarizer.scene => {}
             (Purpose::Polarizer(_), Ok(Answer::Polarizer(view))) => {
                 polarizer.index = polarizer.index.min(view.pictures.len().saturating_sub(1));
                 polarizer.view = Some(Arc::new(*view));

@@ -81,8 +81,12 @@ pub struct Stand {
     spoken: String,
     heat: Option<(HeatWish, Heat)>,
     heat_asked: Option<HeatWish>,
-    /// The place that the newest question was about.
+    /// The place that the newest question was about, if that was about all pictures.
     asked: Option<Option<[usize; 2]>>,
+    /// The picture on show with the sticker in a new place: asked before all others, so that it follows the hand also
+    /// where the model is large. With the row and the place that the newest such question was about.
+    glimpse: Option<Prediction>,
+    glimpsed: Option<(usize, Option<[usize; 2]>)>,
     /// Where the sticker lies when nobody has moved it.
     home: Option<Patch>,
 }
@@ -99,7 +103,8 @@ impl Stand {
     }
 
     pub fn prediction(&self) -> Option<&Prediction> {
-        self.predictions.get(self.index)
+        let known = self.predictions.get(self.index)?;
+        Some(self.glimpse.as_ref().filter(|glimpse| glimpse.row == known.row).unwrap_or(known))
     }
 
     /// What is on show.
@@ -331,27 +336,30 @@ impl Stand {
         }
     }
 
-    /// Asks what is missing: all pictures with the sticker at its place and, while it is looked at, the picture that somebody
-    /// brought and where the model looks.
+    /// Asks what is missing: the picture on show, which may be somebody's own, then all of them with the sticker at its
+    /// place, then where the model looks.
     pub(super) fn tend(&mut self, desk: &mut Desk, engine: &dyn Engine, looked_at: bool) {
         let (scene, place) = (&self.scene, self.place);
-        if self.asked != Some(place) {
-            let question = Question::Predict { scene: scene.clone(), rows: (0..PICTURES).collect(), place };
-            if desk.ask(engine, Purpose::Predict(scene.clone()), question) {
-                self.asked = Some(place);
-            }
-        }
-        if !looked_at {
-            return;
-        }
-        if let Some(photo) = self.photo.as_mut().filter(|photo| photo.asked != Some(place)) {
+        if let Some(photo) = self.photo.as_mut().filter(|photo| looked_at && photo.asked != Some(place)) {
             let question = Question::Photo { scene: scene.clone(), path: photo.path.clone(), place };
             if desk.ask(engine, Purpose::Photo(scene.clone(), photo.path.clone()), question) {
                 photo.asked = Some(place);
             }
         }
+        if self.asked != Some(place) {
+            let purpose = Purpose::Predict(scene.clone());
+            let ask = |rows| Question::Predict { scene: scene.clone(), rows, place };
+            let first = self.prediction().map(|shown| (shown.row, place)).filter(|_| looked_at && self.photo.is_none());
+            if let Some((row, _)) = first.filter(|_| self.glimpsed != first) {
+                if desk.ask(engine, purpose, ask(vec![row])) {
+                    (self.glimpsed, self.asked) = (first, None);
+                }
+            } else if !desk.is_waiting(&purpose) && desk.ask(engine, purpose, ask((0..PICTURES).collect())) {
+                self.asked = Some(place);
+            }
+        }
         let known = self.heat.as_ref().map(|(wish, _)| wish);
-        if let Some(wish) = self.wish().filter(|wish| self.look && known != Some(wish))
+        if let Some(wish) = self.wish().filter(|wish| looked_at && self.look && known != Some(wish))
             && self.heat_asked.as_ref() != Some(&wish)
             && desk.ask(engine, Purpose::Heat(wish.clone()), Question::Heat(wish.clone()))
         {
@@ -367,7 +375,12 @@ impl Stand {
                 self.home = self.home.or_else(|| predictions.first().and_then(|prediction| prediction.patch));
                 self.problem = None;
                 let before = self.answer();
-                self.predictions = predictions;
+                // Older questions are superseded, so this answers the newest: all pictures, or the one on show.
+                if self.asked.is_some() {
+                    (self.predictions, self.glimpse) = (predictions, None);
+                } else {
+                    self.glimpse = predictions.into_iter().next();
+                }
                 if before.is_some() {
                     self.speak(before);
                 }

@@ -168,7 +168,7 @@ impl SweepView {
             let seed = if seeded { format!(", seed {}", experiment.seed) } else { String::new() };
             let standing = if view.results.is_empty() { Standing::Interrupted } else { Standing::Done };
             let set = vec![format!("seed={}", experiment.seed)];
-            let variant = Variant { name: value.clone(), set };
+            let variant = Variant { name: value.clone(), case: value.clone(), set };
             let planned = Planned { variant, spec: String::new(), folder };
             SweepRun { label: format!("{value}{seed}"), value, planned, standing, view: Some(Box::new(view)) }
         };
@@ -499,7 +499,7 @@ mod tests {
         let (forms, experiment) = (forms(), attacked());
         let planned = rates.iter().map(|(ratio, seed, _)| {
             let set = vec![format!("poison.ratio={ratio}"), format!("seed={seed}")];
-            let variant = Variant { name: String::new(), set };
+            let variant = Variant { name: String::new(), case: String::new(), set };
             Planned { variant, spec: String::new(), folder: format!("/runs/{ratio}-{seed}").into() }
         });
         let mut view = SweepView::new(sweep, &experiment, planned.collect(), &forms);

@@ -130,7 +130,7 @@ fn text(all: &[(&Run, Results)]) -> String {
     let mapped_back = all.iter().flat_map(|(_, results)| &results.rows).any(|row| row.scores.rar.is_some());
     for (run, results) in all {
         for row in &results.rows {
-            let title = if row.control { format!("{} (control)", row.title) } else { row.title.clone() };
+            let title = if row.control { format!("{} (control)", row.name()) } else { row.name() };
             let s = &row.scores;
             let _ = writeln!(
                 text,
@@ -206,7 +206,7 @@ fn csv(all: &[(&Run, Results)]) -> String {
     lines(all, "model,method,control,acc,asr,ra,rar,rar_floor,der,seconds,note", |results| {
         let line = |row: &ResultRow| {
             let cells = [
-                quoted(&row.title),
+                quoted(&row.name()),
                 quoted(&row.method),
                 row.control.to_string(),
                 row.scores.acc.to_string(),

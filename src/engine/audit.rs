@@ -115,6 +115,7 @@ pub fn subject(experiment: &Experiment, model: &Model, pictures: &dyn Dataset, p
         network: network_words(model),
         weights: model.params.count() as u64,
         inserted: model.plugs.iter().map(plug_words).collect(),
+        polarized: model.plugs.iter().any(|plug| plug.kind.is_polarizer()),
         data: card.name.clone(),
         data_hash: card.hash.clone(),
         pictures: pictures.len(),

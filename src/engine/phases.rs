@@ -67,7 +67,7 @@ impl Phases {
         usize::from(self.preparation) + 1 + self.checks.len()
     }
 
-    /// What tells a defense apart from others of its kind in the same run: ` (radius 2, site head.in)`; nothing where it is
+    /// What tells a defense apart from others of its kind in the same run: `radius 2, site head.in`; nothing where it is
     /// the only one.
     pub fn apart(&self, pick: &Pick) -> String {
         let same: Vec<&Pick> =
@@ -78,13 +78,13 @@ impl Phases {
         let names: BTreeSet<&String> = same.iter().flat_map(|other| other.options.keys()).collect();
         let differing =
             names.into_iter().filter(|name| same.iter().any(|other| value(other, name) != value(pick, name)));
-        let told: Vec<String> = differing
+        differing
             .map(|name| match value(pick, name) {
                 Value::String(text) => format!("{name} {text}"),
                 other => format!("{name} {other}"),
             })
-            .collect();
-        if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) }
+            .collect::<Vec<String>>()
+            .join(", ")
     }
 
     /// Every defense by its phase and with all its options. First comes the control, plain fine-tuning with as many passes as
@@ -152,7 +152,7 @@ mod tests {
         ";
         let phases = phases(&toml::from_str(text).unwrap());
         let apart: Vec<String> = phases.defenses.iter().map(|(_, pick)| phases.apart(pick)).collect();
-        assert_eq!(apart, [" (layer only-conv, radius 2.0)", " (layer conv-bn, radius 3.0)", ""]);
+        assert_eq!(apart, ["layer only-conv, radius 2.0", "layer conv-bn, radius 3.0", ""]);
         let ids: Vec<&str> = phases.defenses.iter().map(|(id, _)| id.as_str()).collect();
         assert_eq!(ids, ["npd", "npd-2", "clp"]);
     }

@@ -4,17 +4,17 @@
 //! rest of the network.
 
 use super::evaluate::numbers;
-use super::library::{Library, trigger_of};
+use super::library::Library;
+use super::stage;
 use crate::data::{Dataset, Plan, Poisoned, Rows, balanced_rows, rgba_from_pixels};
-use crate::experiment::{Experiment, Problem, Result, Scores};
+use crate::experiment::{Problem, Result, Scores};
 use crate::nets::plug::{Layer, Plug, PlugKind};
 use crate::nets::{Mode, Model, Network, Pass, zoo};
-use crate::run::folder::RunFolder;
+use crate::run::event::Scene;
 use crate::run::polarizer::{ChannelLight, DialPoint, Energy, Maps, Matrix, Place, PolarizerView, Specimen, Stage};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -47,7 +47,7 @@ pub struct Bench {
 /// What a bench was built for. A run that goes on changes its results.
 #[derive(PartialEq)]
 struct Key {
-    folder: PathBuf,
+    scene: Scene,
     rows: Vec<usize>,
     changed: Option<SystemTime>,
 }
@@ -72,20 +72,21 @@ struct Entering {
     originals: Tensor,
 }
 
-/// The polarizer of a run, or of the built-in demo when `folder` is empty.
-pub fn view(folder: &Path, rows: &[usize], library: &Rc<RefCell<Library>>) -> Result<PolarizerView> {
-    Ok(bench(folder, rows, library)?.view.clone())
+/// The polarizer of the first of a scene's models that has one.
+pub fn view(scene: &Scene, rows: &[usize], library: &Rc<RefCell<Library>>) -> Result<PolarizerView> {
+    Ok(bench(scene, rows, library)?.view.clone())
 }
 
 /// What the network says at this strength.
-pub fn dial(folder: &Path, rows: &[usize], strength: f64, library: &Rc<RefCell<Library>>) -> Result<DialPoint> {
-    bench(folder, rows, library)?.measure(strength.clamp(0.0, 1.0))
+pub fn dial(scene: &Scene, rows: &[usize], strength: f64, library: &Rc<RefCell<Library>>) -> Result<DialPoint> {
+    bench(scene, rows, library)?.measure(strength.clamp(0.0, 1.0))
 }
 
 /// The bench for these pictures; the one that was used last is kept.
-fn bench(folder: &Path, rows: &[usize], library: &Rc<RefCell<Library>>) -> Result<Rc<Bench>> {
-    let changed = std::fs::metadata(folder.join("results.json")).and_then(|file| file.modified()).ok();
-    let key = Key { folder: folder.to_owned(), rows: rows.to_vec(), changed };
+fn bench(scene: &Scene, rows: &[usize], library: &Rc<RefCell<Library>>) -> Result<Rc<Bench>> {
+    let results = scene.run().map(|run| run.join("results.json"));
+    let changed = results.and_then(|file| std::fs::metadata(file).and_then(|file| file.modified()).ok());
+    let key = Key { scene: scene.clone(), rows: rows.to_vec(), changed };
     if let Some(bench) = library.borrow().bench.as_ref().filter(|bench| bench.key == key) {
         return Ok(Rc::clone(bench));
     }
@@ -98,28 +99,30 @@ fn bench(folder: &Path, rows: &[usize], library: &Rc<RefCell<Library>>) -> Resul
 
 impl Bench {
     fn build(key: Key, library: &Rc<RefCell<Library>>) -> Result<Self> {
-        let (experiment, title, model) = polarized(&key.folder)?;
-        let data = library.borrow_mut().data(&experiment.data, experiment.seed)?;
-        let Some(pick) = &experiment.attack else {
-            return Err(Problem::bad_input("This run has no attack, so there is no trigger to hold back."));
+        let stage = stage::Stage::open(&key.scene, library)?;
+        let polarized = stage.models.iter().find(|(_, model)| polarizer_of(model).is_some());
+        let (title, model) = polarized.cloned().ok_or_else(|| none(&key.scene))?;
+        let (Some(trigger), Some(goal)) = (stage.trigger.as_deref(), &stage.goal) else {
+            return Err(Problem::bad_input("This audit has found no pattern, so there is nothing to hold back.")
+                .remedy("Repeat an earlier audit that has found one on this model: its pattern is tried again."));
         };
-        let plug = polarizer_of(&model).ok_or_else(|| none(&key.folder))?;
+        let pictures = &*stage.pictures;
+        let plug = polarizer_of(&model).ok_or_else(|| none(&key.scene))?;
         let site = model.plugs[plug].site.clone();
         let (place, start) = place(&*model.network, &site);
 
-        let card = data.test.card();
-        let trigger = trigger_of(&key.folder, pick, card.height as i64, card.width as i64)?;
+        let card = pictures.card();
         let most = if model.params.count() > LARGE { MEASURED_LARGE } else { MEASURED };
         let every = balanced_rows(
-            data.test.labels(),
+            pictures.labels(),
             card.classes.len(),
             (most / card.classes.len()).max(1),
             &mut ChaCha8Rng::seed_from_u64(0),
         );
-        let subset = Rows::new(&data.test, every);
+        let subset = Rows::new(pictures, every);
         let classes = card.classes.len() as i64;
-        let plan = Plan::judge(&experiment.poison, subset.labels(), classes);
-        let poisoned = Poisoned::new(&subset, &plan, &*trigger);
+        let plan = Plan::judge(goal, subset.labels(), classes);
+        let poisoned = Poisoned::new(&subset, &plan, trigger);
 
         let probe = Probe { model: &model, plug, site: &site, start: start.as_deref() };
         let all: Vec<i64> = (0..subset.len() as i64).collect();
@@ -134,21 +137,22 @@ impl Bench {
         let channels = light(layer, &entering)?;
         let shown = most_dimmed(&channels);
 
-        let rows: Vec<i64> = key.rows.iter().filter(|&&row| row < data.test.len()).map(|&row| row as i64).collect();
-        let (chosen, pictures) = chosen(&probe, &data.test, &rows, &*trigger, &shown)?;
+        let rows: Vec<i64> = key.rows.iter().filter(|&&row| row < pictures.len()).map(|&row| row as i64).collect();
+        let (chosen, specimens) = chosen(&probe, pictures, &rows, trigger, &shown)?;
         let map = entering.clean.size();
         let view = PolarizerView {
-            experiment: experiment.name.clone(),
+            experiment: stage.name.clone(),
             model: title,
+            found: matches!(key.scene, Scene::Audit { .. }),
             network: network_name(&*model.network),
-            stages: stages(&model, &data.test)?,
+            stages: stages(&model, pictures)?,
             place,
             site: site.clone(),
             layer: layer_words(layer.kind).to_owned(),
             folded: layer.kind == PlugKind::Polarizer(Layer::ConvBn),
             matrix: matrix(layer)?,
             channels,
-            pictures,
+            pictures: specimens,
             shown,
             map_size: [map[2] as usize, map[3] as usize],
             classes: card.classes.clone(),
@@ -186,37 +190,21 @@ fn share(answers: &[i64], wanted: &[i64]) -> f64 {
     hits as f64 / answers.len().max(1) as f64
 }
 
-/// The experiment, and title and weights of its first model with a polarizer.
-fn polarized(folder: &Path) -> Result<(Experiment, String, Model)> {
-    if folder.as_os_str().is_empty() {
-        let (experiment, models) = super::demo::load()?;
-        let (title, model) =
-            models.into_iter().find(|(_, model)| polarizer_of(model).is_some()).ok_or_else(|| none(folder))?;
-        return Ok((experiment, title, model));
-    }
-    let run = RunFolder::open(folder)?;
-    for row in run.results()?.unwrap_or_default().rows {
-        // The model before any defense and the control have no plug; their weights need not be read.
-        let Some(weights) = row.weights.filter(|_| !row.method.is_empty() && !row.control) else {
-            continue;
-        };
-        let model = Model::open(&run.file(weights), 0)?;
-        if polarizer_of(&model).is_some() {
-            return Ok((run.experiment()?, row.title, model));
-        }
-    }
-    Err(none(folder))
-}
-
 /// Which of a model's plugs is its newest polarizer.
 fn polarizer_of(model: &Model) -> Option<usize> {
     model.plugs.iter().rposition(|plug| plug.kind.is_polarizer())
 }
 
-fn none(folder: &Path) -> Problem {
-    Problem::bad_input("There is no neural polarizer in this run.")
-        .at(folder.display())
-        .remedy("Add the neural polarizer (NPD) to the defenses in the Lab and run it again.")
+fn none(scene: &Scene) -> Problem {
+    let problem = match scene {
+        Scene::Audit { .. } => Problem::bad_input("There is no neural polarizer in the model of this audit."),
+        _ => Problem::bad_input("There is no neural polarizer in this run.")
+            .remedy("Add the neural polarizer (NPD) to the defenses in the Lab and run it again."),
+    };
+    match scene.run() {
+        Some(run) => problem.at(run.display()),
+        None => problem,
+    }
 }
 
 /// Where a site lies, and the nearest site of the trunk at or before it.
@@ -366,7 +354,7 @@ fn chosen(
 }
 
 /// Names and sizes of the trunk's parts, seen by sending one picture through.
-fn stages(model: &Model, test: &dyn Dataset) -> Result<Vec<Stage>> {
+fn stages(model: &Model, pictures: &dyn Dataset) -> Result<Vec<Stage>> {
     let trunk = model.network.trunk();
     let mut stages = Vec::new();
     let mut look = |site: &str, x: &Tensor| {
@@ -377,7 +365,7 @@ fn stages(model: &Model, test: &dyn Dataset) -> Result<Vec<Stage>> {
         }
         Ok(None)
     };
-    let x = model.network.input().prepare(&test.pixels(&[0])?, Device::Cpu)?;
+    let x = model.network.input().prepare(&pictures.pixels(&[0])?, Device::Cpu)?;
     let _logits = model.forward(&x, &mut Pass::eval().hooked(&mut look))?;
     Ok(stages)
 }
@@ -440,10 +428,10 @@ mod tests {
     fn the_ends_of_the_dial_are_the_attacked_and_the_saved_model() {
         let rows: Vec<usize> = (0..12).collect();
         let library = library();
-        let view = view(Path::new(""), &rows, &library).unwrap();
+        let view = view(&Scene::Demo, &rows, &library).unwrap();
         let (_, models) = super::super::demo::load().unwrap();
         for (strength, (_, model)) in [0.0, 1.0].into_iter().zip(&models[1..]) {
-            let point = dial(Path::new(""), &rows, strength, &library).unwrap();
+            let point = dial(&Scene::Demo, &rows, strength, &library).unwrap();
             for (side, pick) in [|s: &Specimen| s.clean.clone(), |s: &Specimen| s.stamped.clone()].iter().enumerate() {
                 let pictures: Vec<_> = view.pictures.iter().map(pick).collect();
                 for (said, of_model) in point.answers.iter().zip(logits_of(model, &pictures)) {
@@ -458,7 +446,7 @@ mod tests {
     fn the_demo_s_polarizer_holds_the_trigger_back_and_lets_the_rest_through() {
         let rows = [0, 1, 2];
         let library = library();
-        let view = view(Path::new(""), &rows, &library).unwrap();
+        let view = view(&Scene::Demo, &rows, &library).unwrap();
         assert_eq!((view.place, view.site.as_str()), (Place::Behind(2), "layer2.0.out"));
         let stage = |index: usize| (view.stages[index].channels, view.stages[index].height);
         assert_eq!((view.stages.len(), stage(0), stage(2), stage(4)), (5, (16, 28), (32, 7), (64, 4)));
@@ -467,7 +455,7 @@ mod tests {
         // Relative to what is usual in clean pictures the trigger has become weaker where it was strongest.
         let first = &view.channels[view.shown[0]];
         assert!(first.trigger_share(1.0) < first.trigger_share(0.0) / 2.0);
-        let scores = |strength| dial(Path::new(""), &rows, strength, &library).unwrap().scores;
+        let scores = |strength| dial(&Scene::Demo, &rows, strength, &library).unwrap().scores;
         let (off, on) = (scores(0.0), scores(1.0));
         assert!(off.asr.unwrap() > 0.95 && on.asr.unwrap() < 0.2, "{off:?} {on:?}");
         assert!(on.acc > off.acc - 0.05 && on.ra.unwrap() > 0.6, "{off:?} {on:?}");
@@ -477,7 +465,7 @@ mod tests {
     #[test]
     fn maps_and_energies_are_those_of_the_layer() {
         let library = library();
-        let bench = bench(Path::new(""), &[7], &library).unwrap();
+        let bench = bench(&Scene::Demo, &[7], &library).unwrap();
         let layer = &bench.model.plugs[bench.plug];
         let maps = &bench.view.pictures[0].stamped_maps;
         let shown = Tensor::from_slice(&bench.view.shown.iter().map(|&c| c as i64).collect::<Vec<_>>());
@@ -503,9 +491,38 @@ mod tests {
         assert_eq!(at("conv1.in"), (Place::Inside(0), None));
     }
 
+    /// A repaired model came back as a file: the dial holds back the pattern that an audit has found.
+    #[test]
+    fn an_audited_model_is_looked_through_with_the_found_pattern() {
+        use crate::run::checked::{CheckResult, FoundPatch};
+        use crate::run::{Results, RunFolder};
+        let place = tempfile::tempdir().unwrap();
+        let scene_of = |model: &str| {
+            let run = super::super::stage::tests::audited(place.path(), model);
+            let file = super::super::stage::tests::demo_patch(&run);
+            let patch = Some(FoundPatch { file: file.clone(), class: 0, turned: 1, tried: 90 });
+            let folder = RunFolder::open(&run).unwrap();
+            let results = folder.results().unwrap().unwrap();
+            let checks = vec![CheckResult { patch, ..CheckResult::default() }];
+            folder.set_results(&Results { checks, ..results }).unwrap();
+            Scene::Audit { patch: Some(run.join(file)), run }
+        };
+        let (scene, rows, library) = (scene_of("demo-repaired"), [0, 1, 2], library());
+        let view = view(&scene, &rows, &library).unwrap();
+        assert_eq!((view.found, view.trigger(), view.site.as_str()), (true, "pattern", "layer2.0.out"));
+        assert_eq!(view.measured, [100, 90]);
+        let asr = |strength| dial(&scene, &rows, strength, &library).unwrap().scores.asr.unwrap();
+        assert!(asr(0.0) > 0.9 && asr(1.0) < 0.2, "{} {}", asr(0.0), asr(1.0));
+
+        let refused = |scene: &Scene| super::view(scene, &rows, &library).unwrap_err().headline;
+        assert!(refused(&scene_of("demo-backdoored")).contains("no neural polarizer in the model of this audit"));
+        let Scene::Audit { run, .. } = scene.clone() else { unreachable!() };
+        assert!(refused(&Scene::Audit { run, patch: None }).contains("has found no pattern"));
+    }
+
     #[test]
     fn a_run_without_a_polarizer_says_so() {
-        let problem = view(Path::new("no/such/run"), &[0], &library()).unwrap_err();
+        let problem = view(&Scene::Run("no/such/run".into()), &[0], &library()).unwrap_err();
         assert!(!problem.headline.is_empty());
     }
 }

@@ -35,12 +35,10 @@ pub fn answer(question: &Question, library: &Rc<RefCell<Library>>) -> Result<Ans
             super::bench::bench(spec, *row, *strike, library).map(|bench| Answer::Bench(Box::new(bench)))
         }
         Question::Thumbnails { spec } => super::bench::thumbnails(spec, library).map(Answer::Thumbnails),
-        Question::Polarizer { folder, rows } => {
-            polarizer::view(folder, rows, library).map(|view| Answer::Polarizer(Box::new(view)))
+        Question::Polarizer { scene, rows } => {
+            polarizer::view(scene, rows, library).map(|view| Answer::Polarizer(Box::new(view)))
         }
-        Question::Dial { folder, rows, strength } => {
-            polarizer::dial(folder, rows, *strength, library).map(Answer::Dial)
-        }
+        Question::Dial { scene, rows, strength } => polarizer::dial(scene, rows, *strength, library).map(Answer::Dial),
         Question::Fair { spec } => super::fair::answer(spec, library),
         Question::KeepFair { spec, dial, path } => super::fair::keep(spec, *dial, path, library),
         Question::Table { source } => super::fair::table(source).map(Answer::Table),
@@ -125,7 +123,7 @@ fn inspect_run(path: &Path) -> Result<Report> {
     for row in folder.results()?.unwrap_or_default().rows {
         let percent = |share: Option<f64>| share.map_or("none".into(), |share| format!("{:.2} %", 100.0 * share));
         let s = row.scores;
-        report.fact(row.title, format!("ACC {}, ASR {}", percent(Some(s.acc)), percent(s.asr)));
+        report.fact(row.name(), format!("ACC {}, ASR {}", percent(Some(s.acc)), percent(s.asr)));
     }
     Ok(report)
 }

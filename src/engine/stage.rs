@@ -9,7 +9,7 @@ use crate::checks::patch::Patch;
 use crate::data::augment::to_u8;
 use crate::data::sources::photo;
 use crate::data::{Dataset, Trigger, rgba_from_pixels};
-use crate::experiment::{Experiment, Problem, Result};
+use crate::experiment::{Experiment, Poison, Problem, Result};
 use crate::nets::Model;
 use crate::run::TriggerForm;
 use crate::run::event::{Heat, HeatWish, Photo, Prediction, Scene, Subject};
@@ -52,16 +52,21 @@ impl Trigger for Sticker {
 
 /// Pictures, what is put on them, and the models that are asked.
 pub struct Stage {
-    pictures: Box<dyn Dataset>,
+    /// Name of the experiment.
+    pub name: String,
+    pub pictures: Box<dyn Dataset>,
     /// Nothing where an audit has found no patch; stamped pictures are the clean ones then.
-    trigger: Option<Box<dyn Trigger>>,
-    models: Vec<(String, Model)>,
+    pub trigger: Option<Box<dyn Trigger>>,
+    /// Which class stamped pictures are to be taken for, where that is known.
+    pub goal: Option<Poison>,
+    /// In the order of the result table, with their titles.
+    pub models: Vec<(String, Model)>,
 }
 
 impl Stage {
     /// Sets the stage for a question. That of an audit is kept: its model may be large, and a patch that is dragged asks
     /// many times in a row.
-    fn open(scene: &Scene, library: &Rc<RefCell<Library>>) -> Result<Rc<Self>> {
+    pub fn open(scene: &Scene, library: &Rc<RefCell<Library>>) -> Result<Rc<Self>> {
         if let Some((known, stage)) = &library.borrow().stage
             && known == scene
         {
@@ -97,7 +102,13 @@ impl Stage {
             .ok_or_else(|| Problem::bad_input("This run has no attack, so there is nothing to stamp on pictures."))?;
         let card = data.test.card();
         let trigger = trigger_of(folder, pick, card.height as i64, card.width as i64)?;
-        Ok(Self { pictures: Box::new(Chosen::test_part(&data)), trigger: Some(trigger), models })
+        Ok(Self {
+            name: experiment.name.clone(),
+            pictures: Box::new(Chosen::test_part(&data)),
+            trigger: Some(trigger),
+            goal: Some(experiment.poison.clone()),
+            models,
+        })
     }
 
     fn audited(run: &Path, patch: Option<&Path>, library: &Rc<RefCell<Library>>) -> Result<Self> {
@@ -111,8 +122,13 @@ impl Stage {
             Some(path) => Some(Box::new(Patch::open(path)?) as Box<dyn Trigger>),
             None => None,
         };
+        let checks = folder.results()?.unwrap_or_default().checks;
+        let mut found = checks.iter().filter_map(|found| found.patch.as_ref());
+        let goal = found
+            .find(|found| patch.is_some_and(|patch| patch == folder.file(&found.file)))
+            .map(|found| Poison { target: found.class as i64, ..Poison::default() });
         let model = audit::model(&folder, &experiment, &data)?;
-        Ok(Self { pictures: Box::new(pictures), trigger, models: vec![model] })
+        Ok(Self { name: experiment.name, pictures: Box::new(pictures), trigger, goal, models: vec![model] })
     }
 
     /// The trigger at this place; its own without one.
@@ -220,13 +236,14 @@ fn models_of(path: &Path) -> Result<(Experiment, Vec<(String, Model)>)> {
     let folder = RunFolder::open(path)?;
     let mut models = Vec::new();
     for row in folder.results()?.unwrap_or_default().rows {
+        let name = row.name();
         if let Some(weights) = row.weights {
             let model = Model::open(&folder.file(weights), 0)?;
             // Two doors: with its stamp and label map, and without.
             if model.label_map().is_some() {
-                models.push((format!("{}, bare network", row.title), model.bare()));
+                models.push((format!("{name}, bare network"), model.bare()));
             }
-            models.push((row.title, model));
+            models.push((name, model));
         }
     }
     Ok((folder.experiment()?, models))
@@ -272,7 +289,7 @@ pub fn heat(wish: &HeatWish, library: &Rc<RefCell<Library>>) -> Result<Heat> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::questions::answer;
     use super::*;
     use crate::run::event::{Answer, Prediction, Question};
@@ -359,7 +376,7 @@ mod tests {
     }
 
     /// The folder of an audit of a built-in model, as far as a question needs it.
-    fn audited(place: &Path, model: &str) -> PathBuf {
+    pub fn audited(place: &Path, model: &str) -> PathBuf {
         use crate::experiment::{audit, check};
         let run = place.join(model);
         let mut experiment = audit::audit(model, "fashion-mini", crate::catalogue::all());
@@ -370,16 +387,20 @@ mod tests {
         run
     }
 
-    #[test]
-    fn a_found_patch_is_laid_on_pictures_moved_and_tried_on_another_model() {
-        let place = tempfile::tempdir().unwrap();
-        let (first, second) = (audited(place.path(), "demo-backdoored"), audited(place.path(), "demo-repaired"));
+    /// The sticker of the demo, as a search in this run would have found it; relative to the run folder.
+    pub fn demo_patch(run: &Path) -> String {
         let (experiment, _) = super::super::demo::load().unwrap();
         let trigger = trigger_of(Path::new(""), experiment.attack.as_ref().unwrap(), 28, 28).unwrap();
         let Some(TriggerForm::Mix { picture, mask, .. }) = trigger.form() else { panic!("no patch") };
         let plane = |values: &[f32], channels: i64| Tensor::from_slice(values).view([channels, 28, 28]);
-        let file = Patch::new(plane(&mask, 1), plane(&picture, 3) / 255.0).save(&first, "trigger-search").unwrap();
+        Patch::new(plane(&mask, 1), plane(&picture, 3) / 255.0).save(run, "trigger-search").unwrap()
+    }
 
+    #[test]
+    fn a_found_patch_is_laid_on_pictures_moved_and_tried_on_another_model() {
+        let place = tempfile::tempdir().unwrap();
+        let (first, second) = (audited(place.path(), "demo-backdoored"), audited(place.path(), "demo-repaired"));
+        let file = demo_patch(&first);
         let library = Rc::default();
         let turned = |run: &Path, patch: Option<PathBuf>, place| {
             let scene = Scene::Audit { run: run.to_owned(), patch };

@@ -173,7 +173,7 @@ impl Work<'_> {
         if let Some(attacker) = attacker.filter(|_| ResumePoint::of(job, phase).exists()) {
             attacker.save(self.folder)?;
         }
-        let heading = Heading { phase, title, method: "", oracle: false, begin };
+        let heading = Heading { phase, title, variant: "", method: "", oracle: false, begin };
         self.conclude(job, &heading, outcome.map(|()| model.clone()), Some(model), judge)
     }
 
@@ -232,9 +232,9 @@ impl Work<'_> {
             }
             let method = catalogue::find(&pick.id, MethodKind::is_defense)
                 .ok_or_else(|| Problem::internal("A defense is missing in the catalogue."))?;
-            let title = format!("{}{}", method.name, phases.apart(&pick));
+            let (title, variant) = (method.name, phases.apart(&pick));
             if let Some(row) = training.take_over_defense(job, self.folder, &phase, &pick)? {
-                self.results.push(ResultRow { title, ..row });
+                self.results.push(ResultRow { title: title.into(), variant, ..row });
                 self.folder.set_results(&self.results)?;
                 continue;
             }
@@ -262,7 +262,7 @@ impl Work<'_> {
                     training.train(job, &phase, fresh, &data, &mut watch)
                 }
             };
-            let heading = Heading { phase: &phase, title: &title, method: method.id, oracle, begin };
+            let heading = Heading { phase: &phase, title, variant: &variant, method: method.id, oracle, begin };
             self.conclude(job, &heading, outcome, latest, judge)?;
         }
         Ok(())
@@ -349,6 +349,7 @@ impl Work<'_> {
         self.results.rows.retain(|row| row.weights != weights);
         self.results.push(ResultRow {
             title: heading.title.into(),
+            variant: heading.variant.into(),
             method: heading.method.into(),
             scores,
             seconds,
@@ -401,6 +402,8 @@ fn show_exhibits(job: &mut Job, exhibits: Vec<Exhibit>) -> Outcome<()> {
 struct Heading<'a> {
     phase: &'a str,
     title: &'a str,
+    /// What tells it apart from others of its kind.
+    variant: &'a str,
     /// Empty for the model before any defense.
     method: &'a str,
     /// Something was chosen by what no defender knows.

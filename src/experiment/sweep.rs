@@ -59,16 +59,10 @@ pub struct Case {
 pub struct Variant {
     /// What makes it different: `SIG, 5 %, seed 2`.
     pub name: String,
+    /// The same without the seed: what runs that repeat each other have in common.
+    pub case: String,
     /// Settings as after `--set`.
     pub set: Vec<String>,
-}
-
-impl Variant {
-    /// Its name without the seed: what runs that repeat each other have in common.
-    pub fn without_seed(&self) -> String {
-        let parts: Vec<&str> = self.name.split(", ").filter(|part| !part.starts_with("seed ")).collect();
-        parts.join(", ")
-    }
 }
 
 impl Sweep {
@@ -125,10 +119,10 @@ impl Sweep {
 
     /// All runs, case by case; of the varied settings the last one changes fastest.
     pub fn variants(&self) -> Result<Vec<Variant>> {
-        let whole = Variant { name: String::new(), set: Vec::new() };
+        let case = |name: &str, set: &[String]| Variant { name: name.into(), case: name.into(), set: set.to_vec() };
         let mut variants: Vec<Variant> = match self.cases.as_slice() {
-            [] => vec![whole],
-            cases => cases.iter().map(|case| Variant { name: case.name.clone(), set: case.set.clone() }).collect(),
+            [] => vec![case("", &[])],
+            cases => cases.iter().map(|one| case(&one.name, &one.set)).collect(),
         };
         for (path, values) in &self.vary {
             if values.is_empty() {
@@ -147,11 +141,15 @@ impl Sweep {
             let varied = |variant: &Variant| -> Vec<Variant> {
                 let with = |value: &toml::Value| {
                     let said = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                    let comma = if variant.name.is_empty() { "" } else { ", " };
-                    let told = format!("{}{comma}{} {said}", variant.name, short.replace('_', " "));
-                    let name = if tells { told } else { variant.name.clone() };
+                    let told = |name: &str| {
+                        let comma = if name.is_empty() { "" } else { ", " };
+                        format!("{name}{comma}{} {said}", short.replace('_', " "))
+                    };
+                    let name = if tells { told(&variant.name) } else { variant.name.clone() };
+                    let repeats = path == "seed" || !tells;
+                    let case = if repeats { variant.case.clone() } else { told(&variant.case) };
                     let set = variant.set.iter().cloned().chain([format!("{path}={value}")]).collect();
-                    Variant { name, set }
+                    Variant { name, case, set }
                 };
                 values.iter().map(with).collect()
             };
@@ -178,6 +176,8 @@ mod tests {
         let variants = sweep.variants().unwrap();
         let names: Vec<&str> = variants.iter().map(|variant| variant.name.as_str()).collect();
         assert_eq!(names, ["SIG, seed 1", "SIG, seed 2", "LF, seed 1", "LF, seed 2"], "the ratio is the same for all");
+        let cases: Vec<&str> = variants.iter().map(|variant| variant.case.as_str()).collect();
+        assert_eq!(cases, ["SIG", "SIG", "LF", "LF"], "seeds repeat a case");
         assert_eq!(variants[1].set, ["attack.id=sig", "poison.ratio=0.01", "seed=2"]);
         assert_eq!(sweep.base_of(Path::new("a/s.toml")).unwrap(), Base::File("a/b.toml".into()));
     }
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_sweep_of_nothing_is_its_base_and_an_empty_list_is_refused() {
         let alone = sweep("base = 'b.toml'").variants().unwrap();
-        assert_eq!(alone, [Variant { name: String::new(), set: Vec::new() }]);
+        assert_eq!(alone, [Variant { name: String::new(), case: String::new(), set: Vec::new() }]);
         let problem = sweep("base = 'b.toml'\n[vary]\nseed = []").variants().unwrap_err();
         assert!(problem.headline.contains("no values"));
         let many: Vec<String> = (0..101).map(|n| n.to_string()).collect();

@@ -112,6 +112,9 @@ pub struct Subject {
     /// Layers that somebody inserted afterwards.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inserted: Vec<String>,
+    /// One of them is a neural polarizer.
+    #[serde(default)]
+    pub polarized: bool,
     pub data: String,
     /// BLAKE3 of pixels and labels.
     pub data_hash: String,

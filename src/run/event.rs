@@ -9,7 +9,7 @@ use super::polarizer::{DialPoint, PolarizerView};
 use super::trigger_form::{Patch, TriggerForm};
 use crate::experiment::{Problem, Result};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -235,10 +235,10 @@ pub enum Question {
     Bench { spec: String, row: usize, strike: bool },
     /// All pictures of the experiment's test set, small.
     Thumbnails { spec: String },
-    /// The polarizer of a run (of the built-in demo when `folder` is empty) and what it does to these test pictures.
-    Polarizer { folder: PathBuf, rows: Vec<usize> },
+    /// The polarizer in a scene's model and what it does to these of its pictures.
+    Polarizer { scene: Scene, rows: Vec<usize> },
     /// What the same network says when the polarizer has this strength, 0 to 1.
-    Dial { folder: PathBuf, rows: Vec<usize>, strength: f64 },
+    Dial { scene: Scene, rows: Vec<usize>, strength: f64 },
     /// Fit the fair regression of this spec: the whole trade-off at once. With `rival = []` and `model.folds = 0` the curve
     /// comes several times sooner; ask again for the points and bands beside it.
     Fair { spec: String },
@@ -426,6 +426,16 @@ pub enum Scene {
     /// An audit: the pictures of its checks and the model as it was delivered, with a patch that a check of this or of
     /// another audit has found. Without a patch stamped pictures are the clean ones.
     Audit { run: PathBuf, patch: Option<PathBuf> },
+}
+
+impl Scene {
+    /// The folder of its run; the demo has none.
+    pub fn run(&self) -> Option<&Path> {
+        match self {
+            Scene::Demo => None,
+            Scene::Run(run) | Scene::Audit { run, .. } => Some(run),
+        }
+    }
 }
 
 /// A picture that the models of a scene are asked about.

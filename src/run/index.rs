@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Raised whenever the tables change: an index of another version is built anew.
-const VERSION: i64 = 6;
+const VERSION: i64 = 7;
 
 const TABLES: &str = "
     CREATE TABLE run (
@@ -25,7 +25,7 @@ const TABLES: &str = "
         run TEXT NOT NULL REFERENCES run(path) ON DELETE CASCADE, position INTEGER NOT NULL, title TEXT NOT NULL,
         method TEXT NOT NULL, acc REAL NOT NULL, asr REAL, ra REAL, der REAL, rir REAL, seconds REAL NOT NULL,
         clean_count INTEGER NOT NULL, triggered_count INTEGER NOT NULL, oracle INTEGER NOT NULL, control INTEGER NOT NULL,
-        cross_acc REAL, rar REAL, rar_floor REAL, PRIMARY KEY (run, position)
+        cross_acc REAL, rar REAL, rar_floor REAL, variant TEXT NOT NULL, PRIMARY KEY (run, position)
     ) STRICT;
     CREATE TABLE tag (
         run TEXT NOT NULL REFERENCES run(path) ON DELETE CASCADE, tag TEXT NOT NULL, PRIMARY KEY (run, tag)
@@ -207,7 +207,7 @@ impl Index {
             row.tags = tags.query_map([&path], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
             let mut results = self.connection.prepare_cached(
                 "SELECT title, method, acc, asr, ra, der, rir, seconds, clean_count, triggered_count, oracle, control,
-                    cross_acc, rar, rar_floor
+                    cross_acc, rar, rar_floor, variant
                  FROM final_metric WHERE run = ?1 ORDER BY position",
             )?;
             row.results = results.query_map([&path], result_row)?.collect::<rusqlite::Result<_>>()?;
@@ -330,7 +330,7 @@ impl Entry {
         for (position, row) in self.results.iter().enumerate() {
             let Scores { acc, asr, ra, cross, rar, rar_floor, clean_count, triggered_count } = row.scores;
             to.prepare_cached(
-                "INSERT INTO final_metric VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                "INSERT INTO final_metric VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
             )?
             .execute(params![
                 path,
@@ -350,6 +350,7 @@ impl Entry {
                 cross,
                 rar,
                 rar_floor,
+                row.variant,
             ])?;
         }
         for tag in &self.tags {
@@ -394,6 +395,7 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
 fn result_row(row: &Row<'_>) -> rusqlite::Result<ResultRow> {
     Ok(ResultRow {
         title: row.get(0)?,
+        variant: row.get(15)?,
         method: row.get(1)?,
         scores: Scores {
             acc: row.get(2)?,

@@ -12,6 +12,8 @@ pub struct PolarizerView {
     /// Name of the experiment and of the repaired model.
     pub experiment: String,
     pub model: String,
+    /// The model came finished, and the trigger is a pattern that an audit has found.
+    pub found: bool,
     /// Name of the network: `Small ResNet`.
     pub network: String,
     /// The network's stages in the order of the data.
@@ -34,6 +36,13 @@ pub struct PolarizerView {
     pub classes: Vec<String>,
     /// Clean and stamped test pictures behind the numbers.
     pub measured: [usize; 2],
+}
+
+impl PolarizerView {
+    /// What lies on stamped pictures, in one word.
+    pub fn trigger(&self) -> &'static str {
+        if self.found { "pattern" } else { "trigger" }
+    }
 }
 
 /// A part of the network through which everything flows.

@@ -68,6 +68,9 @@ impl FairRow {
 pub struct ResultRow {
     /// `no defense`, `NPD`.
     pub title: String,
+    /// What tells it apart from others of its kind in the same run: `radius 2.0, site head.in`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub variant: String,
     /// Id of the method, empty for the model before any defense.
     #[serde(default)]
     pub method: String,
@@ -89,6 +92,13 @@ pub struct ResultRow {
     pub control: bool,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
+}
+
+impl ResultRow {
+    /// `NPD (radius 2.0, site head.in)`: no other row of the run has this name.
+    pub fn name(&self) -> String {
+        if self.variant.is_empty() { self.title.clone() } else { format!("{} ({})", self.title, self.variant) }
+    }
 }
 
 impl Results {
@@ -121,7 +131,7 @@ impl Results {
                 _ => "",
             };
             let scores = &row.scores;
-            let mut cells = vec![format!("{}{mark}", row.title.replace(char::is_control, " "))];
+            let mut cells = vec![format!("{}{mark}", row.name().replace(char::is_control, " "))];
             cells.extend([Some(scores.acc), scores.asr, scores.ra].map(percent));
             cells.extend(with_cross.then(|| percent(scores.cross)));
             cells.extend(with_rar.then(|| percent(scores.rar)));
@@ -138,13 +148,13 @@ impl Results {
         }
         for row in self.rows.iter().filter(|row| row.scores.rar.is_some()) {
             let (rar, floor) = (percent(row.scores.rar), percent(row.scores.rar_floor));
-            let _ = writeln!(text, "{}: RAR {rar} %, of a perfect model {floor} %", row.title);
+            let _ = writeln!(text, "{}: RAR {rar} %, of a perfect model {floor} %", row.name());
         }
         if with_rar {
             let _ = writeln!(text, "{MAPPED_BACK}");
         }
         for row in self.rows.iter().filter(|row| !row.note.is_empty()) {
-            let _ = writeln!(text, "{}: {}", row.title, row.note);
+            let _ = writeln!(text, "{}: {}", row.name(), row.note);
         }
         text + &checked::to_text(&self.checks)
     }
@@ -152,12 +162,13 @@ impl Results {
     /// All fields as CSV; rates are shares in 0..=1, what is unknown is empty.
     pub fn to_csv(&self) -> String {
         let mut text = String::from(
-            "title,method,acc,asr,ra,cross,rar,rar_floor,der,rir,seconds,clean_count,triggered_count,oracle,control,weights,note\n",
+            "title,variant,method,acc,asr,ra,cross,rar,rar_floor,der,rir,seconds,clean_count,triggered_count,oracle,control,weights,note\n",
         );
         for row in &self.rows {
             let share = |value: Option<f64>| value.map(|value| format!("{value:.6}")).unwrap_or_default();
             let cells = [
                 row.title.clone(),
+                row.variant.clone(),
                 row.method.clone(),
                 share(Some(row.scores.acc)),
                 share(row.scores.asr),
@@ -340,11 +351,20 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_one_method_are_told_apart() {
+        let twin = |variant: &str| ResultRow { title: "NPD".into(), variant: variant.into(), ..ResultRow::default() };
+        let results = Results { rows: vec![twin("radius 2.0"), twin("radius 3.0, site head.in")], ..Results::default() };
+        let text = results.to_text();
+        assert!(text.contains("NPD (radius 2.0) ") && text.contains("NPD (radius 3.0, site head.in) "), "{text}");
+        assert!(results.to_csv().contains("\nNPD,\"radius 3.0, site head.in\",,0.0"), "{}", results.to_csv());
+    }
+
+    #[test]
     fn csv_quotes_what_needs_it() {
         let text = published().to_csv();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4);
-        assert_eq!(lines[2], "FT,ft,0.899600,0.014800,0.893900,,,,0.960950,0.916800,125.000,10000,9000,false,true,,");
+        assert_eq!(lines[2], "FT,,ft,0.899600,0.014800,0.893900,,,,0.960950,0.916800,125.000,10000,9000,false,true,,");
         assert!(lines[3].ends_with("true,false,,\"by, \"\"ASR\"\"\""), "{}", lines[3]);
     }
 

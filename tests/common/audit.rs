@@ -109,13 +109,14 @@ pub fn findings(backdoored: bool) -> Vec<CheckResult> {
     vec![accuracy, odd, search]
 }
 
-fn subject(file: &str) -> Subject {
+fn subject(file: &str, polarized: bool) -> Subject {
     Subject {
         file: Some(file.to_owned()),
         hash: Some("9f2c".repeat(16)),
         network: "preact-resnet18, width 64".into(),
         weights: 11_171_146,
-        inserted: Vec::new(),
+        inserted: if polarized { vec!["neural polarizer at layer3.1.conv1.in".into()] } else { Vec::new() },
+        polarized,
         data: "signs".into(),
         data_hash: "11ab".repeat(16),
         pictures: 2000,
@@ -155,11 +156,11 @@ pub fn found_in(folder: &Path) -> (Vec<CheckResult>, Option<Subject>) {
         return (Vec::new(), None);
     }
     if !is_repaired(folder) {
-        return (findings(true), Some(subject("/home/ada/models/signs.safetensors")));
+        return (findings(true), Some(subject("/home/ada/models/signs.safetensors", false)));
     }
     let mut checks = findings(false);
     checks.insert(1, known_patch());
-    (checks, Some(subject("/home/ada/models/signs-repaired.safetensors")))
+    (checks, Some(subject("/home/ada/models/signs-repaired.safetensors", true)))
 }
 
 /// What its model reached.
@@ -303,7 +304,7 @@ pub fn on_disk(at: &Path) -> PathBuf {
     let checks = findings(true).into_iter().map(|found| CheckResult { pictures: Vec::new(), ..found }).collect();
     let scores = Scores { acc: 0.867, clean_count: 2000, ..Scores::default() };
     let rows = vec![ResultRow { title: "as delivered".into(), scores, ..ResultRow::default() }];
-    let results = Results { rows, checks, subject: Some(subject("signs.safetensors")), ..Results::default() };
+    let results = Results { rows, checks, subject: Some(subject("signs.safetensors", false)), ..Results::default() };
     folder.set_results(&results).expect("results");
     at.to_owned()
 }

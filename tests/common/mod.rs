@@ -18,6 +18,7 @@ use polariscope::run::event::{
 };
 use polariscope::run::handle::{Engine, Shutdown};
 use polariscope::run::poisoned_set::{Extent, PartFacts};
+use polariscope::run::polarizer::PolarizerView;
 use polariscope::run::{Patch, PoisonPlan, PoisonedSet, TriggerForm};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -85,7 +86,10 @@ impl Script {
             Command::Ask(_, Question::Heat(wish)) => format!("heat of model {}", wish.model),
             Command::Ask(_, Question::Bench { row, strike, .. }) => format!("bench {row} strike={strike}"),
             Command::Ask(_, Question::Thumbnails { .. }) => "thumbnails".to_owned(),
-            Command::Ask(_, Question::Polarizer { folder, .. }) => format!("polarizer {}", folder.display()),
+            Command::Ask(_, Question::Polarizer { scene, .. }) => match scene.run() {
+                Some(run) => format!("polarizer {}", run.display()),
+                None => "polarizer of the demo".to_owned(),
+            },
             Command::Ask(_, Question::Dial { strength, .. }) => format!("dial {strength:.2}"),
             Command::Ask(_, Question::Difference { before, after }) => {
                 format!("difference of {} and {}", before.display(), after.display())
@@ -592,7 +596,11 @@ pub fn answer(question: &Question) -> Result<Answer> {
                 finding("runs", true, true, "/home/ada/polariscope/runs, 55 GB free"),
             ])
         }
-        Question::Polarizer { rows, .. } => Answer::Polarizer(Box::new(polarizer::view(&pictures, &classes, rows))),
+        Question::Polarizer { scene, rows } => {
+            let found = matches!(scene, Scene::Audit { .. });
+            let view = polarizer::view(&pictures, &classes, rows);
+            Answer::Polarizer(Box::new(PolarizerView { found, ..view }))
+        }
         Question::Dial { rows, strength, .. } => Answer::Dial(polarizer::point(&pictures, rows, *strength)),
         Question::Table { source } => Answer::Table(fair::card(source)?),
         Question::Fair { spec } => Answer::Fair(Arc::new(fair::fit(spec)?)),

@@ -55,6 +55,7 @@ pub fn view(pictures: &Pictures, classes: &[String], rows: &[usize]) -> Polarize
     PolarizerView {
         experiment: "Corner patch, repaired by a polarizer".into(),
         model: "NPD".into(),
+        found: false,
         network: "Small ResNet".into(),
         stages: vec![stage("conv1", 4, 28), stage("layer1.0", CHANNELS, SIDE), stage("layer2.0", 16, 4)],
         place: Place::Behind(1),

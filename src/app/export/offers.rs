@@ -201,7 +201,7 @@ fn result_bars(title: &str, job: &JobView) -> Figure {
         x_label: "models".to_owned(),
         y_label: SHARE.to_owned(),
         unit: Unit::Percent,
-        marks: Marks::Bars { groups: job.results.iter().map(|row| row.title.clone()).collect(), bars },
+        marks: Marks::Bars { groups: job.results.iter().map(|row| row.name()).collect(), bars },
         starts: Vec::new(),
         points: Vec::new(),
         names: Vec::new(),

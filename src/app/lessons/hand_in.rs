@@ -104,7 +104,7 @@ impl Outcome {
             run: job.title.clone(),
             acc: first.scores.acc,
             asr: first.scores.asr,
-            repair: best.map(|(row, _)| row.title.clone()).unwrap_or_default(),
+            repair: best.map(|(row, _)| row.name()).unwrap_or_default(),
             repaired_acc: best.map(|(row, _)| row.scores.acc),
             repaired_asr: best.map(|(_, asr)| asr),
         })

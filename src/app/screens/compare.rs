@@ -184,11 +184,11 @@ fn model_chooser(ui: &mut Ui, state: &State, index: usize, requests: &Requests) 
         Some(Err(problem)) => remark(ui, &problem.headline, t.bad),
         Some(Ok(view)) if view.results.is_empty() => remark(ui, "not measured yet", t.text_weak),
         Some(Ok(view)) => {
-            let shown = comparison.result(column).map(|row| row.title.clone()).unwrap_or_default();
+            let shown = comparison.result(column).map(|row| row.name()).unwrap_or_default();
             let combo = ComboBox::from_id_salt(("model", index)).width(ui.available_width() - 4.0).selected_text(shown);
             let combo = combo.truncate().show_ui(ui, |ui| {
                 for (at, row) in view.results.iter().enumerate() {
-                    if ui.selectable_label(column.model == Some(at), &row.title).clicked() {
+                    if ui.selectable_label(column.model == Some(at), row.name()).clicked() {
                         requests.change(Change::Compare(CompareChange::Model(index, at)));
                     }
                 }
@@ -211,7 +211,7 @@ fn column_menu(ui: &mut Ui, state: &State, index: usize, requests: &Requests) {
     }
     if let Some(view) = comparison.view(column).filter(|_| comparison.columns().len() < MOST_COLUMNS) {
         for (at, row) in view.results.iter().enumerate().filter(|(at, _)| column.model != Some(*at)) {
-            if ui.button(format!("Put its model “{}” beside it", row.title)).clicked() {
+            if ui.button(format!("Put its model “{}” beside it", row.name())).clicked() {
                 ask(CompareChange::AddModel(index, at));
                 ui.close();
             }

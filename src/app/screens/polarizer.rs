@@ -10,9 +10,10 @@ use crate::app::views::polarizer::{
     strength_curves,
 };
 use crate::app::widgets::{self, Dial, command_button, main_button};
+use crate::run::event::Scene;
+use crate::run::folder::name_of;
 use crate::run::polarizer::PolarizerView;
 use egui::{ComboBox, RichText, ScrollArea, Ui, vec2};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What the screen remembers about drawing.
@@ -79,36 +80,40 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
     }
 }
 
-/// The demo and every finished run with a polarizer.
+/// The demo, the audit on the screen, and every finished run with a polarizer.
 fn choose_run(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
     const DEMO: &str = "Built-in demo";
-    let chosen = &state.polarizer.folder;
+    let chosen = &state.polarizer.scene;
     let has_one = |row: &&crate::run::index::RunRow| row.results.iter().any(|result| result.method == "npd");
     let runs: Vec<_> = state.runs.rows.iter().filter(has_one).collect();
-    let name = if chosen.as_os_str().is_empty() {
-        DEMO.to_owned()
-    } else {
-        let listed = runs.iter().find(|row| row.path == *chosen).map(|row| row.name.clone());
-        let told = || Some(state.polarizer.view.as_ref()?.experiment.clone()).filter(|name| !name.is_empty());
-        listed.or_else(told).unwrap_or_else(|| chosen.file_name().unwrap_or_default().to_string_lossy().into_owned())
+    let name = match chosen.run() {
+        None => DEMO.to_owned(),
+        Some(folder) => {
+            let listed = state.runs.rows.iter().find(|row| row.path == *folder).map(|row| row.name.clone());
+            let told = || Some(state.polarizer.view.as_ref()?.experiment.clone()).filter(|name| !name.is_empty());
+            listed.or_else(told).unwrap_or_else(|| name_of(folder))
+        }
     };
-    let choose = |ui: &mut Ui, folder: &Path, name: &str| {
-        if ui.selectable_label(folder == chosen, name).clicked() {
-            requests.change(Change::LookThrough(folder.to_owned()));
+    let choose = |ui: &mut Ui, scene: Scene, name: &str| {
+        if ui.selectable_label(scene == *chosen, name).clicked() {
+            requests.change(Change::LookThrough(scene));
         }
     };
     let width = (ui.available_width() - t.body).min(t.body * 20.0).max(t.body * 8.0);
     let combo = ComboBox::from_id_salt("whose polarizer").width(width).truncate().selected_text(name);
     let response = combo.show_ui(ui, |ui| {
-        choose(ui, &PathBuf::new(), DEMO);
+        choose(ui, Scene::Demo, DEMO);
+        if let (Some(scene), Some(audit)) = (state.polarized_audit(), &state.job) {
+            choose(ui, scene, &audit.title);
+        }
         for row in runs {
-            choose(ui, &row.path, &row.name);
+            choose(ui, Scene::Run(row.path.clone()), &row.name);
         }
     });
     response
         .response
         .accessible_name("Whose polarizer")
-        .on_hover_text("The demo's polarizer, or that of one of your runs");
+        .on_hover_text("The demo's polarizer, that of the audit on the screen, or that of one of your runs");
 }
 
 fn empty(ui: &mut Ui, state: &State, requests: &Requests) {
@@ -222,6 +227,7 @@ fn network_card(ui: &mut Ui, t: &Tokens, polarizer: &Polarizer, view: &Polarizer
         let said = point.and_then(|point| top(&point.answers.get(polarizer.index)?[1]));
         let answer = said.and_then(|class| view.classes.get(class)).map_or("…", String::as_str);
         let beam = Beam {
+            trigger: view.trigger(),
             picture: polarizer.specimen().map(|specimen| &specimen.stamped),
             strength: polarizer.strength() as f32,
             leak: polarizer.leak(),

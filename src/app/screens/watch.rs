@@ -8,7 +8,7 @@ use crate::app::theme::{self, Tokens};
 use crate::app::views::{self, metric_role, metric_title};
 use crate::app::widgets::{self, command_button, main_button};
 use crate::app::words;
-use crate::run::event::Ending;
+use crate::run::event::{Ending, Scene};
 use egui::{RichText, ScrollArea, Ui};
 use std::path::Path;
 
@@ -265,7 +265,7 @@ fn left(ui: &mut Ui, t: &Tokens, job: &JobView, height: f32, requests: &Requests
                     let command = UserCommand::LookThrough;
                     let help = "The layer that repairs this model: what it holds back, and a dial that turns it";
                     if ui.button(theme::strong(command.label())).on_hover_text(help).clicked() {
-                        requests.change(Change::LookThrough(folder.clone()));
+                        requests.change(Change::LookThrough(Scene::Run(folder.clone())));
                     }
                 }
             });

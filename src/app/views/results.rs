@@ -55,10 +55,9 @@ pub fn results_table(ui: &mut Ui, rows: &[ResultRow]) {
             }
             ui.end_row();
             for (index, row) in rows.iter().enumerate() {
-                let (name, variant) = name_and_variant(&row.title);
                 ui.vertical(|ui| {
                     ui.horizontal(|ui| {
-                        ui.label(theme::strong(name));
+                        ui.label(theme::strong(&row.title));
                         let tag = |ui: &mut Ui, word: &str, meaning: &str| {
                             ui.label(RichText::new(word).size(t.small).color(t.warn)).on_hover_text(meaning);
                         };
@@ -69,9 +68,9 @@ pub fn results_table(ui: &mut Ui, rows: &[ResultRow]) {
                             tag(ui, "oracle", "Something was chosen by looking at the test set, which no defender can");
                         }
                     });
-                    if !variant.is_empty() {
+                    if !row.variant.is_empty() {
                         ui.set_max_width(t.body * 14.0);
-                        ui.add(egui::Label::new(RichText::new(variant).size(t.small).color(t.text_weak)).wrap());
+                        ui.add(egui::Label::new(RichText::new(&row.variant).size(t.small).color(t.text_weak)).wrap());
                     }
                 });
                 let (now, before) = (&row.scores, &first.scores);
@@ -91,22 +90,13 @@ pub fn results_table(ui: &mut Ui, rows: &[ResultRow]) {
         });
 }
 
-/// `Neural polarizer (NPD) (radius 2.0, site head.in)`: the method, and what tells it apart from others of its kind.
-fn name_and_variant(title: &str) -> (&str, &str) {
-    match title.strip_suffix(')').and_then(|title| title.rsplit_once(" (")) {
-        // A short name in brackets is one word.
-        Some((name, variant)) if variant.contains(' ') => (name, variant),
-        _ => (title, ""),
-    }
-}
-
 /// What to know about models that map their answers back; below the table, as wide as there is room.
 pub fn results_note(ui: &mut Ui, rows: &[ResultRow]) {
     let t = theme::of(ui);
     for row in rows.iter().filter(|row| row.scores.rar.is_some()) {
         let [rar, floor] =
             [row.scores.rar, row.scores.rar_floor].map(|share| share.map_or_else(String::new, words::percent));
-        let text = format!("{}: RAR {rar}, of a perfect model {floor}. {MAPPED_BACK}", row.title);
+        let text = format!("{}: RAR {rar}, of a perfect model {floor}. {MAPPED_BACK}", row.name());
         ui.add(egui::Label::new(RichText::new(text).size(t.small).color(t.text_weak)).wrap());
     }
 }
@@ -128,18 +118,4 @@ fn cell(ui: &mut Ui, value: Option<f64>, before: Option<f64>) -> egui::Response 
         }
     })
     .response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variants_are_told_from_short_names() {
-        let told = "Neural polarizer (NPD) (radius 2.0, site head.in)";
-        assert_eq!(name_and_variant(told), ("Neural polarizer (NPD)", "radius 2.0, site head.in"));
-        for plain in ["Neural polarizer (NPD)", "TSBD", "no defense"] {
-            assert_eq!(name_and_variant(plain), (plain, ""));
-        }
-    }
 }

@@ -37,7 +37,7 @@ pub struct Options {
     /// Passes over the clean set after the warm-up.
     #[schemars(range(min = 1, max = 500), extend("x-unit" = "epochs", "x-paper" = 50))]
     pub epochs: usize,
-    /// Passes in which only the statistics of the layer settle.
+    /// Passes in which only the statistics of the layer settle; a layer without batch normalisation has none.
     #[schemars(range(min = 0, max = 50), extend("x-unit" = "epochs", "x-paper" = 5))]
     pub warm_up: usize,
     /// Longest perturbation of a picture, L2 over pixels in 0..1.
@@ -120,6 +120,13 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Passes of the warm-up, for layers that have statistics.
+    fn warm_up(&self) -> usize {
+        if self.layer == Layer::ConvBn { self.warm_up } else { 0 }
+    }
+}
+
 pub static ENTRY: Entry = Entry {
     method: Method {
         id: "npd",
@@ -151,7 +158,7 @@ struct NeuralPolarizer {
 
 impl Repair for NeuralPolarizer {
     fn epochs(&self) -> usize {
-        self.options.warm_up + self.options.epochs
+        self.options.warm_up() + self.options.epochs
     }
 
     fn asks_oracle(&self) -> bool {
@@ -216,8 +223,7 @@ impl<'a> Trainee<'a> {
         let (warm, live) = Sgd::new(&params, &|_| true, 0.0, 0.0);
         let sgd = Sgd::over(&live, &|_| true, MOMENTUM, WEIGHT_DECAY);
         plug.params = live;
-        // The convolution alone has no statistics that could settle.
-        let warm_up = if options.layer == Layer::ConvBn { options.warm_up } else { 0 };
+        let warm_up = options.warm_up();
         let rate = LearningRate::new(options.schedule, options.learning_rate, options.epochs);
         Self { options, warm_up, delivered, plug, warm, sgd, rate, kind, target: None }
     }

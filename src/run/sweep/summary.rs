@@ -43,10 +43,10 @@ impl<'a> Case<'a> {
     fn all(runs: &[(&Planned, &'a Results)]) -> Vec<Self> {
         let mut cases: Vec<Self> = Vec::new();
         for (planned, results) in runs.iter().filter(|(_, results)| !results.rows.is_empty()) {
-            let name = planned.variant.without_seed();
-            match cases.iter_mut().find(|case| case.name == name) {
+            let name = &planned.variant.case;
+            match cases.iter_mut().find(|case| case.name == *name) {
                 Some(case) => case.runs.push(results),
-                None => cases.push(Self { name, runs: vec![results] }),
+                None => cases.push(Self { name: name.clone(), runs: vec![results] }),
             }
         }
         cases
@@ -64,15 +64,16 @@ impl<'a> Case<'a> {
 
 /// The row of a model; one that was stopped early does not count.
 fn row_of<'a>(run: &'a Results, title: &str) -> Option<&'a ResultRow> {
-    run.rows.iter().find(|row| row.title == title && row.note.is_empty())
+    run.rows.iter().find(|row| row.name() == title && row.note.is_empty())
 }
 
 /// Models by title, in the order in which they come.
 fn titles(cases: &[Case]) -> Vec<String> {
     let mut titles: Vec<String> = Vec::new();
     for row in cases.iter().flat_map(|case| &case.runs).flat_map(|run| &run.rows) {
-        if !titles.contains(&row.title) {
-            titles.push(row.title.clone());
+        let title = row.name();
+        if !titles.contains(&title) {
+            titles.push(title);
         }
     }
     titles
@@ -128,7 +129,7 @@ fn over_cases(cases: &[Case], titles: &[String]) -> Vec<String> {
         let lost: Vec<f64> = ders.iter().filter_map(|(case, _)| lost_accuracy(case, title)).collect();
         let ahead = control.map(|control| {
             let differences: Vec<f64> =
-                ders.iter().filter_map(|(case, value)| Some(value - der(case, &control.title)?)).collect();
+                ders.iter().filter_map(|(case, value)| Some(value - der(case, &control.name())?)).collect();
             Spread::of(&differences).map_or_else(|| "-".to_owned(), |spread| points(spread.mean))
         });
         Some(format!(
@@ -157,7 +158,8 @@ mod tests {
     use crate::experiment::sweep::Variant;
 
     fn planned(name: &str, seed: u64) -> Planned {
-        let variant = Variant { name: format!("{name}, seed {seed}"), set: vec![format!("seed={seed}")] };
+        let (case, name) = (name.to_owned(), format!("{name}, seed {seed}"));
+        let variant = Variant { name, case, set: vec![format!("seed={seed}")] };
         Planned { variant, spec: String::new(), folder: "x".into() }
     }
 

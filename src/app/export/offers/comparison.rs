@@ -32,7 +32,7 @@ pub fn offers<'s>(state: &'s State) -> Vec<Offer> {
         return Vec::new();
     }
     let with_model = |(name, (column, view)): (String, (&'s Column, &'s JobView))| {
-        let model = comparison.result(column).map(|row| format!(" · {}", row.title)).unwrap_or_default();
+        let model = comparison.result(column).map(|row| format!(" · {}", row.name())).unwrap_or_default();
         (format!("{name}{model}"), column, view)
     };
     let named: Vec<_> = state.compared_names().into_iter().zip(columns).map(with_model).collect();

@@ -1,7 +1,7 @@
 //! The patch of a finding on a picture of choice: dragged about, with what the model says of it and where it looks.
 
 use super::weak;
-use crate::app::command::{Requests, UserCommand};
+use crate::app::command::{Change, Requests, UserCommand};
 use crate::app::stand::{Shown, Stand, StandChange};
 use crate::app::state::State;
 use crate::app::theme::{self, Tokens};
@@ -68,6 +68,13 @@ fn answer(ui: &mut Ui, t: &Tokens, state: &State, stand: &Stand, shown: &Shown<'
             if ui.button("Move the pattern").on_hover_text(help).clicked() {
                 requests.change(stand.asks(StandChange::Sticker(true)));
                 ui.memory_mut(|memory| memory.request_focus(views::sticker_id()));
+            }
+        }
+        if let Some(scene) = state.polarized_audit() {
+            let help = "The layer that was inserted into this model: what it holds back of the pattern, and a dial that \
+                        turns it up and down";
+            if ui.button(UserCommand::LookThrough.label()).on_hover_text(help).clicked() {
+                requests.change(Change::LookThrough(scene));
             }
         }
         if stand.place.is_some() && ui.button("Back to where it was found").clicked() {

@@ -155,7 +155,7 @@ fn sentence(state: &State) -> String {
     let names = state.compared_names();
     let named = comparison.columns().iter().zip(names).filter_map(|(column, name)| {
         let row = comparison.result(column)?;
-        Some((format!("{name} · {}", row.title), row.scores.trigger_wins()?, row.scores.acc))
+        Some((format!("{name} · {}", row.name()), row.scores.trigger_wins()?, row.scores.acc))
     });
     let named: Vec<_> = named.collect();
     let least = named.iter().min_by(|a, b| a.1.total_cmp(&b.1));

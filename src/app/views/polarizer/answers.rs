@@ -14,8 +14,9 @@ pub fn answers(ui: &mut Ui, polarizer: &Polarizer, specimen: &Specimen, classes:
     ui.spacing_mut().item_spacing.x = t.pad * 1.5;
     ui.columns(2, |columns| {
         for (stamped, ui) in columns.iter_mut().enumerate() {
+            let with = format!("With the {}", polarizer.trigger());
             let (picture, title) =
-                if stamped == 1 { (&specimen.stamped, "With the trigger") } else { (&specimen.clean, "Clean") };
+                if stamped == 1 { (&specimen.stamped, with.as_str()) } else { (&specimen.clean, "Clean") };
             let name = format!("Picture {} of the class “{truth}”: {}", specimen.row, title.to_lowercase());
             ui.vertical_centered(|ui| picture_tile(ui, picture, side, "", &name).on_hover_text(&name));
             ui.add_space(t.gap * 0.3);

@@ -25,6 +25,8 @@ enum Part<'a> {
 
 /// What goes through the network.
 pub struct Beam<'a> {
+    /// What lies on the stamped picture, in one word.
+    pub trigger: &'static str,
     /// The stamped picture.
     pub picture: Option<&'a Arc<Rgba>>,
     /// Turns the polarizer.
@@ -267,14 +269,14 @@ impl Drawing<'_> {
         let clipped = painter.with_clip_rect(rect.shrink(4.0).intersect(painter.clip_rect()));
         let galley = clipped.layout(beam.answer.to_owned(), strong, self.t.text, rect.width() - 8.0);
         clipped.galley(rect.center() - galley.size() / 2.0, galley, self.t.text);
-        let wins = beam.asr.map(|asr| format!("trigger wins {:.0} %", asr * 100.0)).unwrap_or_default();
+        let wins = beam.asr.map(|asr| format!("{} wins {:.0} %", beam.trigger, asr * 100.0)).unwrap_or_default();
         let font = FontId::proportional(self.t.small);
         let at = pos2(area.right(), self.labels + self.t.small * 0.25);
         painter.text(at, Align2::RIGHT_TOP, wins, font.clone(), self.t.text_weak);
         // Which light is which.
         let mut right = area.right();
         let y = self.labels + self.t.small * 2.1;
-        for (word, colour, dashed) in [("trigger", self.t.attacked, true), ("picture", self.t.clean, false)] {
+        for (word, colour, dashed) in [(beam.trigger, self.t.attacked, true), ("picture", self.t.clean, false)] {
             let said = painter.text(pos2(right, y), Align2::RIGHT_CENTER, word, font.clone(), self.t.text_weak);
             let end = said.left() - self.t.small * 0.4;
             let line = [pos2(end - self.t.small * 1.4, y), pos2(end, y)];
