@@ -174,11 +174,18 @@ fn a_run_with_findings_opens_here() {
     let script = Script::answering();
     let shelf = Shelf::default();
     let mut window = open_with(&script, shelf, Config::nowhere());
-    window.state().requests().change(Change::OpenRun(Path::new(FOLDER).to_owned()));
+    window.state().requests().change(Change::OpenRun(FOLDER.into()));
     settle(&mut window);
     assert_eq!(window.state().state().screen, Screen::Audit);
     assert_shows(&window, "1 of 3 checks found something suspicious.");
     assert_shows(&window, "What was checked");
+
+    // A folder that is dropped on the window is played, but here nothing was trained.
+    let place = tempfile::tempdir().unwrap();
+    let folder = on_disk(&place.path().join("audit"));
+    go(&mut window, Screen::Home);
+    drop_file(&mut window, &folder.display().to_string());
+    assert_eq!(window.state().state().screen, Screen::Audit);
 }
 
 #[test]

@@ -264,7 +264,9 @@ impl JobView {
         let first = self.results.first().filter(|_| finished)?;
         let whole = |share: f64| format!("{:.0} %", share * 100.0);
         let (acc, Some(asr)) = (whole(first.scores.acc), first.scores.asr) else {
-            return Some(format!("Trained: ACC {}", whole(first.scores.acc)));
+            let delivered = self.experiment.as_deref().is_some_and(|experiment| audit::model_of(experiment).is_some());
+            let word = if delivered { "As delivered" } else { "Trained" };
+            return Some(format!("{word}: ACC {}", whole(first.scores.acc)));
         };
         if asr < WORKS {
             return Some(format!("Backdoor does not work: ASR {}, ACC {acc}", whole(asr)));

@@ -11,7 +11,8 @@ use super::state::State;
 use super::theme::{self, Tokens};
 use super::{export, palette, views, widgets, words};
 use egui::{
-    Align, Align2, CentralPanel, CornerRadius, Frame, Layout, Margin, Panel, RichText, Sense, Stroke, Ui, vec2,
+    Align, Align2, CentralPanel, CornerRadius, Frame, Layout, Margin, Panel, RichText, ScrollArea, Sense, Stroke, Ui,
+    vec2,
 };
 use egui::{Id, Modal, WidgetInfo};
 
@@ -107,8 +108,18 @@ fn simplified(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
 }
 
 fn rail(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
+    // Where the window is very low the last entries have to be scrolled to.
+    ScrollArea::vertical().id_salt("rail").auto_shrink(false).show(ui, |ui| entries(ui, t, state, requests));
+}
+
+fn entries(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
     let gap = 6.0;
     ui.spacing_mut().item_spacing.y = gap;
+    let seen = ui.scope_id().with("seen");
+    let turned = ui.data(|data| data.get_temp(seen)) != Some(state.screen);
+    if turned {
+        ui.data_mut(|data| data.insert_temp(seen, state.screen));
+    }
     // On a low window with large type the entries move closer, so that the last one stays in sight.
     // The screen that is shown is always there, however it was reached.
     let shown = |screen: &Screen| *screen == state.screen || state.offers(UserCommand::Go(*screen));
@@ -120,6 +131,9 @@ fn rail(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
         let size = vec2(ui.available_width(), height);
         let (rect, response) = ui.allocate_exact_size(size, Sense::click());
         response.widget_info(|| WidgetInfo::selected(egui::Role::Tab, true, chosen, screen.name()));
+        if chosen && turned {
+            ui.scroll_to_rect(rect, None);
+        }
         let (fill, colour) = match (chosen, response.hovered()) {
             (true, _) => (t.accent_soft, t.text),
             (false, true) => (t.button, t.text),
@@ -185,7 +199,9 @@ fn top_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
             }
             let command = UserCommand::TogglePalette;
             let keys = command.shortcut().map(|keys| shown_keys(ui, &keys)).unwrap_or_default();
-            let search = ui.button(format!("{}  {keys}", command.label()));
+            let tight = ui.ctx().content_rect().width() < t.body * 42.0;
+            let words = if tight { "Search".to_owned() } else { format!("{}  {keys}", command.label()) };
+            let search = ui.button(words);
             let search = search.on_hover_text(command.tooltip()).accessible_name(command.label());
             if search.clicked() {
                 requests.command(command);
@@ -225,13 +241,15 @@ fn menu(ui: &mut Ui, state: &State, requests: &Requests) {
 
 fn status_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
     ui.spacing_mut().interact_size.y = t.control * 0.8;
+    // Where it is tight, what a screen shows as well is left out.
+    let tight = ui.available_width() < t.body * 50.0;
     ui.horizontal(|ui| {
         ui.set_min_height(t.control * 0.9);
         let job = state.job.as_ref();
         match state.live_job() {
             Some(job) => {
                 ui.label(theme::strong(job.status()));
-                if let Some(share) = job.share() {
+                if let Some(share) = job.share().filter(|_| !tight) {
                     widgets::phase_bar(ui, "Progress of the job", job.phase, job.phases, share, t.body * 10.0);
                 }
                 if let Some(eta) = job.eta() {
@@ -263,7 +281,8 @@ fn status_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
         if let Some((text, left)) = state.notices.current_info(state.now) {
             ui.separator();
             let folder = state.notices.current_folder();
-            let room = ui.available_width() - t.body * if folder.is_some() { 26.0 } else { 18.0 };
+            let beside = if tight { 8.0 } else { 18.0 } + if folder.is_some() { 8.0 } else { 0.0 };
+            let room = ui.available_width() - t.body * beside;
             ui.scope(|ui| {
                 ui.set_max_width(room.max(t.body * 8.0));
                 ui.add(egui::Label::new(text).truncate());
@@ -284,6 +303,9 @@ fn status_bar(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
                 many => format!("{many} messages"),
             };
             ui.label(weak(words));
+            if tight {
+                return;
+            }
             if let Some(memory) = job.and_then(|job| job.progress.as_ref()).map(|progress| progress.memory)
                 && memory > 0
             {

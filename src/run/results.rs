@@ -353,7 +353,8 @@ mod tests {
     #[test]
     fn rows_of_one_method_are_told_apart() {
         let twin = |variant: &str| ResultRow { title: "NPD".into(), variant: variant.into(), ..ResultRow::default() };
-        let results = Results { rows: vec![twin("radius 2.0"), twin("radius 3.0, site head.in")], ..Results::default() };
+        let results =
+            Results { rows: vec![twin("radius 2.0"), twin("radius 3.0, site head.in")], ..Results::default() };
         let text = results.to_text();
         assert!(text.contains("NPD (radius 2.0) ") && text.contains("NPD (radius 3.0, site head.in) "), "{text}");
         assert!(results.to_csv().contains("\nNPD,\"radius 3.0, site head.in\",,0.0"), "{}", results.to_csv());

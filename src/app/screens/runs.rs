@@ -60,7 +60,7 @@ pub fn show(ui: &mut Ui, state: &State, details: &mut RunDetails, requests: &Req
 
 fn header(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
     let folder = state.runs_folder().unwrap_or_default();
-    ui.horizontal(|ui| {
+    let title = |ui: &mut Ui| {
         ui.label(theme::title(t, "Runs"));
         let mut filter = state.runs.filter().to_owned();
         let edit = TextEdit::singleline(&mut filter).id(filter_id()).hint_text("Filter: name, attack, state, tag…");
@@ -73,21 +73,32 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
             let count = format!("{} of {}", state.runs.shown().len(), state.runs.rows.len());
             ui.label(RichText::new(count).color(t.text_weak));
         }
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            ui.menu_button("More", |ui| {
-                for command in [UserCommand::RefreshRuns, UserCommand::EmptyBin] {
-                    if command_button(ui, state, requests, command).clicked() {
-                        ui.close();
-                    }
+    };
+    let buttons = |ui: &mut Ui| {
+        ui.menu_button("More", |ui| {
+            for command in [UserCommand::RefreshRuns, UserCommand::EmptyBin] {
+                if command_button(ui, state, requests, command).clicked() {
+                    ui.close();
                 }
-            });
-            widgets::export_button(ui, requests, "List of runs");
-            if ui.button("Open folder").on_hover_text(folder.display().to_string()).clicked() {
-                requests.change(Change::RevealFolder(folder.clone()));
             }
-            ui.add(egui::Label::new(RichText::new(folder.display().to_string()).color(t.text_weak)).truncate());
         });
+        widgets::export_button(ui, requests, "List of runs");
+        if ui.button("Open folder").on_hover_text(folder.display().to_string()).clicked() {
+            requests.change(Change::RevealFolder(folder.clone()));
+        }
+        ui.add(egui::Label::new(RichText::new(folder.display().to_string()).color(t.text_weak)).truncate());
+    };
+    let to_the_right = egui::Layout::right_to_left(egui::Align::Center);
+    let wide = ui.available_width() > t.body * 44.0;
+    ui.horizontal(|ui| {
+        title(ui);
+        if wide {
+            ui.with_layout(to_the_right, buttons);
+        }
     });
+    if !wide {
+        ui.horizontal(|ui| ui.with_layout(to_the_right, buttons));
+    }
 }
 
 /// What went to the bin can come back from here; emptying it asks once.

@@ -107,72 +107,83 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, job: &JobView, requests: &Requ
     // Where letters are large, the result is worth more room than one more button.
     let narrow = ui.available_width() < t.body * 60.0;
     let buttons = if job.is_live() || !narrow { 31.0 } else { 21.0 };
-    ui.horizontal(|ui| {
-        ui.vertical(|ui| {
-            ui.set_max_width((ui.available_width() - t.body * buttons).max(t.body * 12.0));
-            ui.spacing_mut().item_spacing.y = 3.0;
-            let headline = job.headline();
-            ui.add(egui::Label::new(theme::title(t, headline.as_ref().unwrap_or(&job.title))).truncate());
-            let mut line = job.status();
-            if headline.is_some() {
-                line += &format!(" · {}", job.title);
+    let title = |ui: &mut Ui| {
+        ui.spacing_mut().item_spacing.y = 3.0;
+        let headline = job.headline();
+        ui.add(egui::Label::new(theme::title(t, headline.as_ref().unwrap_or(&job.title))).truncate());
+        let mut line = job.status();
+        if headline.is_some() {
+            line += &format!(" · {}", job.title);
+        }
+        if let Some(progress) = job.progress.as_ref().filter(|_| job.is_live()) {
+            if progress.total > 0 {
+                let (done, total) = (words::count(progress.done), words::count(progress.total));
+                line += &format!(" · {done} of {total} {}", progress.unit);
             }
-            if let Some(progress) = job.progress.as_ref().filter(|_| job.is_live()) {
-                if progress.total > 0 {
-                    let (done, total) = (words::count(progress.done), words::count(progress.total));
-                    line += &format!(" · {done} of {total} {}", progress.unit);
-                }
-                if let Some(speed) = progress.pictures_per_s {
-                    line += &format!(" · {} pictures/s", words::count(speed.round() as u64));
-                }
-                line += &format!(" · {} so far", words::elapsed(progress.elapsed_s));
+            if let Some(speed) = progress.pictures_per_s {
+                line += &format!(" · {} pictures/s", words::count(speed.round() as u64));
             }
-            ui.add(egui::Label::new(RichText::new(line).color(t.text_weak)).truncate());
+            line += &format!(" · {} so far", words::elapsed(progress.elapsed_s));
+        }
+        ui.add(egui::Label::new(RichText::new(line).color(t.text_weak)).truncate());
+    };
+    let can_do = |ui: &mut Ui| {
+        if job.is_live() {
+            // Not beside "Stop and keep", and not under the pointer that has just pressed Start.
+            ui.menu_button("More", |ui| {
+                for command in [UserCommand::StepBatch, UserCommand::Discard] {
+                    if command_button(ui, state, requests, command).clicked() {
+                        ui.close();
+                    }
+                }
+            });
+            command_button(ui, state, requests, UserCommand::StopAndKeep);
+            command_button(ui, state, requests, UserCommand::StepEpoch);
+            pause_button(ui, state, job, requests);
+        } else if state.replay().is_some() {
+            // What can be done to the run waits until its replay is left.
+        } else if let Some(folder) = &job.folder {
+            ui.menu_button("More", |ui| {
+                if command_button(ui, state, requests, UserCommand::UseAsExperiment).clicked() {
+                    ui.close();
+                }
+                if narrow && again(ui, folder, requests) {
+                    ui.close();
+                }
+                if ui.button("Open folder").on_hover_text(folder.display().to_string()).clicked() {
+                    requests.change(Change::RevealFolder(folder.clone()));
+                    ui.close();
+                }
+            });
+            command_button(ui, state, requests, UserCommand::Replay);
+            command_button(ui, state, requests, UserCommand::AddToComparison);
+            if !narrow {
+                again(ui, folder, requests);
+            }
+            let stopped = matches!(&job.state, JobState::Ended(Ending::Stopped { kept: true } | Ending::Failed(_)));
+            // Where room is lacking its card says how to go on.
+            if stopped
+                && job.lacks_room().is_none()
+                && ui.button("Continue").on_hover_text("Go on from the last saved point").clicked()
+            {
+                requests.change(Change::ContinueRun(folder.clone()));
+            }
+        }
+    };
+    let to_the_right = egui::Layout::right_to_left(egui::Align::Center);
+    if ui.available_width() < t.body * (buttons + 12.0) {
+        ui.vertical(title);
+        ui.horizontal(|ui| ui.with_layout(to_the_right, can_do));
+    } else {
+        ui.horizontal(|ui| {
+            let room = ui.available_width() - t.body * buttons;
+            ui.vertical(|ui| {
+                ui.set_max_width(room);
+                title(ui);
+            });
+            ui.with_layout(to_the_right, can_do);
         });
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if job.is_live() {
-                // Not beside "Stop and keep", and not under the pointer that has just pressed Start.
-                ui.menu_button("More", |ui| {
-                    for command in [UserCommand::StepBatch, UserCommand::Discard] {
-                        if command_button(ui, state, requests, command).clicked() {
-                            ui.close();
-                        }
-                    }
-                });
-                command_button(ui, state, requests, UserCommand::StopAndKeep);
-                command_button(ui, state, requests, UserCommand::StepEpoch);
-                pause_button(ui, state, job, requests);
-            } else if state.replay().is_some() {
-                // What can be done to the run waits until its replay is left.
-            } else if let Some(folder) = &job.folder {
-                ui.menu_button("More", |ui| {
-                    if command_button(ui, state, requests, UserCommand::UseAsExperiment).clicked() {
-                        ui.close();
-                    }
-                    if narrow && again(ui, folder, requests) {
-                        ui.close();
-                    }
-                    if ui.button("Open folder").on_hover_text(folder.display().to_string()).clicked() {
-                        requests.change(Change::RevealFolder(folder.clone()));
-                        ui.close();
-                    }
-                });
-                command_button(ui, state, requests, UserCommand::Replay);
-                command_button(ui, state, requests, UserCommand::AddToComparison);
-                if !narrow {
-                    again(ui, folder, requests);
-                }
-                let stopped = matches!(&job.state, JobState::Ended(Ending::Stopped { kept: true } | Ending::Failed(_)));
-                // Where room is lacking its card says how to go on.
-                if stopped
-                    && job.lacks_room().is_none()
-                    && ui.button("Continue").on_hover_text("Go on from the last saved point").clicked()
-                {
-                    requests.change(Change::ContinueRun(folder.clone()));
-                }
-            }
-        });
-    });
+    }
     if job.is_live() {
         ui.horizontal(|ui| {
             let words = job.eta().map(|eta| format!("this phase: {eta}")).unwrap_or_default();

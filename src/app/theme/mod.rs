@@ -45,10 +45,10 @@ pub fn install_fonts(ctx: &egui::Context) {
 /// Puts a look in force; cheap when it already is.
 pub fn apply(ctx: &egui::Context, look: Look) {
     let current: Option<Arc<Tokens>> = ctx.data(|data| data.get_temp(token_slot()));
-    if current.is_some_and(|tokens| tokens.look == look) {
+    let tokens = Tokens::of(look).in_room(ctx.content_rect().size());
+    if current.is_some_and(|current| current.look == look && current.body == tokens.body) {
         return;
     }
-    let tokens = Tokens::of(look);
     ctx.set_theme(if tokens.dark { egui::Theme::Dark } else { egui::Theme::Light });
     // The look is ours alone: whichever of its two themes egui thinks is in force, it draws this style.
     for theme in [egui::Theme::Light, egui::Theme::Dark] {

@@ -3,7 +3,7 @@
 //! Role colours are Okabe and Ito's, so that they stay apart for every kind of colour vision; each role also has its own
 //! line style and mark, because colour alone must never carry a meaning.
 
-use egui::Color32;
+use egui::{Color32, Vec2, vec2};
 
 /// The look of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +112,32 @@ impl Tokens {
             Look::Dark => Self::dark(),
             Look::Projector => Self::projector(),
             Look::HighContrast => Self::high_contrast(),
+        }
+    }
+
+    /// The same look for a window with this much room. The type of a lecture room is made for large screens: in a window
+    /// that is small, or enlarged, it grows only as far as a screen still fits, from the office's size upwards.
+    pub fn in_room(self, room: Vec2) -> Self {
+        if self.look != Look::Projector {
+            return self;
+        }
+        let office = Self::light();
+        let fits = (room / vec2(880.0, 600.0)).min_elem();
+        let smallest = office.body / self.body;
+        // In eighths, so that a window that is drawn larger is not set anew at every pixel.
+        let share = (((fits - smallest) / (1.0 - smallest)).clamp(0.0, 1.0) * 8.0).floor() / 8.0;
+        let size = |office: f32, large: f32| office + share * (large - office);
+        Self {
+            body: size(office.body, self.body),
+            small: size(office.small, self.small),
+            heading: size(office.heading, self.heading),
+            title: size(office.title, self.title),
+            mono: size(office.mono, self.mono),
+            gap: size(office.gap, self.gap),
+            pad: size(office.pad, self.pad),
+            control: size(office.control, self.control),
+            rail: size(office.rail, self.rail),
+            ..self
         }
     }
 
@@ -284,6 +310,16 @@ mod tests {
         };
         let (a, b) = (luminance(a) + 0.05, luminance(b) + 0.05);
         a.max(b) / a.min(b)
+    }
+
+    #[test]
+    fn a_projector_s_type_grows_as_far_as_a_screen_fits() {
+        let body = |width: f32, height: f32| Tokens::of(Look::Projector).in_room(vec2(width, height)).body;
+        assert_eq!((body(1920.0, 1080.0), body(880.0, 600.0), body(512.0, 384.0)), (22.0, 22.0, 14.0));
+        let between = body(800.0, 560.0);
+        assert!(between > 14.0 && between < 22.0, "{between}");
+        let office = Tokens::of(Look::Light).in_room(vec2(300.0, 300.0));
+        assert_eq!((office.body, office.rail), (14.0, 96.0));
     }
 
     #[test]

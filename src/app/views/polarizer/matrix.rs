@@ -329,7 +329,7 @@ fn captions(
     };
     painter.text(area.left_top(), Align2::LEFT_TOP, what, font.clone(), t.text_weak);
     let corner = pos2(places.beside.left(), places.above.bottom());
-    painter.text(corner, Align2::LEFT_BOTTOM, "and what leaves", font.clone(), t.text_weak);
+    painter.text(corner, Align2::LEFT_BOTTOM, "what leaves", font.clone(), t.text_weak);
     let legend: &[(Color32, &str)] = match showing.light {
         Light::All => &[(t.clean, "clean"), (t.attacked, "stamped")],
         Light::Trigger => &[(t.attacked, "trigger")],
