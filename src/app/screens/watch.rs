@@ -208,8 +208,7 @@ fn again(ui: &mut Ui, folder: &Path, requests: &Requests) -> bool {
 /// That this is a replay, where it stands, and how fast it goes.
 fn transport(ui: &mut Ui, t: &Tokens, replay: &Replay, requests: &Requests) {
     let ask = |change| requests.change(Change::Replay(change));
-    let (mut at, whole) = replay.clock();
-    ui.horizontal(|ui| {
+    let start = |ui: &mut Ui| {
         let badge =
             egui::Frame::new().fill(t.warn_ground).stroke((1.0, t.warn)).inner_margin(egui::Margin::symmetric(10, 4));
         badge.show(ui, |ui| ui.label(theme::strong("Replay").color(t.warn)));
@@ -218,33 +217,49 @@ fn transport(ui: &mut Ui, t: &Tokens, replay: &Replay, requests: &Requests) {
         if ui.add(button).on_hover_text("Hold the replay, or go on (Space)").clicked() {
             ask(ReplayChange::Toggle);
         }
-        let clock = format!("{} of {}", words::elapsed(at), words::elapsed(whole));
-        let right = |ui: &mut Ui| {
-            if ui.button("End replay").on_hover_text("Show the finished run").clicked() {
-                ask(ReplayChange::Leave);
-            }
-            let words = |speed: f64| format!("×{speed}");
-            let combo = egui::ComboBox::from_id_salt("speed").width(t.control * 2.4);
-            let combo = combo.selected_text(words(replay.speed()));
-            let combo = combo.show_ui(ui, |ui| {
-                for speed in SPEEDS {
-                    if ui.selectable_label(speed == replay.speed(), words(speed)).clicked() {
-                        ask(ReplayChange::Speed(speed));
-                    }
+    };
+    let end = |ui: &mut Ui| {
+        if ui.button("End replay").on_hover_text("Show the finished run").clicked() {
+            ask(ReplayChange::Leave);
+        }
+        let words = |speed: f64| format!("×{speed}");
+        let combo = egui::ComboBox::from_id_salt("speed").width(t.control * 2.4);
+        let combo = combo.selected_text(words(replay.speed()));
+        let combo = combo.show_ui(ui, |ui| {
+            for speed in SPEEDS {
+                if ui.selectable_label(speed == replay.speed(), words(speed)).clicked() {
+                    ask(ReplayChange::Speed(speed));
                 }
-            });
-            combo.response.on_hover_text("How many times faster than it was recorded").accessible_name("Speed");
-            ui.label(RichText::new(clock).color(t.text_weak));
-            ui.label(replay.moment());
-            ui.spacing_mut().slider_width = (ui.available_width() - t.gap).max(t.body * 6.0);
-            let slider = ui.add(egui::Slider::new(&mut at, 0.0..=whole).show_value(false));
-            slider.widget_info(|| egui::WidgetInfo::slider(true, at, format!("Replay, {}", replay.moment())));
-            if slider.on_hover_text("To another moment; the arrow keys go from epoch to epoch").changed() {
-                ask(ReplayChange::Seek(at));
             }
-        };
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), right);
+        });
+        combo.response.on_hover_text("How many times faster than it was recorded").accessible_name("Speed");
+    };
+    let course = |ui: &mut Ui| {
+        let (mut at, whole) = replay.clock();
+        let clock = format!("{} of {}", words::elapsed(at), words::elapsed(whole));
+        ui.label(RichText::new(clock).color(t.text_weak));
+        ui.label(replay.moment());
+        ui.spacing_mut().slider_width = (ui.available_width() - t.gap).max(t.body * 6.0);
+        let slider = ui.add(egui::Slider::new(&mut at, 0.0..=whole).show_value(false));
+        slider.widget_info(|| egui::WidgetInfo::slider(true, at, format!("Replay, {}", replay.moment())));
+        if slider.on_hover_text("To another moment; the arrow keys go from epoch to epoch").changed() {
+            ask(ReplayChange::Seek(at));
+        }
+    };
+    let to_the_right = egui::Layout::right_to_left(egui::Align::Center);
+    let wide = ui.available_width() > t.body * 46.0;
+    ui.horizontal(|ui| {
+        start(ui);
+        ui.with_layout(to_the_right, |ui| {
+            end(ui);
+            if wide {
+                course(ui);
+            }
+        });
     });
+    if !wide {
+        ui.horizontal(|ui| ui.with_layout(to_the_right, course));
+    }
 }
 
 /// The same command under the word that fits.

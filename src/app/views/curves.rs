@@ -103,19 +103,23 @@ fn heading(
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Figure, true, format!("{text} {description}")));
         response.on_hover_text(description);
     };
+    let told = || metrics.iter().filter(|metric| !RARE.contains(metric) || curves.last(metric).is_some());
+    if ui.available_width() < t.body * 26.0 {
+        ui.horizontal_wrapped(|ui| {
+            title(ui);
+            told().for_each(|metric| legend_entry(ui, &t, metric, curves.last(metric)));
+            table_button(ui, requests, view);
+        });
+        return;
+    }
     let legend = |ui: &mut Ui| {
         table_button(ui, requests, view);
-        for metric in metrics.iter().rev() {
-            if RARE.contains(metric) && curves.last(metric).is_none() {
-                continue;
-            }
-            legend_entry(ui, &t, metric, curves.last(metric));
-        }
+        told().rev().for_each(|metric| legend_entry(ui, &t, metric, curves.last(metric)));
     };
     egui::Sides::new().height(t.control).shrink_left().truncate().show(ui, title, legend);
 }
 
-/// Line, mark, name and newest value of one curve.
+/// Line, mark, name and newest value of one curve, from left to right whichever way the row is filled.
 fn legend_entry(ui: &mut Ui, t: &Tokens, metric: &str, last: Option<f64>) {
     let (name, meaning) = metric_title(metric);
     let value = match last {
@@ -124,10 +128,18 @@ fn legend_entry(ui: &mut Ui, t: &Tokens, metric: &str, last: Option<f64>) {
         None => String::new(),
     };
     let text = if RATES.contains(&metric) { format!("{name} {value}") } else { value };
-    ui.label(text).on_hover_text(meaning);
-    let role = metric_role(metric);
-    let (rect, _) = ui.allocate_exact_size(vec2(t.body * 2.2, t.body), egui::Sense::hover());
-    line_sample(ui.painter(), t, rect, role);
+    let sample = |ui: &mut Ui| {
+        let (rect, _) = ui.allocate_exact_size(vec2(t.body * 2.2, t.body), egui::Sense::hover());
+        line_sample(ui.painter(), t, rect, metric_role(metric));
+    };
+    let backwards = ui.layout().prefer_right_to_left();
+    if !backwards {
+        sample(ui);
+    }
+    ui.add(egui::Label::new(text).extend()).on_hover_text(meaning);
+    if backwards {
+        sample(ui);
+    }
 }
 
 /// What each of these metrics does, phase by phase.
