@@ -18,8 +18,9 @@ use std::path::{Path, PathBuf};
 pub const MOST_COLUMNS: usize = 4;
 /// Test pictures that every model is asked about.
 pub const PICTURES: usize = 120;
-/// Of these, so many may be pictures that audited models are known to see differently.
-const MOST_CHANGED: usize = 80;
+/// Of these, so many may be pictures that audited models are known to see differently; where there are more, they come in
+/// pages.
+pub const MOST_CHANGED: usize = 80;
 /// Colour, line and mark of the columns, by their slot.
 const SLOTS: [Role; MOST_COLUMNS] = [Role::Clean, Role::Attacked, Role::Repaired, Role::Other];
 
@@ -36,6 +37,8 @@ pub enum CompareChange {
     Model(usize, usize),
     Picture(usize),
     OnlyDisagreements(bool),
+    /// Which of the pages of pictures that audited models see differently.
+    Page(usize),
     /// What somebody says of a picture of the audit in this column.
     Note(usize, PictureNote),
     /// The run is gone.
@@ -85,6 +88,8 @@ pub struct Comparison {
     runs: Vec<ComparedRun>,
     pictures: Vec<SharedPicture>,
     only_disagreements: bool,
+    /// Which page of the pictures that are known to differ is wanted.
+    page: usize,
     /// Position among the pictures that are shown.
     picture: usize,
 }
@@ -233,6 +238,7 @@ impl Comparison {
                 }
             }
             CompareChange::Picture(picture) => self.picture = picture,
+            CompareChange::Page(page) => (self.page, self.picture) = (page, 0),
             CompareChange::OnlyDisagreements(only) => (self.only_disagreements, self.picture) = (only, 0),
             CompareChange::Forget(folder) => self.columns.retain(|column| column.run != folder),
             CompareChange::Clear => self.columns.clear(),
@@ -313,12 +319,19 @@ impl Comparison {
         Some((changed.into_iter().collect(), first.answers.len()))
     }
 
-    /// The same pictures for all: those that are known to differ, then the first ones.
+    /// Which page of the pictures that are known to differ is here, of how many; nothing where one page holds all.
+    pub fn page(&self) -> Option<(usize, usize)> {
+        let pages = self.changed()?.0.len().div_ceil(MOST_CHANGED);
+        (pages > 1).then_some((self.page.min(pages - 1), pages))
+    }
+
+    /// The same pictures for all: those that are known to differ, a page of them, then the first ones.
     fn rows(&self) -> Vec<usize> {
-        let mut rows = self.changed().map(|(changed, _)| changed).unwrap_or_default();
-        rows.truncate(MOST_CHANGED);
-        let others: Vec<usize> = (0..PICTURES).filter(|row| !rows.contains(row)).take(PICTURES - rows.len()).collect();
-        rows.extend(others);
+        let page = self.page().map_or(0, |(page, _)| page);
+        let changed = self.changed().map(|(changed, _)| changed).unwrap_or_default();
+        let mut rows: Vec<usize> = changed.iter().copied().skip(page * MOST_CHANGED).take(MOST_CHANGED).collect();
+        let others = (0..PICTURES).filter(|row| changed.binary_search(row).is_err());
+        rows.extend(others.take(PICTURES - rows.len()));
         rows
     }
 
@@ -512,6 +525,27 @@ mod tests {
             comparison.change(CompareChange::Model(column, 0));
         }
         assert!(comparison.shown().is_empty(), "without a defense both say the same");
+    }
+
+    #[test]
+    fn what_audited_models_see_differently_comes_in_pages() {
+        use crate::experiment::audit::audit;
+        let mut comparison = Comparison::default();
+        for (folder, answer) in [("/a", 1), ("/b", 2)] {
+            comparison.change(CompareChange::Add(folder.into()));
+            // Every second picture gets another answer.
+            let answers = (0..400).map(|row| if row % 2 == 0 { answer } else { 0 }).collect();
+            let subject = Some(crate::run::Subject::default());
+            let experiment = Some(Box::new(audit("m.pt", "pictures", crate::catalogue::all())));
+            let view = JobView { answers, subject, experiment, ..JobView::new(None, "audit") };
+            comparison.on_read(Path::new(folder), Ok(view));
+        }
+        assert_eq!((comparison.page(), comparison.rows()[79], comparison.rows()[80]), (Some((0, 3)), 158, 1));
+        comparison.change(CompareChange::Page(2));
+        assert_eq!((comparison.page(), comparison.rows()[0], comparison.rows()[39]), (Some((2, 3)), 320, 398));
+        assert_eq!(comparison.rows()[40..43], [1, 3, 5], "then those on which they agree");
+        comparison.change(CompareChange::Page(9));
+        assert_eq!(comparison.page(), Some((2, 3)), "the last one");
     }
 
     #[test]

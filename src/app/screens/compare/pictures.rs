@@ -2,7 +2,7 @@
 
 use super::{Columns, Compare, heading};
 use crate::app::command::{Change, Requests, UserCommand};
-use crate::app::comparison::{CompareChange, Said, SharedPicture};
+use crate::app::comparison::{CompareChange, MOST_CHANGED, Said, SharedPicture};
 use crate::app::desk::Purpose;
 use crate::app::state::{State, top};
 use crate::app::theme::{self, Tokens};
@@ -85,10 +85,10 @@ fn sentence(state: &State, all: usize, differing: usize) -> String {
             0 => format!("All models give the same answer to each of the {of} pictures."),
             1 => format!("1 of {of} pictures gets another answer."),
             many if many > differing => {
-                format!(
-                    "{} of {of} pictures get another answer; {differing} of them are here.",
-                    words::count(many as u64)
-                )
+                let first = comparison.page().map_or(0, |(page, _)| page * MOST_CHANGED) + 1;
+                let last = (first + MOST_CHANGED - 1).min(many);
+                let many = words::count(many as u64);
+                format!("{many} of {of} pictures get another answer; here are numbers {first} to {last} of them.")
             }
             many => format!("{} of {of} pictures get another answer.", words::count(many as u64)),
         };
@@ -153,6 +153,18 @@ fn controls(ui: &mut Ui, state: &State, compare: &mut Compare, differing: usize,
         }
         command_button(ui, state, requests, UserCommand::PreviousPicture);
         command_button(ui, state, requests, UserCommand::NextPicture);
+        if let Some((page, pages)) = comparison.page() {
+            let mut turn = |word: &str, to: Option<usize>| {
+                let button = ui.add_enabled(to.is_some(), egui::Button::new(word));
+                let button =
+                    button.on_hover_text(format!("{MOST_CHANGED} pictures on which the models differ at a time"));
+                if let Some(page) = to.filter(|_| button.clicked()) {
+                    requests.change(Change::Compare(CompareChange::Page(page)));
+                }
+            };
+            turn("Earlier disagreements", page.checked_sub(1));
+            turn("Later disagreements", Some(page + 1).filter(|next| *next < pages));
+        }
         if comparison.columns().len() < 2 {
             return false;
         }
