@@ -8,7 +8,7 @@ use crate::experiment::{Outcome, Result};
 use crate::nets::training::adam::Betas;
 use crate::nets::training::fit::not_a_number;
 use crate::nets::training::resume::restore_into;
-use crate::nets::training::{Adam, ResumePoint};
+use crate::nets::training::{Adam, Optimiser, ResumePoint};
 use crate::nets::{Mode, Params};
 use crate::run::job::Job;
 use rand::seq::SliceRandom;

@@ -26,7 +26,7 @@ use crate::experiment::{Outcome, Poison, Result, Train};
 use crate::nets::layers::channels_last;
 use crate::nets::training::fit::{Batch, Forward};
 use crate::nets::training::resume::restore_into;
-use crate::nets::training::{Adam, Step};
+use crate::nets::training::{Adam, Optimiser, Step};
 use crate::nets::{Mode, Params};
 use crate::run::job::Job;
 use encoder_decoder::{EncoderDecoder, into_unit};

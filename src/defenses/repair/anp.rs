@@ -20,9 +20,8 @@ use crate::defenses::{DefenderData, Defense, Entry, Oracle, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result};
 use crate::nets::model::forward;
-use crate::nets::training::Sgd;
 use crate::nets::training::fit::AfterEpoch;
-use crate::nets::training::resume::restore_into;
+use crate::nets::training::{Optimiser, Sgd};
 use crate::nets::{Mode, Model, Network, Params, Pass};
 use crate::run::job::Job;
 use rand::{RngExt, SeedableRng};
@@ -350,13 +349,8 @@ impl Learner for Pruner<'_> {
         self.pruned(self.options.threshold.unwrap_or(0.2))
     }
 
-    fn state(&self) -> Params {
-        self.masks.and(&self.sgd.state())
-    }
-
-    fn restore(&mut self, state: &Params) -> Result<()> {
-        restore_into(&self.masks, state)?;
-        self.sgd.restore(state)
+    fn moving(&mut self) -> (&Params, &mut dyn Optimiser) {
+        (&self.masks, &mut self.sgd)
     }
 }
 

@@ -21,8 +21,7 @@ use crate::experiment::{Outcome, Result};
 use crate::nets::layers::channels_last;
 use crate::nets::model::forward;
 use crate::nets::training::fit::AfterEpoch;
-use crate::nets::training::resume::restore_into;
-use crate::nets::training::{Adam, Betas};
+use crate::nets::training::{Adam, Betas, Optimiser};
 use crate::nets::{Mode, Model, Params, Pass};
 use crate::run::job::Job;
 use schemars::JsonSchema;
@@ -266,13 +265,8 @@ impl Learner for Unlearner<'_> {
         self.model.clone()
     }
 
-    fn state(&self) -> Params {
-        self.live.and(&self.adam.state())
-    }
-
-    fn restore(&mut self, state: &Params) -> Result<()> {
-        restore_into(&self.live, state)?;
-        self.adam.restore(state)
+    fn moving(&mut self) -> (&Params, &mut dyn Optimiser) {
+        (&self.live, &mut self.adam)
     }
 }
 

@@ -21,10 +21,9 @@ use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result, Schedule};
 use crate::nets::plug::{Layer, Plug, PlugHook};
-use crate::nets::training::Sgd;
 use crate::nets::training::fit::AfterEpoch;
-use crate::nets::training::resume::restore_into;
 use crate::nets::training::schedule::LearningRate;
+use crate::nets::training::{Optimiser, Sgd};
 use crate::nets::{Mode, Model, Network, Params, Pass};
 use crate::run::job::Job;
 use schemars::JsonSchema;
@@ -252,13 +251,8 @@ impl Learner for Trainee<'_> {
         model
     }
 
-    fn state(&self) -> Params {
-        self.plug.params.and(&self.sgd.state())
-    }
-
-    fn restore(&mut self, state: &Params) -> Result<()> {
-        restore_into(&self.plug.params, state)?;
-        self.sgd.restore(state)
+    fn moving(&mut self) -> (&Params, &mut dyn Optimiser) {
+        (&self.plug.params, &mut self.sgd)
     }
 }
 

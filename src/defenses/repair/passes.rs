@@ -3,9 +3,10 @@
 use crate::data::Augment;
 use crate::data::augment::unit;
 use crate::defenses::DefenderData;
-use crate::experiment::{Outcome, Result};
-use crate::nets::training::ResumePoint;
+use crate::experiment::Outcome;
 use crate::nets::training::fit::{AfterEpoch, not_a_number};
+use crate::nets::training::resume::restore_into;
+use crate::nets::training::{Optimiser, ResumePoint};
 use crate::nets::{InputSpec, Model, Params};
 use crate::run::job::Job;
 use rand::seq::SliceRandom;
@@ -61,10 +62,8 @@ pub trait Learner {
     /// The model as it is now.
     fn model(&self) -> Model;
 
-    /// All that changes while it learns.
-    fn state(&self) -> Params;
-
-    fn restore(&mut self, state: &Params) -> Result<()>;
+    /// All that changes while it learns: parameters, and what moves them.
+    fn moving(&mut self) -> (&Params, &mut dyn Optimiser);
 }
 
 impl Passes<'_> {
@@ -80,7 +79,9 @@ impl Passes<'_> {
         let resume = ResumePoint::of(job, self.phase);
         let mut first = 0;
         if let Some((epoch, state, ())) = resume.load(job) {
-            learner.restore(&state)?;
+            let (params, optimiser) = learner.moving();
+            restore_into(params, &state)?;
+            optimiser.restore(&state)?;
             first = epoch;
         }
         let batches = data.clean.len().div_ceil(self.batch);
@@ -114,7 +115,8 @@ impl Passes<'_> {
             job.metrics(self.phase, (epoch + 1) as f64, &means.finish())?;
             learner.epoch_ended(job, epoch)?;
             after_epoch(job, epoch + 1, &learner.model())?;
-            resume.save(job, epoch + 1, &learner.state(), &())?;
+            let (params, optimiser) = learner.moving();
+            resume.save(job, epoch + 1, &params.and(&optimiser.state()), &())?;
         }
         Ok(())
     }

@@ -23,9 +23,8 @@ use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result};
 use crate::nets::model::forward;
-use crate::nets::training::Sgd;
 use crate::nets::training::fit::AfterEpoch;
-use crate::nets::training::resume::restore_into;
+use crate::nets::training::{Optimiser, Sgd};
 use crate::nets::{Mode, Model, Network, Params, Pass};
 use crate::run::job::Job;
 use schemars::JsonSchema;
@@ -350,13 +349,8 @@ impl Learner for Tuner<'_> {
         self.model.clone()
     }
 
-    fn state(&self) -> Params {
-        self.live.and(&self.sgd.state())
-    }
-
-    fn restore(&mut self, state: &Params) -> Result<()> {
-        restore_into(&self.live, state)?;
-        self.sgd.restore(state)
+    fn moving(&mut self) -> (&Params, &mut dyn Optimiser) {
+        (&self.live, &mut self.sgd)
     }
 }
 

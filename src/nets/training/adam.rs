@@ -1,5 +1,6 @@
 //! Adam over named parameters (Kingma and Ba, ICLR 2015), with the AMSGrad bound of Reddi et al. (ICLR 2018) on demand.
 
+use super::Optimiser;
 use crate::experiment::Result;
 use crate::nets::Params;
 use tch::Tensor;
@@ -77,9 +78,11 @@ impl Adam {
             }
         });
     }
+}
 
+impl Optimiser for Adam {
     /// Means under `adam.<what>.<name>`, for a resume point.
-    pub fn state(&self) -> Params {
+    fn state(&self) -> Params {
         let named = |what: &'static str, tensors: &[Tensor]| -> Vec<(String, Tensor)> {
             let names = self.names.iter().map(|name| format!("adam.{what}.{name}"));
             names.zip(tensors.iter().map(Tensor::shallow_clone)).collect()
@@ -91,7 +94,7 @@ impl Adam {
             .collect()
     }
 
-    pub fn restore(&mut self, state: &Params) -> Result<()> {
+    fn restore(&mut self, state: &Params) -> Result<()> {
         for (what, tensors) in [("mean", &mut self.mean), ("square", &mut self.square), ("largest", &mut self.largest)]
         {
             for (name, tensor) in self.names.iter().zip(tensors) {

@@ -1,5 +1,6 @@
 //! The training loop that attacks, fine-tuning and trained-from-scratch references share.
 
+use super::Optimiser;
 use super::resume::{ResumePoint, restore_into};
 use super::schedule::LearningRate;
 use super::sgd::Sgd;

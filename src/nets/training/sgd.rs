@@ -1,5 +1,6 @@
 //! Stochastic gradient descent with momentum and weight decay, over named parameters.
 
+use super::Optimiser;
 use crate::experiment::Result;
 use crate::nets::Params;
 use tch::Tensor;
@@ -61,9 +62,11 @@ impl Sgd {
             }
         });
     }
+}
 
-    /// Velocities under `velocity.<name>`, for a resume point.
-    pub fn state(&self) -> Params {
+impl Optimiser for Sgd {
+    /// Velocities under `velocity.<name>`.
+    fn state(&self) -> Params {
         self.names
             .iter()
             .zip(&self.velocity)
@@ -71,7 +74,7 @@ impl Sgd {
             .collect()
     }
 
-    pub fn restore(&mut self, state: &Params) -> Result<()> {
+    fn restore(&mut self, state: &Params) -> Result<()> {
         for (name, velocity) in self.names.iter().zip(&mut self.velocity) {
             velocity.copy_(state.get(&format!("velocity.{name}"))?);
         }
