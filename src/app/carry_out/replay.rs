@@ -81,7 +81,7 @@ impl State {
     pub(super) fn take_run(&mut self, job: JobView) {
         let play = self.play_when_read.take().is_some_and(|folder| job.folder == Some(folder));
         // An audit of a delivered model has no training that could be played.
-        let play = play && !(job.is_audit() && !can_replay(&job));
+        let play = play && (can_replay(&job) || !job.is_audit());
         if job.is_audit() && !play {
             self.audit.choosing = false;
             if self.screen == Screen::Watch {
