@@ -4,6 +4,7 @@ use super::augment::to_u8;
 use super::rgba_from_pixels;
 use crate::experiment::{Problem, Result};
 use crate::run::event::Rgba;
+use crate::run::job::Job;
 use tch::{Kind, Tensor};
 
 /// 128 + k (poisoned - clean) and the k that makes the largest change 100 grey levels.
@@ -64,6 +65,43 @@ pub fn heat_map(matrix: &Tensor) -> Result<Rgba> {
     rgba_from_pixels(&big)
 }
 
+/// Most bars side by side; of more values every second, third and so on is drawn.
+const MOST_BARS: usize = 1024;
+/// Height of a chart of bars, and the width that its bars share, in pixels.
+const BAR_HEIGHT: usize = 180;
+const BARS_WIDTH: usize = 720;
+
+/// A chart of bars on a common zero, purple, the marked ones orange.
+pub fn bars(values: &[f32], marked: impl Fn(usize) -> bool) -> Rgba {
+    let count = values.len().clamp(1, MOST_BARS);
+    let place = (BARS_WIDTH / count).clamp(1, 48);
+    let gap = usize::from(place > 2);
+    let finite = || values.iter().copied().filter(|value| value.is_finite());
+    let (high, low) = (finite().fold(0.0, f32::max), finite().fold(0.0, f32::min));
+    let scale = (BAR_HEIGHT - 1) as f32 / (high - low).max(1e-12);
+    let row = |value: f32| ((high - value) * scale).round() as usize;
+    let (width, height) = (count * place, BAR_HEIGHT);
+    let mut bytes = vec![255; width * height * 4];
+    for column in 0..count {
+        let index = column * values.len() / count;
+        let Some(&value) = values.get(index).filter(|value| value.is_finite()) else { continue };
+        let colour = if marked(index) { [230, 97, 1] } else { [94, 60, 153] };
+        for y in row(value.max(0.0))..=row(value.min(0.0)) {
+            for x in column * place..(column + 1) * place - gap {
+                bytes[(y * width + x) * 4..][..3].copy_from_slice(&colour);
+            }
+        }
+    }
+    Rgba { width, height, bytes }
+}
+
+/// Saves a picture as `{key}.png` in the run folder and shows it while the job works.
+pub fn keep(job: &mut Job, key: &str, caption: &str, picture: Rgba) -> Result<()> {
+    job.save_image(&format!("{key}.png"), caption, &png(&picture)?)?;
+    job.show(key, caption, picture);
+    Ok(())
+}
+
 /// A whole factor that brings small pictures to a size that can be seen.
 pub fn factor_for(side: i64) -> i64 {
     (112 / side.max(1)).max(1)
@@ -119,6 +157,23 @@ mod tests {
         assert_eq!(k, 2.0);
         assert_eq!(residual.int64_value(&[0, 0, 0, 0]), 128);
         assert_eq!(residual.int64_value(&[0, 0, 0, 1]), 228);
+    }
+
+    #[test]
+    fn bars_stand_on_zero_and_the_marked_ones_are_orange() {
+        let chart = bars(&[1.0, -1.0, 0.5], |index| index == 2);
+        let at = |column: usize, y: usize| {
+            let x = column * chart.width / 3 + 4;
+            [0, 1, 2].map(|part| chart.bytes[(y * chart.width + x) * 4 + part])
+        };
+        let (purple, orange, white) = ([94, 60, 153], [230, 97, 1], [255; 3]);
+        assert_eq!([at(0, 0), at(1, 0), at(2, 0)], [purple, white, white]);
+        assert_eq!([at(0, 80), at(1, 80), at(2, 80)], [purple, white, orange]);
+        assert_eq!([at(0, 179), at(1, 179), at(2, 179)], [white, purple, white]);
+        // More values than there is room for, none, and one that is no number.
+        assert_eq!(bars(&[1.0; 5000], |_| false).width, MOST_BARS);
+        assert_eq!(bars(&[], |_| false).height, BAR_HEIGHT);
+        assert_eq!(bars(&[f32::NAN, 1.0], |_| false).bytes[..3], [255; 3]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The engine: one worker thread that owns every tensor, runs experiments and answers questions.
 
 mod attacker;
+mod attention;
 mod audit;
 mod backdoorbench;
 mod bench;

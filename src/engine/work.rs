@@ -6,7 +6,7 @@ use super::glimpse::{self, Watched};
 use super::library::Library;
 use super::phases::{CONTROL, PREPARATION, Phases, phases};
 use super::takeover::Training;
-use super::{audit, doors};
+use super::{attention, audit, doors};
 use crate::attacks::workshop::Workshop;
 use crate::attacks::{Exhibit, Moment};
 use crate::catalogue;
@@ -241,7 +241,8 @@ impl Work<'_> {
             let defense = defenses::make(&pick.id, &Value::Object(pick.options))?;
             job.phase(&phase, index + phases.before_defenses(), phases.count());
             let begin = job.elapsed_s();
-            let learns_from = if matches!(defense, Defense::Training(_)) { received.len() } else { clean.len() };
+            let repairs = matches!(defense, Defense::Repair(_));
+            let learns_from = if repairs { clean.len() } else { received.len() };
             let mut latest = None;
             let mut judge_epoch = watcher(judge, self.watched.clone(), &phase, self.kind, learns_from);
             let mut watch = |job: &mut Job, epoch: usize, model: &Model| {
@@ -263,7 +264,10 @@ impl Work<'_> {
                 }
             };
             let heading = Heading { phase: &phase, title, variant: &variant, method: method.id, oracle, begin };
-            self.conclude(job, &heading, outcome, latest, judge)?;
+            let repaired = self.conclude(job, &heading, outcome, latest, judge)?;
+            if repairs {
+                attention::show(job, &phase, [attacked, &repaired], judge, kind)?;
+            }
         }
         Ok(())
     }
@@ -305,9 +309,8 @@ impl Work<'_> {
                 let matrix = matrix.detach().to_device(Device::Cpu).flatten(1, -1);
                 let map = pictures::heat_map(&(&matrix - tch::Tensor::eye(matrix.size()[0], tch::kind::FLOAT_CPU)))?;
                 let caption = format!("Polarizer at {}: matrix minus identity", plug.site);
-                let file = if index == 0 { format!("{phase}.png") } else { format!("{phase}-{index}.png") };
-                job.save_image(&file, &caption, &pictures::png(&map)?)?;
-                job.show(phase, &caption, map);
+                let key = if index == 0 { phase.to_owned() } else { format!("{phase}-{index}") };
+                pictures::keep(job, &key, &caption, map)?;
             }
         }
         Ok(model)
@@ -384,16 +387,14 @@ impl Work<'_> {
             caption += "; last, a disturbance that must not work: these pictures keep their label";
         }
         let sheet = pictures::sheet(&rows_of_sheet, pictures::factor_for(side))?;
-        job.save_image("trigger.png", &caption, &pictures::png(&sheet)?)?;
-        job.show("trigger", &caption, sheet);
+        pictures::keep(job, "trigger", &caption, sheet)?;
         show_exhibits(job, attacker.exhibits(&data.train)?)
     }
 }
 
 fn show_exhibits(job: &mut Job, exhibits: Vec<Exhibit>) -> Outcome<()> {
     for exhibit in exhibits {
-        job.save_image(&format!("{}.png", exhibit.key), &exhibit.caption, &pictures::png(&exhibit.picture)?)?;
-        job.show(exhibit.key, &exhibit.caption, exhibit.picture);
+        pictures::keep(job, exhibit.key, &exhibit.caption, exhibit.picture)?;
     }
     Ok(())
 }

@@ -164,10 +164,8 @@ impl Repair for Anp {
         };
         let pruned = sorted.iter().filter(|&&mask| f64::from(mask) <= threshold).count();
         job.note(format!("{phase}: {pruned} of {} neurons have masks up to {threshold} and are pruned", sorted.len()));
-        let picture = pictures::heat_map(&Tensor::from_slice(&sorted).view([1, -1]).expand([24, -1], false))?;
-        let caption = "Mask values of all neurons, sorted: the pruned ones stand on the left";
-        job.save_image(&format!("{phase}.png"), caption, &pictures::png(&picture)?)?;
-        job.show(phase, caption, picture);
+        let picture = pictures::bars(&sorted, |index| index < pruned);
+        pictures::keep(job, phase, "Mask values of all neurons, sorted. Orange: pruned", picture)?;
         Ok(pruner.pruned(threshold))
     }
 }

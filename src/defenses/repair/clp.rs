@@ -124,9 +124,7 @@ impl Repair for Clp {
         }
         job.note(format!("{phase}: {pruned} of {channels} channels in {} layers switched off", norms.len()));
         job.metrics(phase, 0.0, &[("pruned-channels", pruned as f64)])?;
-        let (picture, caption) = (pictures::heat_map(&sheet(&strips))?, SHEET);
-        job.save_image(&format!("{phase}.png"), caption, &pictures::png(&picture)?)?;
-        job.show(phase, caption, picture);
+        pictures::keep(job, phase, SHEET, pictures::heat_map(&sheet(&strips))?)?;
         Ok(model)
     }
 }

@@ -8,8 +8,8 @@
 //! Deviations from the reference code: it looks at the test set and keeps the cut that went too far; here a fifth of the
 //! clean set decides unless the oracle is asked for, and the last cut that was good is kept.
 
-use super::passes::{CleanBatch, Learner, Means, Passes};
-use crate::data::{Augment, Dataset, Rows};
+use super::passes::{CleanBatch, Learner, Means, Passes, values};
+use crate::data::{Augment, Dataset, Rows, pictures};
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result};
@@ -164,7 +164,8 @@ impl FinePruning {
         let device = model.params.device();
         let all = features(job, model, data.clean, data.kind)?;
         let rank = if self.options.rank == Rank::Size { all.abs() } else { all.shallow_clone() };
-        let order = rank.mean_dim([0i64].as_slice(), false, Kind::Float).argsort_stable(true, 0, false);
+        let means = rank.mean_dim([0i64].as_slice(), false, Kind::Float);
+        let order = means.argsort_stable(true, 0, false);
         // Every fifth picture decides; they stand class by class, so each class has its share.
         let held: Vec<i64> = (0..data.clean.len() as i64).step_by(5).collect();
         let held = Rows::new(data.clean, held);
@@ -200,6 +201,9 @@ impl FinePruning {
             (kept, cut) = (mask, tried);
             tried += step;
         }
+        let caption = "How awake each feature is on clean pictures, sorted. Orange: cut off";
+        let bars = pictures::bars(&values(&means.index_select(0, &order))?, |index| (index as i64) < cut);
+        pictures::keep(job, phase, caption, bars)?;
         Ok((kept, cut))
     }
 }

@@ -13,8 +13,8 @@
 //! Zhu, Wei, Shen, Fan, Wu: Enhancing Fine-Tuning Based Backdoor Defense with Sharpness-Aware Minimization. ICCV 2023.
 //! Smoothed labels and the learning rate that swings once every 200 steps are the reference code's; rho is the paper's.
 
-use super::passes::{CleanBatch, Learner, Means, Passes};
-use crate::data::Augment;
+use super::passes::{CleanBatch, Learner, Means, Passes, convolutions, values};
+use crate::data::{Augment, pictures};
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Result};
@@ -144,10 +144,32 @@ impl Repair for FtSam {
         let augment = Augment { crop: o.crop as i64, flip: o.flip };
         let passes = Passes { phase, epochs: o.epochs, batch: o.batch, augment, learning_rate: o.learning_rate };
         let device = model.params.device();
+        let before = norms(&model.params)?;
         let mut climber = Climber::new(o, model, data.kind);
         passes.run(job, data, device, &mut climber, after_epoch)?;
+        let changes = changes(&before, &norms(&climber.model.params)?);
+        let caption = format!(
+            "How much lighter or heavier each filter of the last convolution has become, the heaviest first: {:+.1} % to \
+             {:+.1} %",
+            100.0 * changes.iter().copied().fold(f32::INFINITY, f32::min),
+            100.0 * changes.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+        );
+        pictures::keep(job, phase, &caption, pictures::bars(&changes, |_| false))?;
         Ok(climber.model)
     }
+}
+
+/// Length of each filter of the last convolution: that is where a backdoor is heavy.
+fn norms(params: &Params) -> Result<Vec<f32>> {
+    let Some((_, weight)) = convolutions(params).last() else { return Ok(Vec::new()) };
+    values(&weight.detach().flatten(1, -1).norm_scalaropt_dim(2.0, [1i64].as_slice(), false))
+}
+
+/// By which share of itself each length has changed, the longest before first.
+fn changes(before: &[f32], after: &[f32]) -> Vec<f32> {
+    let mut pairs: Vec<(f32, f32)> = before.iter().copied().zip(after.iter().copied()).collect();
+    pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
+    pairs.into_iter().map(|(before, after)| (after - before) / before.max(1e-12)).collect()
 }
 
 struct Climber<'a> {
@@ -259,6 +281,12 @@ mod tests {
             let at = |params: &Params| climber.loss(params, &batch(), Mode::BatchStatistics).unwrap().double_value(&[]);
             assert!(at(&worst) > at(&climber.live));
         }
+    }
+
+    #[test]
+    fn the_heaviest_filter_stands_first() {
+        assert_eq!(changes(&[1.0, 4.0, 2.0], &[2.0, 1.0, 2.0]), [-0.75, 0.0, 1.0]);
+        assert_eq!(norms(&small_model().params).unwrap().len(), 16);
     }
 
     #[test]

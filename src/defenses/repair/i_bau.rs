@@ -13,7 +13,7 @@
 //! Zeng, Chen, Park, Mao, Jin, Jia: Adversarial Unlearning of Backdoors via Implicit Hypergradient. ICLR 2022. As in both
 //! published codes d lives in the normalised space, is held by a penalty only, and disturbs a hundredth of a batch.
 
-use super::passes::{CleanBatch, Learner, Means, Passes};
+use super::passes::{CleanBatch, Learner, Means, Passes, answers};
 use crate::data::{Augment, pictures, rgba_from_pixels};
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
@@ -180,10 +180,27 @@ impl Unlearner<'_> {
         let (low, high) = (d.min(), d.max());
         let stretched = ((&d - &low) / (high - low + 1e-12) * 255.0).to_kind(Kind::Uint8);
         let caption = format!("The worst perturbation for all pictures, round {round}, stretched to full range");
-        let picture = rgba_from_pixels(&stretched)?;
-        job.save_image(&format!("{}.png", self.phase), &caption, &pictures::png(&picture)?)?;
-        job.show(self.phase, &caption, picture);
-        Ok(())
+        pictures::keep(job, self.phase, &caption, rgba_from_pixels(&stretched)?)?;
+
+        let input = self.model.network.input();
+        let rows: Vec<i64> = (0..self.data.clean.len() as i64).collect();
+        let mut counts = vec![0.0; input.classes as usize];
+        for rows in rows.chunks(self.options.batch) {
+            job.tick()?;
+            let x = input.prepare(&self.data.clean.pixels(rows)?, self.perturbation.device())? + &self.perturbation;
+            for class in answers(&tch::no_grad(|| self.logits(&self.live, &x))?)? {
+                counts[class] += 1.0;
+            }
+        }
+        let names = &self.data.clean.card().classes;
+        let most = (0..counts.len()).max_by(|&a, &b| f32::total_cmp(&counts[a], &counts[b])).unwrap_or_default();
+        let caption = format!(
+            "What the clean pictures are taken for under it, class by class: {:.0} % for {}",
+            100.0 * counts[most] / rows.len().max(1) as f32,
+            names.get(most).map_or("one class", String::as_str)
+        );
+        let bars = pictures::bars(&counts, |class| class == most);
+        Ok(pictures::keep(job, &format!("{}-answers", self.phase), &caption, bars)?)
     }
 }
 

@@ -29,3 +29,41 @@ pub static ALL: &[&Entry] = &[
     &i_bau::ENTRY,
     &clp::ENTRY,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::passes::tests::small_model;
+    use crate::data::tests::striped;
+    use crate::defenses::{DefenderData, Defense, make};
+    use crate::run::job::Job;
+    use serde_json::json;
+    use std::collections::BTreeSet;
+    use tch::Kind;
+
+    #[test]
+    fn repairs_leave_pictures_of_what_they_did() {
+        let short = |epochs: &str| json!({ epochs: 2, "batch": 30 });
+        let of: [(&str, serde_json::Value, &[&str]); 7] = [
+            ("sau", short("rounds"), &["sau.png", "sau-alike-first.png", "sau-alike.png"]),
+            ("ft-sam", short("epochs"), &["ft-sam.png"]),
+            ("tsbd", json!({ "epochs": 1, "batch": 30, "unlearning_epochs": 1 }), &["tsbd.png"]),
+            ("fp", short("epochs"), &["fp.png"]),
+            ("nad", json!({ "epochs": 1, "teacher_epochs": 1, "batch": 30 }), &["nad.png"]),
+            ("anp", short("epochs"), &["anp.png"]),
+            ("i-bau", short("rounds"), &["i-bau.png", "i-bau-answers.png"]),
+        ];
+        let clean = striped(60);
+        for (id, options, wanted) in of {
+            let folder = tempfile::tempdir().unwrap();
+            let mut job = Job::detached(folder.path(), 1);
+            let Defense::Repair(repair) = make(id, &options).unwrap() else { panic!("{id} is no repair") };
+            let data = DefenderData::new(&clean, Kind::Float);
+            repair.repair(&mut job, id, small_model(), &data, &mut |_, _, _| Ok(())).unwrap();
+            let files = std::fs::read_dir(folder.path().join("images")).unwrap();
+            let mut files: BTreeSet<String> =
+                files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+            files.remove("index.json");
+            assert_eq!(files, wanted.iter().map(|file| (*file).to_owned()).collect(), "{id}");
+        }
+    }
+}

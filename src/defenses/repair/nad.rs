@@ -16,7 +16,8 @@
 
 use super::ft;
 use super::passes::{CleanBatch, Learner, Means, Passes};
-use crate::data::Augment;
+use crate::data::augment::to_u8;
+use crate::data::{Augment, pictures};
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result};
@@ -27,7 +28,7 @@ use crate::nets::{Mode, Model, Network, Params, Pass};
 use crate::run::job::Job;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -98,6 +99,8 @@ pub static ENTRY: Entry = Entry {
 };
 
 const MOMENTUM: f64 = 0.9;
+/// Clean pictures whose attention is shown.
+const SHOWN: usize = 6;
 
 struct Nad {
     options: Options,
@@ -151,8 +154,18 @@ impl Repair for Nad {
         let augment = Augment { crop: o.crop as i64, flip: o.flip };
         let passes = Passes { phase, epochs: o.epochs, batch: o.batch, augment, learning_rate: o.learning_rate };
         let device = model.params.device();
+        let delivered = model.deep_clone();
         let mut student = Student::new(o, teacher, model, data.kind);
         passes.run(job, data, device, &mut student, after_epoch)?;
+
+        let clean = data.clean.pixels(&(0..data.clean.len().min(SHOWN) as i64).collect::<Vec<_>>())?;
+        let of = |model: &Model| attention_pictures(model, &clean, data.kind);
+        let (delivered, teacher, own) = (of(&delivered)?, of(&student.teacher)?, of(&student.model)?);
+        let stages = delivered.into_iter().zip(teacher).zip(own).flat_map(|((a, b), c)| [a, b, c]);
+        let rows: Vec<Tensor> = std::iter::once(clean.shallow_clone()).chain(stages).collect();
+        let caption = "Clean pictures, and where features are strong behind each of the last stages: in the delivered \
+                       model, in the teacher, in the student";
+        pictures::keep(job, phase, caption, pictures::sheet(&rows, (64 / clean.size()[3]).max(1))?)?;
         Ok(student.model)
     }
 }
@@ -193,6 +206,28 @@ impl<'a> Student<'a> {
     }
 }
 
+/// Where features are strong behind each of the last three stages, as pictures: u8 `[N, 3, H, W]` each, in the size of the
+/// pictures that come in (u8 `[N, 3, H, W]`); black is weak, white strong.
+pub fn attention_pictures(model: &Model, pixels: &Tensor, kind: Kind) -> Result<Vec<Tensor>> {
+    let stages = stages(&*model.network);
+    let mut maps = Vec::new();
+    let mut hook = |site: &str, x: &Tensor| -> Result<Option<Tensor>> {
+        if stages.iter().any(|stage| stage == site) {
+            maps.push(attention(x));
+        }
+        Ok(None)
+    };
+    let x = model.network.input().prepare(pixels, model.params.device())?;
+    let _logits = tch::no_grad(|| model.forward(&x, &mut Pass::new(Mode::Eval, kind).hooked(&mut hook)))?;
+    let size = pixels.size();
+    let picture = |map: Tensor| {
+        let map = &map / (map.amax([1i64, 2].as_slice(), true) + 1e-12) * 255.0;
+        let big = map.unsqueeze(1).upsample_nearest2d([size[2], size[3]].as_slice(), None, None);
+        to_u8(&big.to_device(Device::Cpu)).expand([-1, 3, -1, -1], false)
+    };
+    Ok(maps.into_iter().map(picture).collect())
+}
+
 /// Sum of squares over the channels, divided by its length: f32 `[N, H, W]` from `[N, C, H, W]`.
 fn attention(features: &Tensor) -> Tensor {
     let energy = features.to_kind(Kind::Float).square().sum_dim_intlist([1i64].as_slice(), false, Kind::Float);
@@ -216,18 +251,20 @@ impl Learner for Student<'_> {
         let (_, wanted) = tch::no_grad(|| self.look(&self.teacher.params, &self.teacher, batch, Mode::Eval))?;
         let clean = logits.cross_entropy_for_logits(&batch.labels);
         let mut loss = clean.shallow_clone();
-        let mut distance = 0.0;
+        let mut gaps = Vec::new();
         // Fewer than three stages use the later weights.
         let betas = [o.beta_first, o.beta_second, o.beta_third];
         for ((map, wanted), beta) in maps.iter().zip(&wanted).zip(&betas[betas.len() - maps.len()..]) {
             let gap = (map - wanted).square().mean(Kind::Float) * *beta;
-            distance += gap.double_value(&[]);
+            gaps.push(gap.double_value(&[]));
             loss += gap;
         }
         let epoch = batch.step * o.epochs / batch.steps.max(1);
         self.sgd.step(&loss, rate(o.learning_rate, epoch, o.epochs));
-        let values =
-            [("loss", loss.double_value(&[])), ("loss-clean", clean.double_value(&[])), ("loss-attention", distance)];
+        means.add(&[("loss", loss.double_value(&[])), ("loss-clean", clean.double_value(&[]))], batch.len());
+        // One for each stage: one that stays at zero has nothing to teach.
+        let names = ["loss-attention-1", "loss-attention-2", "loss-attention-3"];
+        let values: Vec<(&'static str, f64)> = names.into_iter().zip(gaps).collect();
         means.add(&values, batch.len());
         Ok(())
     }
@@ -248,6 +285,18 @@ mod tests {
 
     fn quick() -> Options {
         Options { epochs: 2, teacher_epochs: 1, batch: 20, crop: 0, flip: false, ..Options::default() }
+    }
+
+    #[test]
+    fn attention_is_a_picture_of_the_size_of_the_picture() {
+        let pixels = Tensor::randint(255, [2, 3, 8, 8], tch::kind::INT64_CPU).to_kind(Kind::Uint8);
+        let maps = attention_pictures(&small_model(), &pixels, Kind::Float).unwrap();
+        assert_eq!(maps.len(), 3);
+        for map in maps {
+            assert_eq!((map.size(), map.kind()), (pixels.size(), Kind::Uint8));
+            let brightest = map.amax([1i64, 2, 3].as_slice(), false);
+            assert!(brightest.eq(255).all().double_value(&[]) == 1.0, "{brightest}");
+        }
     }
 
     #[test]

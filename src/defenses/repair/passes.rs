@@ -3,14 +3,14 @@
 use crate::data::Augment;
 use crate::data::augment::unit;
 use crate::defenses::DefenderData;
-use crate::experiment::Outcome;
+use crate::experiment::{Outcome, Problem, Result};
 use crate::nets::training::fit::{AfterEpoch, not_a_number};
 use crate::nets::training::resume::restore_into;
 use crate::nets::training::{Optimiser, ResumePoint};
 use crate::nets::{InputSpec, Model, Params};
 use crate::run::job::Job;
 use rand::seq::SliceRandom;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// How the clean set is gone through.
 pub struct Passes<'a> {
@@ -122,6 +122,25 @@ impl Passes<'_> {
     }
 }
 
+/// The most probable class of each picture.
+pub fn answers(logits: &Tensor) -> Result<Vec<usize>> {
+    let answers = Vec::<i64>::try_from(logits.argmax(1, false).to_device(Device::Cpu));
+    let answers = answers.map_err(|e| Problem::internal("Cannot read answers back.").because(e))?;
+    Ok(answers.into_iter().map(|class| class as usize).collect())
+}
+
+/// One number for each neuron, feature or filter, to be drawn.
+pub fn values(tensor: &Tensor) -> Result<Vec<f32>> {
+    Vec::<f32>::try_from(tensor.to_kind(Kind::Float).to_device(Device::Cpu).contiguous().view([-1]))
+        .map_err(|e| Problem::internal("Cannot read values back.").because(e))
+}
+
+/// The weights of convolutions by name, without those of shortcuts.
+pub fn convolutions(params: &Params) -> impl Iterator<Item = (&str, &Tensor)> {
+    let shortcut = |name: &str| ["shortcut", "downsample", "convShortcut"].iter().any(|part| name.contains(part));
+    params.trainable().filter(move |(name, tensor)| tensor.dim() == 4 && !shortcut(name))
+}
+
 /// Means over an epoch, weighted by the size of the batches.
 #[derive(Default)]
 pub struct Means {
@@ -161,7 +180,6 @@ pub(crate) mod tests {
     use crate::defenses::Repair;
     use crate::nets::zoo;
     use std::rc::Rc;
-    use tch::Kind;
 
     /// A small untrained network for pictures of 8 x 8.
     pub fn small_model() -> Model {

@@ -16,10 +16,11 @@
 //! NeurIPS 2023. Follows the reference code: perturbations are not clamped to the picture's range (an option clamps).
 
 use super::passes::{CleanBatch, Learner, Means, Passes};
-use crate::data::Augment;
+use crate::data::augment::to_u8;
+use crate::data::{Augment, pictures};
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
-use crate::experiment::{Outcome, Result};
+use crate::experiment::{Outcome, Problem, Result};
 use crate::nets::layers::channels_last;
 use crate::nets::model::forward;
 use crate::nets::training::fit::AfterEpoch;
@@ -28,7 +29,7 @@ use crate::nets::{Mode, Model, Params, Pass};
 use crate::run::job::Job;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Reduction, Tensor};
+use tch::{Device, Kind, Reduction, Tensor};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -127,6 +128,11 @@ pub static ENTRY: Entry = Entry {
     make: |options| Ok(Defense::Repair(Box::new(Sau { options: parse(options)? }))),
 };
 
+/// Pictures that are shown after every round.
+const SHOWN: i64 = 8;
+/// Beyond this many classes a matrix cannot be read.
+const MOST_CLASSES: i64 = 128;
+
 struct Sau {
     options: Options,
 }
@@ -148,7 +154,7 @@ impl Repair for Sau {
         let passes =
             Passes { phase, epochs: o.rounds, batch: o.batch, augment: Augment::NONE, learning_rate: o.learning_rate };
         let device = model.params.device();
-        let mut unlearner = Unlearner::new(o, model, data.kind);
+        let mut unlearner = Unlearner::new(o, phase, model, data.kind);
         passes.run(job, data, device, &mut unlearner, after_epoch)?;
         Ok(unlearner.model)
     }
@@ -156,6 +162,7 @@ impl Repair for Sau {
 
 struct Unlearner<'a> {
     options: &'a Options,
+    phase: &'a str,
     /// The delivered model, frozen.
     delivered: Model,
     /// Shares memory with `live`.
@@ -163,6 +170,18 @@ struct Unlearner<'a> {
     live: Params,
     adam: Adam,
     kind: Kind,
+    /// How often the delivered model (down) and the repaired one (across) took a perturbed picture for which class in this
+    /// round, where both were fooled: f32 `[K, K]`.
+    alike: Tensor,
+    /// The first pictures of the latest batch.
+    shown: Option<Shown>,
+}
+
+/// Pictures in 0..=1, f32 `[N, 3, H, W]`, what they became, and which of them fool both models alike.
+struct Shown {
+    pixels: Tensor,
+    perturbed: Tensor,
+    shared: Vec<bool>,
 }
 
 /// What a perturbed batch does to both models, bool `[N]` each.
@@ -183,11 +202,12 @@ impl Fooled {
 }
 
 impl<'a> Unlearner<'a> {
-    fn new(options: &'a Options, model: Model, kind: Kind) -> Self {
+    fn new(options: &'a Options, phase: &'a str, model: Model, kind: Kind) -> Self {
         let delivered = model.deep_clone();
         let live = model.params.requires_grad(&|_| true);
         let adam = Adam::over(&live, Betas { amsgrad: true, ..Betas::default() });
-        Self { options, delivered, model, live, adam, kind }
+        let alike = no_answers(&model);
+        Self { options, phase, delivered, model, live, adam, kind, alike, shown: None }
     }
 
     fn ours(&self, params: &Params, pixels: &Tensor, mode: Mode) -> Result<Tensor> {
@@ -236,6 +256,12 @@ impl<'a> Unlearner<'a> {
     fn within(&self, pixels: &Tensor) -> Tensor {
         if self.options.clamp { pixels.clamp(0.0, 1.0) } else { pixels.shallow_clone() }
     }
+}
+
+/// A count for each pair of classes.
+fn no_answers(model: &Model) -> Tensor {
+    let classes = model.network.input().classes;
+    Tensor::zeros([classes, classes], (Kind::Float, Device::Cpu))
 }
 
 /// Jensen-Shannon divergence of each row's probabilities, natural logarithm: `[N]`.
@@ -287,6 +313,14 @@ impl Learner for Unlearner<'_> {
         self.adam.step(&loss, o.learning_rate);
 
         let fooled = Fooled::new(&adversarial.detach(), &delivered, &ours, &theirs);
+        let both = fooled.ours.logical_and(&fooled.delivered).to_kind(Kind::Float).unsqueeze(1);
+        let one_hot = |classes: &Tensor| classes.one_hot(self.alike.size()[0]).to_kind(Kind::Float);
+        let answers = adversarial.detach().argmax(1, false);
+        self.alike += (one_hot(&wrong) * both).transpose(0, 1).matmul(&one_hot(&answers)).to_device(Device::Cpu);
+        let first = |x: &Tensor| x.narrow(0, 0, count.min(SHOWN)).to_device(Device::Cpu);
+        let shared = Vec::<bool>::try_from(first(&fooled.shared))
+            .map_err(|e| Problem::internal("Cannot read answers back.").because(e))?;
+        self.shown = Some(Shown { pixels: first(pixels), perturbed: first(&perturbed), shared });
         let values = [
             ("loss", loss.double_value(&[])),
             ("loss-clean", loss_clean.double_value(&[])),
@@ -297,6 +331,33 @@ impl Learner for Unlearner<'_> {
             ("fooled-alike", share(&fooled.shared)),
         ];
         means.add(&values, batch.len());
+        Ok(())
+    }
+
+    fn epoch_ended(&mut self, job: &mut Job, epoch: usize) -> Outcome<()> {
+        let Some(shown) = self.shown.take() else { return Ok(()) };
+        let (phase, round) = (self.phase, epoch + 1);
+        let byte = |x: &Tensor| to_u8(&(x * 255.0));
+        let change: Tensor = (&shown.perturbed - &shown.pixels) / (2.0 * self.options.epsilon.max(1e-12)) + 0.5;
+        let rows = [byte(&shown.pixels), byte(&change), byte(&shown.perturbed)];
+        let rows = rows.map(|row| pictures::framed(&row, &shown.shared));
+        let factor = pictures::factor_for(shown.pixels.size()[3]);
+        let caption = format!(
+            "Round {round}: pictures, what is added (grey is nothing), and both together. Orange: this fools both models \
+             into the same class"
+        );
+        pictures::keep(job, phase, &caption, pictures::sheet(&rows, factor)?)?;
+
+        let alike = std::mem::replace(&mut self.alike, no_answers(&self.model));
+        if alike.size()[0] <= MOST_CLASSES {
+            // The first round stays, so that the last can be laid beside it.
+            let key = if epoch == 0 { format!("{phase}-alike-first") } else { format!("{phase}-alike") };
+            let caption = format!(
+                "Round {round}: what perturbed pictures are taken for where both models are fooled, by the delivered one \
+                 (down) and by the repaired one (across). The diagonal is what they share"
+            );
+            pictures::keep(job, &key, &caption, pictures::heat_map(&alike)?)?;
+        }
         Ok(())
     }
 
@@ -313,7 +374,6 @@ impl Learner for Unlearner<'_> {
 mod tests {
     use super::super::passes::tests::{changed, goes_on_where_it_stopped, repaired, small_model};
     use super::*;
-    use tch::Device;
 
     fn quick() -> Options {
         Options { rounds: 2, batch: 30, learning_rate: 1e-3, ..Options::default() }
@@ -349,7 +409,7 @@ mod tests {
     #[test]
     fn in_the_first_step_both_models_agree_and_perturbations_keep_to_three_levels() {
         let options = quick();
-        let unlearner = Unlearner::new(&options, small_model(), Kind::Float);
+        let unlearner = Unlearner::new(&options, "test", small_model(), Kind::Float);
         let (pixels, labels) = pixels();
         let ours = unlearner.ours(&unlearner.live, &pixels, Mode::Eval).unwrap().detach();
         let theirs = unlearner.theirs(&pixels).unwrap();
@@ -361,6 +421,24 @@ mod tests {
         let off = (&levels - levels.clamp(-1.0, 1.0)).abs().max().double_value(&[]);
         assert!(off < 1e-4);
         assert!(levels.min().double_value(&[]) < 0.5, "the search moves away from its start");
+    }
+
+    /// In the first step both models are the same, so whatever fools both fools them alike.
+    #[test]
+    fn what_identical_models_are_fooled_into_stands_on_the_diagonal() {
+        let options = quick();
+        let mut unlearner = Unlearner::new(&options, "test", small_model(), Kind::Float);
+        let (pixels, labels) = pixels();
+        let batch = CleanBatch { pixels, labels, epoch: 0, step: 0, steps: 2 };
+        let folder = tempfile::tempdir().unwrap();
+        let mut means = Means::default();
+        unlearner.learn(&mut Job::detached(folder.path(), 1), &batch, &mut means).unwrap();
+        let shared = means.finish().iter().find(|(name, _)| *name == "fooled-alike").unwrap().1 * 6.0;
+        let alike = &unlearner.alike;
+        assert!(alike.diag(0).sum(Kind::Float).double_value(&[]) > 0.5, "nothing was found");
+        assert!((alike.sum(Kind::Float).double_value(&[]) - shared).abs() < 1e-5, "{alike}");
+        assert!((alike.diag(0).sum(Kind::Float).double_value(&[]) - shared).abs() < 1e-5, "{alike}");
+        assert_eq!(unlearner.shown.unwrap().perturbed.size(), [6, 3, 8, 8]);
     }
 
     #[test]

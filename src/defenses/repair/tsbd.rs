@@ -16,9 +16,10 @@
 //! Backdoor Activeness. NeurIPS 2024. Follows the reference code (length of the gradient taken tensor by tensor, 21 passes).
 //! The reference prints results for eleven shares of filters and picks none; the default here is 15 %.
 
-use super::passes::{CleanBatch, Learner, Means, Passes};
+use super::passes::{CleanBatch, Learner, Means, Passes, convolutions};
 use crate::data::Augment;
 use crate::data::augment::unit;
+use crate::data::pictures;
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result};
@@ -127,7 +128,7 @@ impl Repair for Tsbd {
     }
 
     fn check(&self, network: &dyn Network) -> Result<()> {
-        if filters(&network.initial(0)?).next().is_none() {
+        if convolutions(&network.initial(0)?).next().is_none() {
             return Err(Problem::bad_input(
                 "TSBD clears convolution filters, and this network has none that it knows.",
             )
@@ -149,7 +150,10 @@ impl Repair for Tsbd {
         let augment = Augment { crop: o.crop as i64, flip: o.flip };
         let changes = self.unlearn(job, phase, &model, data, augment)?;
         let cleared = clear(&model.params, &changes, o.filters, o.weights);
-        job.note(format!("{phase}: {} weights in {} filters set to zero", cleared.weights, cleared.filters));
+        job.note(format!("{phase}: {} weights in {} filters set to zero", cleared.weights, cleared.filters.len()));
+        let caption = "How far each filter moved while the clean pictures were forgotten; a row is a layer, its most \
+                       moved filter on the left. Purple: cleared";
+        pictures::keep(job, phase, caption, pictures::heat_map(&map(&changes, &cleared.filters))?)?;
         let passes = Passes { phase, epochs: o.epochs, batch: o.batch, augment, learning_rate: o.learning_rate };
         let device = model.params.device();
         let model = Model { params: cleared.params, ..model };
@@ -157,12 +161,6 @@ impl Repair for Tsbd {
         passes.run(job, data, device, &mut tuner, after_epoch)?;
         Ok(tuner.model)
     }
-}
-
-/// The weights of convolutions that TSBD looks at: all but those of shortcuts.
-fn filters(params: &Params) -> impl Iterator<Item = (&str, &Tensor)> {
-    let shortcut = |name: &str| ["shortcut", "downsample", "convShortcut"].iter().any(|part| name.contains(part));
-    params.trainable().filter(move |(name, tensor)| tensor.dim() == 4 && !shortcut(name))
 }
 
 impl Tsbd {
@@ -236,7 +234,7 @@ impl Tsbd {
 /// |after - before| of all filters, f32 `[filters, weights]` by name.
 fn changes(before: &Params, after: &Params) -> Outcome<Vec<(String, Tensor)>> {
     let mut changes = Vec::new();
-    for (name, weight) in filters(before) {
+    for (name, weight) in convolutions(before) {
         let moved = (after.get(name)?.detach() - weight).abs().to_kind(Kind::Float);
         changes.push((name.to_owned(), moved.contiguous().flatten(1, -1).to_device(tch::Device::Cpu)));
     }
@@ -246,8 +244,27 @@ fn changes(before: &Params, after: &Params) -> Outcome<Vec<(String, Tensor)>> {
 /// A model with weights set to zero.
 struct Cleared {
     params: Params,
-    filters: usize,
+    /// Layer by its place in the list of changes, and filter in it.
+    filters: Vec<(usize, i64)>,
     weights: i64,
+}
+
+/// One row a layer: the changes of its filters, the largest first, below zero where a filter was cleared, padded with zeros:
+/// f32 `[layers, filters]`.
+fn map(changes: &[(String, Tensor)], cleared: &[(usize, i64)]) -> Tensor {
+    let widest = changes.iter().map(|(_, moved)| moved.size()[0]).max().unwrap_or(1);
+    let rows: Vec<Tensor> = changes
+        .iter()
+        .enumerate()
+        .map(|(layer, (_, moved))| {
+            let sums = moved.sum_dim_intlist([1i64].as_slice(), false, Kind::Float);
+            let own: Vec<i64> = cleared.iter().filter(|(of, _)| *of == layer).map(|(_, filter)| *filter).collect();
+            let sign = sums.ones_like().index_fill(0, &Tensor::from_slice(&own), -1.0);
+            let order = sums.argsort(0, true);
+            (sums * sign).index_select(0, &order).constant_pad_nd([0, widest - order.size()[0]])
+        })
+        .collect();
+    Tensor::stack(&rows, 0)
 }
 
 /// Sets the most changed `weights` share of the most changed `filters` share to zero. All layers compete together.
@@ -260,7 +277,7 @@ fn clear(params: &Params, changes: &[(String, Tensor)], filters: f64, weights: f
     }
     order.sort_by(|a, b| b.2.partial_cmp(&a.2).unwrap_or(Ordering::Equal));
     order.truncate((order.len() as f64 * filters) as usize);
-    let none = Cleared { params: params.deep_clone(), filters: 0, weights: 0 };
+    let none = Cleared { params: params.deep_clone(), filters: Vec::new(), weights: 0 };
     if order.is_empty() {
         return none;
     }
@@ -272,7 +289,7 @@ fn clear(params: &Params, changes: &[(String, Tensor)], filters: f64, weights: f
     }
     let threshold = pool.topk(count, 0, true, true).0.min();
     let mut cleared = none;
-    cleared.filters = order.len();
+    cleared.filters = order.iter().map(|&(layer, filter, _)| (layer, filter)).collect();
     for (&(layer, filter, _), moved) in order.iter().zip(&chosen) {
         let (name, _) = &changes[layer];
         let Some(weight) = cleared.params.find(name) else { continue };
@@ -368,7 +385,7 @@ mod tests {
     fn ramp(model: &Model) -> Vec<(String, Tensor)> {
         let mut next = 0;
         let mut changes = Vec::new();
-        for (name, weight) in filters(&model.params) {
+        for (name, weight) in convolutions(&model.params) {
             let count = weight.numel() as i64;
             let values = Tensor::arange_start(next, next + count, tch::kind::FLOAT_CPU) + 1.0;
             changes.push((name.to_owned(), values.view([weight.size()[0], -1])));
@@ -378,7 +395,7 @@ mod tests {
     }
 
     fn zeros(params: &Params) -> i64 {
-        filters(params).map(|(_, weight)| weight.eq(0.0).sum(Kind::Int64).int64_value(&[])).sum()
+        convolutions(params).map(|(_, weight)| weight.eq(0.0).sum(Kind::Int64).int64_value(&[])).sum()
     }
 
     #[test]
@@ -391,10 +408,12 @@ mod tests {
         let mut before = Tensor::new();
         for weights in [0.3, 0.7, 1.0] {
             let cleared = clear(&model.params, &moved, 0.2, weights);
-            assert_eq!(cleared.filters, (all as f64 * 0.2) as usize);
+            assert_eq!(cleared.filters.len(), (all as f64 * 0.2) as usize);
             assert_eq!(zeros(&cleared.params), cleared.weights);
             let map = Tensor::cat(
-                &filters(&cleared.params).map(|(_, weight)| weight.contiguous().view([-1]).eq(0.0)).collect::<Vec<_>>(),
+                &convolutions(&cleared.params)
+                    .map(|(_, weight)| weight.contiguous().view([-1]).eq(0.0))
+                    .collect::<Vec<_>>(),
                 0,
             );
             if before.defined() {
@@ -410,11 +429,20 @@ mod tests {
     }
 
     #[test]
+    fn the_map_has_a_row_for_each_layer_and_cleared_filters_below_zero() {
+        let of = |values: &[f32]| Tensor::from_slice(values).view([-1, 1]);
+        let changes = [("a".to_owned(), of(&[1.0, 4.0, 2.0])), ("b".to_owned(), of(&[3.0, 5.0]))];
+        let map = map(&changes, &[(1, 1), (0, 1)]);
+        let wanted = Tensor::from_slice(&[-4.0f32, 2.0, 1.0, -5.0, 3.0, 0.0]).view([2, 3]);
+        assert!(map.equal(&wanted), "{map}");
+    }
+
+    #[test]
     fn preact_resnet18_has_3904_filters() {
         let input = crate::nets::InputSpec { height: 32, width: 32, mean: [0.5; 3], std: [0.25; 3], classes: 10 };
         let network = crate::nets::zoo::build("preact-resnet18", &serde_json::json!({}), input).unwrap();
         let params = network.initial(1).unwrap();
-        assert_eq!(filters(&params).map(|(_, weight)| weight.size()[0]).sum::<i64>(), 3904);
+        assert_eq!(convolutions(&params).map(|(_, weight)| weight.size()[0]).sum::<i64>(), 3904);
     }
 
     #[test]

@@ -222,9 +222,7 @@ fn show(job: &mut Job, phase: &str, patches: &Patches, findings: &[PatchSize], c
     let verdict =
         if flagged.is_empty() { "none is flagged".to_owned() } else { format!("flagged: {}", flagged.join(", ")) };
     let caption = format!("Smallest patch for each class: mask, pattern, both together; {verdict}");
-    job.save_image(&format!("{phase}.png"), &caption, &pictures::png(&sheet)?)?;
-    job.show(phase, &caption, sheet);
-    Ok(())
+    Ok(pictures::keep(job, phase, &caption, sheet)?)
 }
 
 /// The clean set, and behind it stamped copies of some of its pictures with their true labels.
