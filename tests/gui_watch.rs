@@ -5,7 +5,7 @@
 mod common;
 
 use common::hand::{Window, assert_shows, click, go, let_fall, open, open_with, settle, shows};
-use common::{Script, Shelf, record};
+use common::{Script, Shelf, point, record};
 use egui::accesskit::{Role, Toggled};
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
@@ -13,6 +13,7 @@ use polariscope::app::command::{Change, Screen};
 use polariscope::app::config::{Config, LookChoice};
 use polariscope::app::export::ExportChange;
 use polariscope::app::theme::{Look, Tokens};
+use polariscope::run::Journal;
 use polariscope::run::event::JobEvent;
 use std::path::Path;
 use std::time::Duration;
@@ -169,6 +170,35 @@ fn who_does_not_see_the_curves_reads_them() {
     window.key_press_modifiers(Modifiers::COMMAND, Key::T);
     settle(&mut window);
     assert_shows(&window, &row(4, "ACC 86.0 %"));
+}
+
+#[test]
+fn what_a_method_watches_stands_beside_the_curves() {
+    let stick = tempfile::tempdir().unwrap();
+    record(stick.path(), "Recorded");
+    let mut journal = Journal::open(&stick.path().join("metrics.jsonl")).unwrap();
+    for (epoch, hits) in [(1.0, 0.9), (2.0, 0.5), (3.0, 0.2)] {
+        let terms = [("loss-keep", 2.0 / epoch), ("perturbation-hits", hits)];
+        journal.append(&terms.map(|(metric, value)| point("npd", metric, epoch, value))).unwrap();
+    }
+    for cut in 0..6 {
+        journal.append(&[point("fp/cut", "clean-accuracy", f64::from(cut), 0.9)]).unwrap();
+    }
+    let mut window = open(&Script::default());
+    window.state().requests().change(Change::OpenRun(stick.path().to_owned()));
+    settle(&mut window);
+    window.get_by_label("Show: Method").click_accesskit();
+    settle(&mut window);
+    assert_shows(&window, "Shares of pictures Clean set stays at about 90.0 %");
+    assert_shows(&window, "features cut off");
+    window.get_by_label("Phase").click_accesskit();
+    settle(&mut window);
+    window.get_by_label("npd").click_accesskit();
+    settle(&mut window);
+    assert_shows(&window, "Terms of the loss Keep falls from 2 at epoch 1 to 0.667 at epoch 3.");
+    assert_shows(&window, "Hits 20.0 %");
+    click(&mut window, "Show Shares of pictures, npd as table");
+    assert_shows(&window, "epochs 2: Hits 50.0 %");
 }
 
 #[test]

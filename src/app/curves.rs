@@ -1,5 +1,6 @@
 //! The numbers that a job has reported so far, kept for drawing: bounded, however long it trains.
 
+use crate::experiment::measure;
 use crate::run::event::MetricPoint;
 use std::collections::BTreeMap;
 
@@ -14,12 +15,34 @@ pub struct PhaseSpan {
     pub start: f64,
 }
 
-/// All curves of one job on one axis: epochs, phase after phase.
+/// All curves of one job on one axis: epochs, phase after phase; and beside them what methods watch in themselves.
 #[derive(Debug, Default, Clone)]
 pub struct Curves {
     phases: Vec<PhaseSpan>,
     end: f64,
     series: BTreeMap<(String, usize), Series>,
+    watched: Vec<Watched>,
+}
+
+/// What a method watches in one of its phases, on an axis of its own.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    pub phase: String,
+    /// Where the common axis stood when it began.
+    start: f64,
+    series: BTreeMap<&'static str, Series>,
+}
+
+impl Watched {
+    /// Names of what is measured here.
+    pub fn measures(&self) -> impl Iterator<Item = &'static str> {
+        self.series.keys().copied()
+    }
+
+    /// The course of one of them; the newest point is always in.
+    pub fn points(&self, measure: &str) -> Vec<[f64; 2]> {
+        self.series.get(measure).map(Series::all).unwrap_or_default()
+    }
 }
 
 #[derive(Debug, Default, Clone)]
@@ -32,6 +55,19 @@ struct Series {
 }
 
 impl Series {
+    fn all(&self) -> Vec<[f64; 2]> {
+        let mut points = self.points.clone();
+        points.extend(self.newest.filter(|newest| self.points.last() != Some(newest)));
+        points
+    }
+
+    fn until(&self, x: f64) -> Option<Series> {
+        let count = self.points.partition_point(|point| point[0] <= x);
+        let points = self.points[..count].to_vec();
+        let newest = self.newest.filter(|newest| newest[0] <= x).or(points.last().copied());
+        newest.is_some().then_some(Series { points, newest, stride: self.stride, skipped: 0 })
+    }
+
     fn push(&mut self, point: [f64; 2]) {
         // A continued run is read from its folder while its newest points may also arrive as events.
         if self.newest.is_some_and(|newest| point[0] <= newest[0]) {
@@ -57,6 +93,9 @@ impl Series {
 
 impl Curves {
     pub fn push(&mut self, point: &MetricPoint) {
+        if let Some(measure) = measure::find(&point.metric) {
+            return self.watch(measure.id, point);
+        }
         let phase = match self.phases.iter().position(|span| span.id == point.phase) {
             Some(phase) => phase,
             None => {
@@ -71,6 +110,25 @@ impl Curves {
         }
         self.end = self.end.max(x);
         self.series.entry((point.metric.clone(), phase)).or_default().push([x, point.value]);
+    }
+
+    fn watch(&mut self, measure: &'static str, point: &MetricPoint) {
+        if !point.epoch.is_finite() || !point.value.is_finite() {
+            return;
+        }
+        let known = self.watched.iter().position(|watched| watched.phase == point.phase);
+        let index = known.unwrap_or_else(|| {
+            let started = self.phases.iter().find(|span| span.id == point.phase);
+            let start = started.map_or(self.end, |span| span.start);
+            self.watched.push(Watched { phase: point.phase.clone(), start, series: BTreeMap::new() });
+            self.watched.len() - 1
+        });
+        self.watched[index].series.entry(measure).or_default().push([point.epoch, point.value]);
+    }
+
+    /// What methods watch in themselves, phase by phase.
+    pub fn watched(&self) -> &[Watched] {
+        &self.watched
     }
 
     pub fn is_empty(&self) -> bool {
@@ -91,31 +149,33 @@ impl Curves {
         if epoch >= self.end {
             return self.clone();
         }
-        let cut = |(key, series): (&(String, usize), &Series)| {
-            let count = series.points.partition_point(|point| point[0] <= epoch);
-            let points = series.points[..count].to_vec();
-            let newest = series.newest.filter(|newest| newest[0] <= epoch).or(points.last().copied());
-            newest.is_some().then(|| (key.clone(), Series { points, newest, stride: series.stride, skipped: 0 }))
+        let cut = |(key, series): (&(String, usize), &Series)| Some((key.clone(), series.until(epoch)?));
+        // A phase without a place on the common axis was over before the next one began.
+        let watched = |watched: &Watched| {
+            let has_place = self.phases.iter().any(|span| span.id == watched.phase);
+            let until = if has_place { epoch - watched.start } else { f64::INFINITY };
+            let series =
+                watched.series.iter().filter_map(|(name, series)| Some((*name, series.until(until)?))).collect();
+            Watched { series, ..watched.clone() }
         };
         Curves {
             phases: self.phases.iter().filter(|span| span.start <= epoch).cloned().collect(),
             end: epoch.max(0.0),
             series: self.series.iter().filter_map(cut).collect(),
+            watched: self
+                .watched
+                .iter()
+                .filter(|watched| watched.start <= epoch)
+                .map(watched)
+                .filter(|watched| !watched.series.is_empty())
+                .collect(),
         }
     }
 
     /// The stretches of one metric, one per phase in which it was measured; the newest point is always in.
     pub fn stretches(&self, metric: &str) -> Vec<Vec<[f64; 2]>> {
         let of_metric = self.series.iter().filter(|((name, _), _)| name == metric);
-        of_metric
-            .map(|(_, series)| {
-                let mut points = series.points.clone();
-                if let Some(newest) = series.newest.filter(|newest| points.last() != Some(newest)) {
-                    points.push(newest);
-                }
-                points
-            })
-            .collect()
+        of_metric.map(|(_, series)| series.all()).collect()
     }
 
     /// The last value of a metric.
@@ -176,6 +236,27 @@ mod tests {
         assert_eq!(curves.until(4.0).stretches("acc")[1], [[4.0, 1.0]]);
         assert_eq!(curves.until(f64::INFINITY).stretches("acc"), curves.stretches("acc"));
         assert!(curves.until(0.5).is_empty());
+    }
+
+    #[test]
+    fn what_a_method_watches_takes_no_room_on_the_common_axis() {
+        let mut curves = Curves::default();
+        curves.push(&point("attack", "acc", 8.0, 0.9));
+        for cut in 0..40 {
+            curves.push(&point("fp/cut", "clean-accuracy", f64::from(cut), 0.9));
+        }
+        for epoch in [1.0, 2.0] {
+            curves.push(&point("fp", "acc", epoch, 0.8));
+            curves.push(&point("fp", "gradient-length", epoch, 3.0));
+        }
+        assert_eq!((curves.end(), curves.phases().len(), curves.watched().len()), (10.0, 2, 2));
+        assert_eq!(curves.watched()[0].points("clean-accuracy").len(), 40);
+        assert_eq!(curves.watched()[1].points("gradient-length"), [[1.0, 3.0], [2.0, 3.0]]);
+        let then = curves.until(9.0);
+        let lengths = |curves: &Curves| -> Vec<usize> {
+            curves.watched().iter().map(|w| w.measures().map(|name| w.points(name).len()).sum()).collect()
+        };
+        assert_eq!((lengths(&then), lengths(&curves.until(7.0))), (vec![40, 1], vec![]));
     }
 
     #[test]

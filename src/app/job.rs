@@ -300,11 +300,14 @@ impl JobView {
     }
 }
 
-/// The repair after which the trigger wins least, with that rate; the control is there to compare with, not to win.
+/// The repair that takes most from the trigger and least from accuracy, with how often the trigger still wins; as DER weighs
+/// them, but it sees through changes of labels. The control is there to compare with, not to win.
 pub fn best_repair(rows: &[ResultRow]) -> Option<(&ResultRow, f64)> {
+    let before = rows.first()?.scores.acc;
     let repairs =
         rows.iter().skip(1).filter(|row| !row.control).filter_map(|row| Some((row, row.scores.trigger_wins()?)));
-    repairs.min_by(|(_, a), (_, b)| a.total_cmp(b))
+    let cost = |(row, wins): &(&ResultRow, f64)| wins + (before - row.scores.acc).max(0.0);
+    repairs.min_by(|a, b| cost(a).total_cmp(&cost(b)))
 }
 
 pub fn ending_words(ending: &Ending) -> String {
@@ -390,7 +393,8 @@ mod tests {
         let mut job = JobView::new(None, "test");
         assert_eq!(job.conclusion(), None);
         let control = ResultRow { control: true, ..row("FT", 0.86, 0.01) };
-        job.results = vec![row("attacked", 0.86, 0.99), row("I-BAU", 0.85, 0.6), row("NPD", 0.84, 0.05), control];
+        let (attacked, dear) = (row("attacked", 0.86, 0.99), row("TSBD", 0.58, 0.0));
+        job.results = vec![attacked, row("I-BAU", 0.85, 0.6), row("NPD", 0.84, 0.05), dear, control];
         assert_eq!(
             job.conclusion().as_deref(),
             Some("The trigger won 99.0 % of the time; after NPD it wins 5.0 %; normal accuracy: \u{2212}2.0 points.")

@@ -4,7 +4,7 @@
 use super::evaluate::{Judge, Judged, Said, numbers};
 use crate::data::augment::{to_u8, unit};
 use crate::data::{Dataset, balanced_rows, pictures};
-use crate::experiment::{Outcome, Problem, Result};
+use crate::experiment::{LabelMap, Outcome, Problem, Result};
 use crate::nets::door::INPUT;
 use crate::nets::plug::PlugKind;
 use crate::nets::{Mode, Model};
@@ -17,6 +17,8 @@ use tch::{Device, Kind, Tensor};
 const SHOWN: usize = 10;
 /// Pictures behind the mean picture of a class.
 const BEHIND_A_MEAN: usize = 40;
+/// Test pictures on which the two triggers are weighed against each other.
+const WEIGHED: usize = 500;
 /// Beyond this many classes a matrix cannot be read.
 const MOST_CLASSES: usize = 128;
 
@@ -35,6 +37,14 @@ pub fn show(job: &mut Job, phase: &str, model: &Model, judged: &Judged, judge: &
                 .because(format!("{:.0} % of what it changes is painted over", covered * 100.0))
                 .remedy("Move one of the two to learn something about the defense."),
         );
+    }
+    if let Some(balance) = balance(model, &map, judge, kind)? {
+        let wins = if balance.push > balance.lead { "the trigger wins" } else { "the stamp holds" };
+        job.note(format!(
+            "{phase}: under the stamp the right answer leads by {:.1} (logits); the trigger pushes the attacker's by {:.1}, \
+             and by {:.1} without the stamp: {wins}",
+            balance.lead, balance.push, balance.push_without
+        ));
     }
     let stamped = stamped_pictures(model, &test.pixels(&rows)?)?;
     let sheet = pictures::sheet(&[test.pixels(&rows)?, stamped], factor(test))?;
@@ -68,6 +78,46 @@ fn covered_share(model: &Model, judge: &Judge, rows: &[i64]) -> Result<f64> {
     let mask = stamp.params.get("mask")?.to_device(Device::Cpu);
     let count = |x: &Tensor| x.sum(Kind::Float).double_value(&[]);
     Ok(count(&(&changed * mask)) / count(&changed).max(1.0))
+}
+
+/// What decides between two triggers in one picture, in logits: means over test pictures.
+struct Balance {
+    /// How far the right answer stands above the attacker's in clean pictures that are stamped.
+    lead: f64,
+    /// How far the attacker's trigger moves its answer towards and past the right one, under the stamp.
+    push: f64,
+    /// The same in the bare network.
+    push_without: f64,
+}
+
+/// Nothing without an attack that has one target.
+fn balance(model: &Model, map: &[i64], judge: &Judge, kind: Kind) -> Outcome<Option<Balance>> {
+    let Some((trigger, poison)) = judge.attack.filter(|(_, poison)| poison.labels() != LabelMap::AllToAll) else {
+        return Ok(None);
+    };
+    // Behind the door the attacker's target comes out as the class that is mapped to it.
+    let Some(outcome) = map.iter().position(|&class| class == poison.target) else { return Ok(None) };
+    let labels = judge.test.labels();
+    let others = |row: &i64| labels[*row as usize] != poison.target && labels[*row as usize] != outcome as i64;
+    let rows: Vec<i64> = (0..labels.len() as i64).filter(others).take(WEIGHED).collect();
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let clean = judge.test.pixels(&rows)?;
+    let triggered = trigger.apply(&clean, &rows)?;
+    let right = Tensor::from_slice(&rows.iter().map(|&row| labels[row as usize]).collect::<Vec<_>>()).unsqueeze(1);
+    let lead = |model: &Model, pixels: &Tensor, attacker: i64| -> Result<f64> {
+        let logits = model.predict(pixels, kind)?.to_device(Device::Cpu).to_kind(Kind::Float);
+        let lead = logits.gather(1, &right, false).squeeze_dim(1) - logits.select(1, attacker);
+        Ok(lead.mean(Kind::Float).double_value(&[]))
+    };
+    let (outcome, bare) = (outcome as i64, model.bare());
+    let stamped = lead(model, &clean, outcome)?;
+    Ok(Some(Balance {
+        lead: stamped,
+        push: stamped - lead(model, &triggered, outcome)?,
+        push_without: lead(&bare, &clean, poison.target)? - lead(&bare, &triggered, poison.target)?,
+    }))
 }
 
 fn factor(test: &dyn Dataset) -> i64 {
@@ -198,6 +248,29 @@ mod tests {
             let judge = Judge { test: &test, attack: Some((&Corner(at), &poison)) };
             assert_eq!(covered_share(&model, &judge, &[0, 7]).unwrap(), share);
         }
+    }
+
+    /// A stamp that covers the trigger leaves it nothing to push.
+    #[test]
+    fn a_trigger_under_the_stamp_does_not_push() {
+        let input = InputSpec { height: 8, width: 8, mean: [0.0; 3], std: [1.0; 3], classes: 10 };
+        let mask = Tensor::zeros([8, 8], tch::kind::FLOAT_CPU);
+        let _ = mask.narrow(0, 0, 3).narrow(1, 0, 3).fill_(1.0);
+        let map: Vec<i64> = (0..10).map(|class| (class + 1) % 10).collect();
+        let network = zoo::build("small-resnet", &serde_json::json!({"width": 4}), input.clone()).unwrap();
+        let params = network.initial(1).unwrap();
+        let plugs = vec![Plug::stamp(&mask, 2.0, &input), Plug::permute(&map)];
+        let model = Model { plugs, ..Model::new(std::rc::Rc::from(network), params) };
+        let (test, poison) = (crate::data::tests::striped(40), crate::experiment::Poison::default());
+        let weigh = |at: i64| {
+            let judge = Judge { test: &test, attack: Some((&Corner(at), &poison)) };
+            balance(&model, &map, &judge, Kind::Float).unwrap().unwrap()
+        };
+        let (under, beside) = (weigh(0), weigh(6));
+        assert_eq!(under.push, 0.0);
+        assert!(beside.push != 0.0 && under.push_without != 0.0);
+        assert!((under.lead - beside.lead).abs() < 1e-6, "clean pictures are the same");
+        assert!(balance(&model, &map, &Judge { test: &test, attack: None }, Kind::Float).unwrap().is_none());
     }
 
     #[test]

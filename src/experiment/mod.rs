@@ -4,6 +4,7 @@ pub mod audit;
 pub mod check;
 pub mod fair;
 pub mod located;
+pub mod measure;
 pub mod method;
 pub mod metric;
 pub mod nearest;

@@ -5,15 +5,16 @@ use super::table::{Table, number};
 use super::{Content, Offer, poison};
 use crate::app::archive;
 use crate::app::command::Screen;
-use crate::app::curves::Curves;
+use crate::app::curves::{Curves, Watched};
 use crate::app::demo::DemoModel;
 use crate::app::job::JobView;
 use crate::app::lessons::HandIns;
 use crate::app::stand::Stand;
 use crate::app::state::State;
 use crate::app::theme::{ColourMap, Role};
-use crate::app::views::{LEARNING_RATE, metric_role, metric_title, moment_words};
+use crate::app::views::{LEARNING_RATE, metric_role, metric_title, moment_words, watched};
 use crate::app::words;
+use crate::experiment::measure::{Amount, Measure};
 use crate::experiment::{Experiment, check};
 use crate::run::event::{Glimpse, Rgba};
 use crate::run::{ResultRow, Results};
@@ -117,6 +118,12 @@ fn of_job(state: &State, job: &JobView) -> Vec<Offer> {
         };
         offers.push(figure("Learning rate over time", &caption, drawn));
     }
+    for watched in job.curves.watched() {
+        let groups = watched::groups(watched);
+        offers.extend(groups.iter().map(|group| {
+            figure(&watched::view_title(group, watched), &caption, watched_of(&job.title, watched, group))
+        }));
+    }
     offers.extend(job.glimpses.last().map(|glimpse| of_glimpse(glimpse, &caption)).unwrap_or_default());
     offers.extend(job.pictures.iter().map(|shown| picture(&shown.caption, &caption, &shown.rgba)));
     if let (Some(folder), Some(attack)) =
@@ -180,6 +187,27 @@ fn curves_of(title: &str, curves: &Curves, metrics: &[&str], unit: Unit) -> Figu
         points: Vec::new(),
         names: Vec::new(),
         starts: curves.phases().iter().map(|span| (span.start, span.id.clone())).collect(),
+    }
+}
+
+/// What a method watches in itself.
+fn watched_of(title: &str, watched: &Watched, group: &watched::Group) -> Figure {
+    let curve = |(measure, role): (&Measure, Role)| Curve {
+        name: measure.name.to_owned(),
+        role,
+        stretches: vec![watched.points(measure.id)],
+        band: Vec::new(),
+    };
+    let share = group.measures.iter().all(|measure| measure.amount == Amount::Share);
+    Figure {
+        title: format!("{title}: {}", watched.phase),
+        x_label: watched::axis(&watched.phase).to_owned(),
+        y_label: group.title.to_lowercase(),
+        unit: if share { Unit::Percent } else { Unit::Plain },
+        marks: Marks::Curves(group.lines().map(curve).collect()),
+        points: Vec::new(),
+        names: Vec::new(),
+        starts: Vec::new(),
     }
 }
 

@@ -21,6 +21,8 @@ enum Side {
     /// The same pictures, every epoch.
     Pictures,
     Confusion,
+    /// What the method watches in itself.
+    Method,
     /// Pictures that the run keeps in its folder.
     Saved,
     Log,
@@ -36,6 +38,8 @@ pub struct Watch {
     moment: Option<usize>,
     /// A replay decides which moment is shown.
     replayed: bool,
+    /// Whose measures are drawn; else the newest phase's.
+    watched_phase: Option<String>,
     /// The folder that is being typed for a run that waits for room.
     elsewhere: String,
 }
@@ -345,6 +349,7 @@ fn choose_side(ui: &mut Ui, watch: &mut Watch, with_curves: bool) {
         (Side::Curves, "Curves", "How good the model is, and how often the trigger wins"),
         (Side::Pictures, "Pictures", "A few test pictures with the trigger, after every epoch"),
         (Side::Confusion, "Confusion", "How often each class is taken for each"),
+        (Side::Method, "Method", "What attacks and repairs watch in themselves: terms of the loss, shares, lengths"),
         (Side::Saved, "Saved", "Pictures in the run folder"),
         (Side::Log, "Log", "What happened, step by step"),
     ];
@@ -361,6 +366,7 @@ fn beside(ui: &mut Ui, t: &Tokens, job: &JobView, watch: &mut Watch, requests: &
     match watch.side {
         Side::Saved => return views::job_pictures(ui, job),
         Side::Log => return log_lines(ui, t, job),
+        Side::Method => return views::watched_curves(ui, &job.curves, &mut watch.watched_phase, requests),
         Side::Curves | Side::Pictures | Side::Confusion => {}
     }
     let Some(latest) = job.glimpses.len().checked_sub(1) else {

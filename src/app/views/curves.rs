@@ -4,7 +4,7 @@ use crate::app::command::Requests;
 use crate::app::curves::{Curves, PhaseSpan};
 use crate::app::describe;
 use crate::app::theme::{self, Role, Tokens};
-use crate::app::widgets::{line_sample, table_button};
+use crate::app::widgets::{legend_entry, table_button};
 use crate::app::words;
 use crate::experiment::metric;
 use egui::{RichText, Ui, vec2};
@@ -107,39 +107,28 @@ fn heading(
     if ui.available_width() < t.body * 26.0 {
         ui.horizontal_wrapped(|ui| {
             title(ui);
-            told().for_each(|metric| legend_entry(ui, &t, metric, curves.last(metric)));
+            told().for_each(|metric| newest(ui, &t, metric, curves.last(metric)));
             table_button(ui, requests, view);
         });
         return;
     }
     let legend = |ui: &mut Ui| {
         table_button(ui, requests, view);
-        told().rev().for_each(|metric| legend_entry(ui, &t, metric, curves.last(metric)));
+        told().rev().for_each(|metric| newest(ui, &t, metric, curves.last(metric)));
     };
     egui::Sides::new().height(t.control).shrink_left().truncate().show(ui, title, legend);
 }
 
-/// Line, mark, name and newest value of one curve, from left to right whichever way the row is filled.
-fn legend_entry(ui: &mut Ui, t: &Tokens, metric: &str, last: Option<f64>) {
+/// Line, mark, name and newest value of one curve.
+fn newest(ui: &mut Ui, t: &Tokens, metric: &str, last: Option<f64>) {
     let (name, meaning) = metric_title(metric);
-    let value = match last {
+    let text = match last {
         Some(value) if !RATES.contains(&metric) => words::significant(value),
-        Some(value) => words::percent(value),
+        Some(value) => format!("{name} {}", words::percent(value)),
+        None if RATES.contains(&metric) => name.to_owned(),
         None => String::new(),
     };
-    let text = if RATES.contains(&metric) { format!("{name} {value}") } else { value };
-    let sample = |ui: &mut Ui| {
-        let (rect, _) = ui.allocate_exact_size(vec2(t.body * 2.2, t.body), egui::Sense::hover());
-        line_sample(ui.painter(), t, rect, metric_role(metric));
-    };
-    let backwards = ui.layout().prefer_right_to_left();
-    if !backwards {
-        sample(ui);
-    }
-    ui.add(egui::Label::new(text).extend()).on_hover_text(meaning);
-    if backwards {
-        sample(ui);
-    }
+    legend_entry(ui, t, metric_role(metric), text).on_hover_text(meaning);
 }
 
 /// What each of these metrics does, phase by phase.
@@ -268,23 +257,47 @@ fn draw_series<'a>(plot: &mut egui_plot::PlotUi<'a>, t: &Tokens, curves: &Curves
     }
 }
 
-/// A line where a phase begins, with its name when `label_at` gives a height.
+/// A line where a phase begins, with as much of its name as fits before the next when `label_at` gives a height.
 pub(super) fn phase_lines(plot: &mut egui_plot::PlotUi<'_>, t: &Tokens, phases: &[PhaseSpan], label_at: Option<f64>) {
-    for span in phases {
+    let ends = phases.iter().skip(1).map(|span| span.start).chain([f64::INFINITY]);
+    let letters_per_epoch =
+        f64::from(plot.response().rect.width()) / plot.plot_bounds().width().max(1e-9) / f64::from(t.small * 0.55);
+    for (span, end) in phases.iter().zip(ends) {
         if span.start > 0.0 {
             plot.vline(VLine::new("", span.start).color(t.line_strong).width(1.0).allow_hover(false));
         }
         if let Some(y) = label_at {
-            let text = RichText::new(format!(" {}", span.id)).size(t.small).color(t.text_weak);
+            let text = RichText::new(shortened(&span.id, (end - span.start) * letters_per_epoch - 1.0));
+            let text = text.size(t.small).color(t.text_weak);
             let at = PlotPoint::new(span.start, y * 1.1);
             plot.text(Text::new("", at, text).anchor(egui::Align2::LEFT_CENTER).allow_hover(false));
         }
     }
 }
 
+/// The name in so many letters at most, with a gap before it; nothing where not even its beginning fits.
+fn shortened(name: &str, letters: f64) -> String {
+    let letters = letters.clamp(0.0, 1000.0) as usize;
+    match name.chars().count() {
+        count if count <= letters => format!(" {name}"),
+        _ if letters >= 3 => format!(" {}…", name.chars().take(letters - 1).collect::<String>()),
+        _ => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_shortened_to_the_room_of_their_phase() {
+        assert_eq!(shortened("tsbd/unlearning", f64::INFINITY), " tsbd/unlearning");
+        assert_eq!(shortened("tsbd/unlearning", 6.9), " tsbd/…");
+        assert_eq!(
+            (shortened("npd", 3.0), shortened("npd", 2.9), shortened("npd", -4.0)),
+            (" npd".into(), String::new(), String::new())
+        );
+    }
 
     #[test]
     fn marks_are_round_and_few() {

@@ -14,6 +14,7 @@ mod room;
 mod sticker;
 mod sweep;
 mod thumb_grid;
+pub mod watched;
 
 pub use camera::{Camera, STEP as ZOOM_STEP};
 pub use curves::{LEARNING_RATE, curves, metric_role, metric_title};
@@ -27,3 +28,4 @@ pub use room::room_card;
 pub use sticker::{stand_picture, sticker_id};
 pub use sweep::{sweep_courses, sweep_plot, sweep_strip, sweep_table};
 pub use thumb_grid::ThumbGrid;
+pub use watched::watched_curves;

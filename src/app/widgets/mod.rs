@@ -20,7 +20,7 @@ pub use class_matrix::ClassMatrix;
 pub use dial::Dial;
 pub use empty::empty_state;
 pub use icon::{program_mark, screen_icon};
-pub use line_sample::line_sample;
+pub use line_sample::{legend_entry, line_sample};
 pub use picture::{paint_picture, picture_sheet, picture_tile, take_wanted};
 pub use progress::phase_bar;
 pub use scale::colour_scale;

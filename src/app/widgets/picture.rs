@@ -111,6 +111,9 @@ pub fn picture_sheet(ui: &mut Ui, rgba: &Arc<Rgba>, width: f32, caption: &str) -
             let size = vec2(width, width * rgba.height as f32 / rgba.width as f32);
             let image = Image::from_texture((texture.id(), size)).fit_to_exact_size(size).alt_text(caption);
             let response = ui.add(image);
+            // Sheets and charts are white; so are cards.
+            let edge = egui::Stroke::new(1.0, t.line);
+            ui.painter().rect_stroke(response.rect, 0.0, edge, egui::StrokeKind::Outside);
             if !caption.is_empty() {
                 offer_to_save(ui, &response, rgba, caption);
             }

@@ -35,13 +35,16 @@ mod tests {
     use super::passes::tests::small_model;
     use crate::data::tests::striped;
     use crate::defenses::{DefenderData, Defense, make};
-    use crate::run::job::Job;
+    use crate::experiment::measure;
+    use crate::run::event::{JobId, MetricPoint};
+    use crate::run::job::{Job, Signal, Sink};
     use serde_json::json;
     use std::collections::BTreeSet;
+    use std::sync::Arc;
     use tch::Kind;
 
     #[test]
-    fn repairs_leave_pictures_of_what_they_did() {
+    fn repairs_leave_pictures_and_measures_of_what_they_did() {
         let short = |epochs: &str| json!({ epochs: 2, "batch": 30 });
         let of: [(&str, serde_json::Value, &[&str]); 7] = [
             ("sau", short("rounds"), &["sau.png", "sau-alike-first.png", "sau-alike.png"]),
@@ -55,7 +58,8 @@ mod tests {
         let clean = striped(60);
         for (id, options, wanted) in of {
             let folder = tempfile::tempdir().unwrap();
-            let mut job = Job::detached(folder.path(), 1);
+            let sink = Sink { events: crossbeam_channel::bounded(1).0, waker: Arc::new(|| {}) };
+            let mut job = Job::new(JobId(0), folder.path(), 1, sink, Signal::default(), Arc::default()).unwrap();
             let Defense::Repair(repair) = make(id, &options).unwrap() else { panic!("{id} is no repair") };
             let data = DefenderData::new(&clean, Kind::Float);
             repair.repair(&mut job, id, small_model(), &data, &mut |_, _, _| Ok(())).unwrap();
@@ -64,6 +68,12 @@ mod tests {
                 files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
             files.remove("index.json");
             assert_eq!(files, wanted.iter().map(|file| (*file).to_owned()).collect(), "{id}");
+            // Whatever it measures has a name that people can read.
+            for line in std::fs::read_to_string(folder.path().join("metrics.jsonl")).unwrap().lines() {
+                let metric = serde_json::from_str::<MetricPoint>(line).unwrap().metric;
+                let common = ["loss", "learning-rate"].contains(&metric.as_str());
+                assert!(common || measure::find(&metric).is_some(), "{id} measures {metric}");
+            }
         }
     }
 }

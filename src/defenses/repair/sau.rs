@@ -325,7 +325,7 @@ impl Learner for Unlearner<'_> {
             ("loss", loss.double_value(&[])),
             ("loss-clean", loss_clean.double_value(&[])),
             ("loss-shared", loss_shared.double_value(&[])),
-            ("fooled", share(&fooled.ours)),
+            ("fooled-repaired", share(&fooled.ours)),
             ("fooled-delivered", share(&fooled.delivered)),
             ("fooled-both", share(&fooled.ours.logical_and(&fooled.delivered))),
             ("fooled-alike", share(&fooled.shared)),
