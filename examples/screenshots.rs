@@ -269,6 +269,10 @@ fn watch(wish: &Wish) {
     studio.script.play(JobEvent::Paused);
     studio.harness.run_steps(4);
     studio.shoot("watch-paused");
+    studio.script.train(0.4, 1.0);
+    studio.harness.run_steps(4);
+    studio.press("Show: Method");
+    studio.shoot("watch-method");
 
     let mut studio = Studio::new(wish, true);
     let stick = tempfile::tempdir().expect("folder");

@@ -131,6 +131,18 @@ impl Script {
                 points
                     .extend([("acc", acc + wobble), ("asr", asr), ("ra", ra)].map(|(m, v)| point(phase, m, epoch, v)));
                 self.play(JobEvent::Glimpse(Arc::new(glimpse(phase, epoch, acc, asr, ra))));
+                if !attack {
+                    let fading = (-2.0 * at).exp();
+                    let terms = [
+                        ("loss-clean", 0.3 + 0.3 * fading),
+                        ("loss-keep", 0.5 + 1.1 * fading),
+                        ("loss-wrong", 0.2 + 0.6 * fading),
+                        ("loss-target", 0.1 + 0.9 * fading),
+                        ("perturbation-hits", 0.1 + 0.8 * fading),
+                        ("perturbation-length", 2.9 + wobble),
+                    ];
+                    points.extend(terms.map(|(measure, value)| point(phase, measure, epoch, value)));
+                }
             }
             self.play(JobEvent::Metrics(points));
         }

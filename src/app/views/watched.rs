@@ -136,7 +136,7 @@ fn plot(ui: &mut Ui, t: &Tokens, watched: &Watched, group: &Group, height: f32) 
     let plot = time_plot(t, id, ui.scope_id().with(&watched.phase), end, height)
         .include_y(0.0)
         .y_grid_spacer(amount_marks)
-        .y_axis_formatter(move |mark: GridMark, _: &_| unit(mark.value))
+        .y_axis_formatter(move |mark: GridMark, _: &_| unit(mark.value).replace(".0 %", " %"))
         .x_axis_formatter(|mark: GridMark, _: &_| words::significant(mark.value))
         .label_formatter(move |position: &HoverPosition<'_>| match position {
             HoverPosition::NearDataPoint { plot_name, position, .. } if !plot_name.is_empty() => {
