@@ -340,12 +340,16 @@ impl Job {
     pub fn save_image(&mut self, file: &str, caption: &str, png: &[u8]) -> Result<()> {
         let folder = self.folder.join("images");
         write_atomic(&folder.join(file), png)?;
+        let known = self.images.iter().any(|image| image.file == file);
         self.images.retain(|image| image.file != file);
         self.images.push(SavedImage { file: file.to_owned(), caption: caption.to_owned() });
         let index = serde_json::to_vec_pretty(&self.images)
             .map_err(|e| Problem::internal("Cannot write the list of pictures.").because(e))?;
         write_atomic(&folder.join("index.json"), &index)?;
-        self.artifact(Path::new("images").join(file), caption);
+        // What is drawn anew every epoch is news once.
+        if !known {
+            self.artifact(Path::new("images").join(file), caption);
+        }
         Ok(())
     }
 

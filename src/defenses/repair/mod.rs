@@ -46,7 +46,8 @@ mod tests {
     #[test]
     fn repairs_leave_pictures_and_measures_of_what_they_did() {
         let short = |epochs: &str| json!({ epochs: 2, "batch": 30 });
-        let of: [(&str, serde_json::Value, &[&str]); 7] = [
+        let of: [(&str, serde_json::Value, &[&str]); 8] = [
+            ("npd", json!({ "epochs": 2, "warm_up": 0, "batch": 30 }), &["npd-pushed.png"]),
             ("sau", short("rounds"), &["sau.png", "sau-alike-first.png", "sau-alike.png"]),
             ("ft-sam", short("epochs"), &["ft-sam.png"]),
             ("tsbd", json!({ "epochs": 1, "batch": 30, "unlearning_epochs": 1 }), &["tsbd.png"]),

@@ -15,8 +15,8 @@
 //! NeurIPS 2023. Where paper and reference code differ this follows the code: 1x1 convolution with batch normalisation,
 //! and a warm-up whose real effect is that the running statistics become those of the features.
 
-use super::passes::{CleanBatch, Learner, Means, Passes};
-use crate::data::Augment;
+use super::passes::{CleanBatch, Learner, Means, Passes, Perturbed};
+use crate::data::{Augment, pictures};
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result, Schedule};
@@ -180,7 +180,7 @@ impl Repair for NeuralPolarizer {
         let (site, channels) = place(&*model.network, &o.site)?;
         job.note(format!("{phase}: polarizer with {channels} channels at {site}"));
         let device = model.params.device();
-        let mut trainee = Trainee::new(o, model, &site, channels, data.kind);
+        let mut trainee = Trainee::new(o, phase, model, &site, channels, data.kind);
         if o.oracle_target {
             let target = data.ask()?.target().ok_or_else(|| {
                 Problem::bad_input("The attack of this run has no one class that perturbations could aim at.")
@@ -212,10 +212,13 @@ struct Trainee<'a> {
     kind: Kind,
     /// The attacker's class, for a defender who knows it.
     target: Option<i64>,
+    phase: &'a str,
+    /// Of the latest batch.
+    shown: Option<Perturbed>,
 }
 
 impl<'a> Trainee<'a> {
-    fn new(options: &'a Options, mut delivered: Model, site: &str, channels: i64, kind: Kind) -> Self {
+    fn new(options: &'a Options, phase: &'a str, mut delivered: Model, site: &str, channels: i64, kind: Kind) -> Self {
         let mut plug = Plug::identity(site, options.layer, channels);
         let params = plug.params.to_device(delivered.params.device());
         delivered.params = delivered.params.requires_grad(&|_| false);
@@ -224,7 +227,7 @@ impl<'a> Trainee<'a> {
         plug.params = live;
         let warm_up = options.warm_up();
         let rate = LearningRate::new(options.schedule, options.learning_rate, options.epochs);
-        Self { options, warm_up, delivered, plug, warm, sgd, rate, kind, target: None }
+        Self { options, warm_up, delivered, plug, warm, sgd, rate, kind, target: None, phase, shown: None }
     }
 }
 
@@ -237,12 +240,22 @@ impl Learner for Trainee<'_> {
             self.warm.step(&loss, WARM_UP_RATE);
             loss
         } else {
-            let loss = self.options.loss(&polarized, &batch.pixels, &batch.labels, self.target, means)?;
+            let (loss, shown) = self.options.loss(&polarized, &batch.pixels, &batch.labels, self.target, means)?;
+            self.shown = Some(shown);
             self.sgd.step(&loss, self.rate.at((epoch - self.warm_up) as f64));
             loss
         };
         means.add(&[("loss", loss.double_value(&[]))], batch.len());
         Ok(())
+    }
+
+    fn epoch_ended(&mut self, job: &mut Job, epoch: usize) -> Outcome<()> {
+        let Some(shown) = self.shown.take() else { return Ok(()) };
+        let caption = format!(
+            "Pass {}: pictures, the push towards another class on grey, and both together. Orange: the push succeeds",
+            epoch + 1
+        );
+        Ok(pictures::keep(job, &format!("{}-pushed", self.phase), &caption, shown.sheet()?)?)
     }
 
     fn model(&self) -> Model {
@@ -294,7 +307,7 @@ impl Polarized<'_> {
 
 impl Options {
     /// The loss of one batch: `pixels` f32 `[N, 3, H, W]` in 0..=1, `y` their labels. Perturbations aim at `target`, at the
-    /// runner-up where it is the true class or not known.
+    /// runner-up where it is the true class or not known; some of them come along.
     fn loss(
         &self,
         polarized: &Polarized,
@@ -302,7 +315,7 @@ impl Options {
         y: &Tensor,
         target: Option<i64>,
         means: &mut Means,
-    ) -> Result<Tensor> {
+    ) -> Result<(Tensor, Perturbed)> {
         let clean = polarized.logits(pixels, Mode::Eval)?;
         let predicted = clean.detach().argmax(1, false);
         // Minus infinity, not a large negative number: other logits may be lower than any number chosen here.
@@ -329,7 +342,8 @@ impl Options {
         values.push(("perturbation-length", length.mean(Kind::Float).double_value(&[])));
         means.add(&values, y.size()[0] as usize);
         let weighted: Vec<Tensor> = terms.into_iter().map(|(_, weight, term)| term * weight).collect();
-        Ok(Tensor::stack(&weighted, 0).sum(Kind::Float))
+        let shown = Perturbed::first(pixels, &adversarial, &hit)?;
+        Ok((Tensor::stack(&weighted, 0).sum(Kind::Float), shown))
     }
 
     /// Pushes every picture towards `target` by at most `radius`; the result is detached and lies in 0..=1.

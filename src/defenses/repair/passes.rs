@@ -1,13 +1,14 @@
 //! The loop that repairs share: passes over the clean set with curves, resume points and an ear for stop and pause.
 
-use crate::data::Augment;
-use crate::data::augment::unit;
+use crate::data::augment::{to_u8, unit};
+use crate::data::{Augment, pictures};
 use crate::defenses::DefenderData;
 use crate::experiment::{Outcome, Problem, Result};
 use crate::nets::training::fit::{AfterEpoch, not_a_number};
 use crate::nets::training::resume::restore_into;
 use crate::nets::training::{Optimiser, ResumePoint};
 use crate::nets::{InputSpec, Model, Params};
+use crate::run::event::Rgba;
 use crate::run::job::Job;
 use rand::seq::SliceRandom;
 use tch::{Device, Kind, Tensor};
@@ -127,6 +128,33 @@ pub fn answers(logits: &Tensor) -> Result<Vec<usize>> {
     let answers = Vec::<i64>::try_from(logits.argmax(1, false).to_device(Device::Cpu));
     let answers = answers.map_err(|e| Problem::internal("Cannot read answers back.").because(e))?;
     Ok(answers.into_iter().map(|class| class as usize).collect())
+}
+
+/// The first pictures of a batch, what a repair made of them, and which of them reached what they were made for.
+pub struct Perturbed {
+    /// f32 `[N, 3, H, W]`, pixels in 0..=1.
+    pixels: Tensor,
+    perturbed: Tensor,
+    reached: Vec<bool>,
+}
+
+impl Perturbed {
+    /// `pixels` and `perturbed` as in [`CleanBatch`], `reached` bool `[N]`.
+    pub fn first(pixels: &Tensor, perturbed: &Tensor, reached: &Tensor) -> Result<Self> {
+        const SHOWN: i64 = 8;
+        let first = |x: &Tensor| x.detach().narrow(0, 0, x.size()[0].min(SHOWN)).to_device(Device::Cpu);
+        let reached = Vec::<bool>::try_from(first(reached))
+            .map_err(|e| Problem::internal("Cannot read answers back.").because(e))?;
+        Ok(Self { pixels: first(pixels), perturbed: first(perturbed), reached })
+    }
+
+    /// The pictures, what is added on grey, and both together; an orange frame around those that reached their end.
+    pub fn sheet(&self) -> Result<Rgba> {
+        let (pixels, perturbed) = (&self.pixels * 255.0, &self.perturbed * 255.0);
+        let (change, _) = pictures::residual(&pixels, &perturbed);
+        let rows = [to_u8(&pixels), change, to_u8(&perturbed)].map(|row| pictures::framed(&row, &self.reached));
+        pictures::sheet(&rows, pictures::factor_for(self.pixels.size()[3]))
+    }
 }
 
 /// One number for each neuron, feature or filter, to be drawn.

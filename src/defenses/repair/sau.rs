@@ -15,12 +15,11 @@
 //! Wei, Zhang, Zha, Wu: Shared Adversarial Unlearning: Backdoor Mitigation by Unlearning Shared Adversarial Examples.
 //! NeurIPS 2023. Follows the reference code: perturbations are not clamped to the picture's range (an option clamps).
 
-use super::passes::{CleanBatch, Learner, Means, Passes};
-use crate::data::augment::to_u8;
+use super::passes::{CleanBatch, Learner, Means, Passes, Perturbed};
 use crate::data::{Augment, pictures};
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
-use crate::experiment::{Outcome, Problem, Result};
+use crate::experiment::{Outcome, Result};
 use crate::nets::layers::channels_last;
 use crate::nets::model::forward;
 use crate::nets::training::fit::AfterEpoch;
@@ -128,8 +127,6 @@ pub static ENTRY: Entry = Entry {
     make: |options| Ok(Defense::Repair(Box::new(Sau { options: parse(options)? }))),
 };
 
-/// Pictures that are shown after every round.
-const SHOWN: i64 = 8;
 /// Beyond this many classes a matrix cannot be read.
 const MOST_CLASSES: i64 = 128;
 
@@ -174,14 +171,7 @@ struct Unlearner<'a> {
     /// round, where both were fooled: f32 `[K, K]`.
     alike: Tensor,
     /// The first pictures of the latest batch.
-    shown: Option<Shown>,
-}
-
-/// Pictures in 0..=1, f32 `[N, 3, H, W]`, what they became, and which of them fool both models alike.
-struct Shown {
-    pixels: Tensor,
-    perturbed: Tensor,
-    shared: Vec<bool>,
+    shown: Option<Perturbed>,
 }
 
 /// What a perturbed batch does to both models, bool `[N]` each.
@@ -317,10 +307,7 @@ impl Learner for Unlearner<'_> {
         let one_hot = |classes: &Tensor| classes.one_hot(self.alike.size()[0]).to_kind(Kind::Float);
         let answers = adversarial.detach().argmax(1, false);
         self.alike += (one_hot(&wrong) * both).transpose(0, 1).matmul(&one_hot(&answers)).to_device(Device::Cpu);
-        let first = |x: &Tensor| x.narrow(0, 0, count.min(SHOWN)).to_device(Device::Cpu);
-        let shared = Vec::<bool>::try_from(first(&fooled.shared))
-            .map_err(|e| Problem::internal("Cannot read answers back.").because(e))?;
-        self.shown = Some(Shown { pixels: first(pixels), perturbed: first(&perturbed), shared });
+        self.shown = Some(Perturbed::first(pixels, &perturbed, &fooled.shared)?);
         let values = [
             ("loss", loss.double_value(&[])),
             ("loss-clean", loss_clean.double_value(&[])),
@@ -337,16 +324,11 @@ impl Learner for Unlearner<'_> {
     fn epoch_ended(&mut self, job: &mut Job, epoch: usize) -> Outcome<()> {
         let Some(shown) = self.shown.take() else { return Ok(()) };
         let (phase, round) = (self.phase, epoch + 1);
-        let byte = |x: &Tensor| to_u8(&(x * 255.0));
-        let change: Tensor = (&shown.perturbed - &shown.pixels) / (2.0 * self.options.epsilon.max(1e-12)) + 0.5;
-        let rows = [byte(&shown.pixels), byte(&change), byte(&shown.perturbed)];
-        let rows = rows.map(|row| pictures::framed(&row, &shown.shared));
-        let factor = pictures::factor_for(shown.pixels.size()[3]);
         let caption = format!(
             "Round {round}: pictures, what is added (grey is nothing), and both together. Orange: this fools both models \
              into the same class"
         );
-        pictures::keep(job, phase, &caption, pictures::sheet(&rows, factor)?)?;
+        pictures::keep(job, phase, &caption, shown.sheet()?)?;
 
         let alike = std::mem::replace(&mut self.alike, no_answers(&self.model));
         if alike.size()[0] <= MOST_CLASSES {
@@ -438,7 +420,7 @@ mod tests {
         assert!(alike.diag(0).sum(Kind::Float).double_value(&[]) > 0.5, "nothing was found");
         assert!((alike.sum(Kind::Float).double_value(&[]) - shared).abs() < 1e-5, "{alike}");
         assert!((alike.diag(0).sum(Kind::Float).double_value(&[]) - shared).abs() < 1e-5, "{alike}");
-        assert_eq!(unlearner.shown.unwrap().perturbed.size(), [6, 3, 8, 8]);
+        assert!(unlearner.shown.unwrap().sheet().unwrap().width > 6 * 8);
     }
 
     #[test]
