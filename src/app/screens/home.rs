@@ -156,12 +156,7 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
             }
         }
     };
-    if ui.available_width() > t.body * 50.0 {
-        egui::Sides::new().height(t.control).show(ui, title, turn);
-    } else {
-        title(ui);
-        ui.horizontal(|ui| ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), turn));
-    }
+    widgets::title_row(ui, 50.0, title, turn);
 }
 
 /// What the chosen model says.

@@ -72,12 +72,7 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
         }
         command_button(ui, state, requests, UserCommand::PreviousPicture);
     };
-    if ui.available_width() > t.body * 48.0 {
-        egui::Sides::new().height(t.control).show(ui, title, turn);
-    } else {
-        ui.horizontal(title);
-        ui.horizontal(|ui| ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), turn));
-    }
+    widgets::title_row(ui, 48.0, title, turn);
 }
 
 /// The demo, the audit on the screen, and every finished run with a polarizer.

@@ -88,17 +88,7 @@ fn header(ui: &mut Ui, t: &Tokens, state: &State, requests: &Requests) {
         }
         ui.add(egui::Label::new(RichText::new(folder.display().to_string()).color(t.text_weak)).truncate());
     };
-    let to_the_right = egui::Layout::right_to_left(egui::Align::Center);
-    let wide = ui.available_width() > t.body * 44.0;
-    ui.horizontal(|ui| {
-        title(ui);
-        if wide {
-            ui.with_layout(to_the_right, buttons);
-        }
-    });
-    if !wide {
-        ui.horizontal(|ui| ui.with_layout(to_the_right, buttons));
-    }
+    widgets::title_row(ui, 44.0, title, buttons);
 }
 
 /// What went to the bin can come back from here; emptying it asks once.

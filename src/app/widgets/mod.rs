@@ -11,6 +11,7 @@ mod line_sample;
 mod picture;
 mod progress;
 mod scale;
+mod title_row;
 mod verdict;
 
 pub use bars::{CountBars, PredictionBars, verdict_mark};
@@ -24,4 +25,5 @@ pub use line_sample::{legend_entry, line_sample};
 pub use picture::{paint_picture, picture_sheet, picture_tile, take_wanted};
 pub use progress::phase_bar;
 pub use scale::colour_scale;
+pub use title_row::title_row;
 pub use verdict::{verdict_colour, verdict_sign};
