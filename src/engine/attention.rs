@@ -22,6 +22,9 @@ pub fn show(job: &mut Job, phase: &str, models: [&Model; 2], judge: &Judge, kind
     let mut rows = balanced_rows(labels, classes, 1, &mut ChaCha8Rng::seed_from_u64(0));
     rows.retain(|&row| labels[row as usize] != poison.target);
     rows.truncate(SHOWN);
+    if rows.is_empty() {
+        return Ok(());
+    }
     let clean = judge.test.pixels(&rows)?;
     let stamped = trigger.apply(&clean, &rows)?;
     // Each picture beside its stamped self.

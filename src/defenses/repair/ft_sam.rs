@@ -148,13 +148,17 @@ impl Repair for FtSam {
         let mut climber = Climber::new(o, model, data.kind);
         passes.run(job, data, device, &mut climber, after_epoch)?;
         let changes = changes(&before, &norms(&climber.model.params)?);
-        let caption = format!(
-            "How much lighter or heavier each filter of the last convolution has become, the heaviest first: {:+.1} % to \
-             {:+.1} %",
-            100.0 * changes.iter().copied().fold(f32::INFINITY, f32::min),
-            100.0 * changes.iter().copied().fold(f32::NEG_INFINITY, f32::max)
-        );
-        pictures::keep(job, phase, &caption, pictures::bars(&changes, |_| false))?;
+        let least = changes.iter().copied().reduce(f32::min);
+        let most = changes.iter().copied().reduce(f32::max);
+        if let (Some(least), Some(most)) = (least, most) {
+            let caption = format!(
+                "How much lighter or heavier each filter of the last convolution has become, the heaviest first: {:+.1} % to \
+                 {:+.1} %",
+                100.0 * least,
+                100.0 * most
+            );
+            pictures::keep(job, phase, &caption, pictures::bars(&changes, |_| false))?;
+        }
         Ok(climber.model)
     }
 }
