@@ -85,7 +85,7 @@ impl Check for ClassAccuracy {
         let picture = pictures::heat_map(&Tensor::from_slice(&wrong).view([k, k]).to_kind(Kind::Float))?;
         let caption =
             "Wrong answers: true class down, what the model says across; a full column is a class that attracts";
-        found.pictures = vec![exhibit(job, format!("{phase}.png"), caption.to_owned(), picture)?];
+        found.pictures = vec![exhibit(job, phase, caption.to_owned(), picture)?];
         Ok(found)
     }
 }

@@ -113,11 +113,10 @@ fn turned(
     Ok((said.iter().filter(|&&said| said == class as i64).count(), others.len()))
 }
 
-/// Saves a picture in the run folder and shows it at once.
-fn exhibit(job: &mut Job, file: String, caption: String, picture: Rgba) -> Outcome<SavedImage> {
-    job.save_image(&file, &caption, &pictures::png(&picture)?)?;
-    job.show(&file, &caption, picture);
-    Ok(SavedImage { file, caption })
+/// Keeps a picture, and says how it is found again.
+fn exhibit(job: &mut Job, key: &str, caption: String, picture: Rgba) -> Outcome<SavedImage> {
+    pictures::keep(job, key, &caption, picture)?;
+    Ok(SavedImage { file: format!("{key}.png"), caption })
 }
 
 /// `61.3 % (1226 of 2000)`.

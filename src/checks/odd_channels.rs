@@ -89,7 +89,7 @@ impl Check for OddChannels {
         let scale = rows.iter().map(|row| row.bar).fold(o.u, f64::max).max(1e-9);
         rows.iter_mut().for_each(|row| row.bar = (row.bar / scale).clamp(0.0, 1.0));
         let picture = pictures::heat_map(&clp::sheet(&strips))?;
-        let picture = exhibit(job, format!("{phase}.png"), clp::SHEET.to_owned(), picture)?;
+        let picture = exhibit(job, phase, clp::SHEET.to_owned(), picture)?;
         let head = ["layer", "channels", "outliers", "largest, in deviations"].map(str::to_owned).to_vec();
         let headline = match odd {
             0 => format!("No channel stands out; that proves nothing either way, in {channels} channels."),

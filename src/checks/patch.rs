@@ -72,7 +72,7 @@ impl Patch {
         let count = turned.iter().filter(|&&turned| turned).count();
         let caption =
             format!("Without and with the patch for {name}; it turns {count} of these {} (orange frames)", rows.len());
-        exhibit(job, format!("{phase}-stamped.png"), caption, sheet)
+        exhibit(job, &format!("{phase}-stamped"), caption, sheet)
     }
 
     /// # Errors

@@ -159,7 +159,7 @@ impl Check for TriggerSearch {
         }
         let sheet = pictures::sheet(&patches.shown(), pictures::factor_for(card.width as i64))?;
         let caption = "Smallest patch for each class: mask, pattern, both together".to_owned();
-        let mut shown = vec![exhibit(job, format!("{phase}.png"), caption, sheet)?];
+        let mut shown = vec![exhibit(job, phase, caption, sheet)?];
         let searched = if o.pictures == 0 { data.pictures.len() } else { o.pictures.min(data.pictures.len()) };
         let whole = (card.height * card.width) as f64;
         let found = Found { sizes: patches.sizes()?, turned: all_turned, tried: all_tried, whole, searched };

@@ -44,6 +44,9 @@ fn pad_white(pictures: &Tensor, gap: i64) -> Tensor {
     (pictures.bitwise_not()).constant_pad_nd([gap, gap, gap, gap]).bitwise_not()
 }
 
+/// Beyond this many classes a matrix of them cannot be read.
+pub const MOST_CLASSES: i64 = 128;
+
 /// A signed matrix as a picture: white is zero, orange positive, purple negative (ColorBrewer PuOr).
 pub fn heat_map(matrix: &Tensor) -> Result<Rgba> {
     let matrix = matrix.to_kind(Kind::Float);

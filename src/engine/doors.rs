@@ -19,8 +19,6 @@ const SHOWN: usize = 10;
 const BEHIND_A_MEAN: usize = 40;
 /// Test pictures on which the two triggers are weighed against each other.
 const WEIGHED: usize = 500;
-/// Beyond this many classes a matrix cannot be read.
-const MOST_CLASSES: usize = 128;
 
 /// Saves and shows the pictures of a model that maps its answers back; nothing for others.
 pub fn show(job: &mut Job, phase: &str, model: &Model, judged: &Judged, judge: &Judge, kind: Kind) -> Outcome<()> {
@@ -57,7 +55,7 @@ pub fn show(job: &mut Job, phase: &str, model: &Model, judged: &Judged, judge: &
     job.save_image(&format!("{phase}-doors.png"), caption, &pictures::png(&sheet)?)?;
     job.show(phase, caption, sheet);
 
-    if classes <= MOST_CLASSES {
+    if classes as i64 <= pictures::MOST_CLASSES {
         let matrix = pictures::heat_map(&before_and_after(judged, &map)?)?;
         let caption = "True classes down, answers across: what the network says, and beside it mapped back; below, with the \
                        attacker's trigger";

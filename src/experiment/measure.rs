@@ -4,7 +4,7 @@
 use Amount::{Plain, Share, Term};
 
 /// What a measure is measured in, and what it is drawn together with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Amount {
     /// A share of pictures, 0 to 1.
     Share,

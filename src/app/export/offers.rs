@@ -14,7 +14,7 @@ use crate::app::state::State;
 use crate::app::theme::{ColourMap, Role};
 use crate::app::views::{LEARNING_RATE, metric_role, metric_title, moment_words, watched};
 use crate::app::words;
-use crate::experiment::measure::{Amount, Measure};
+use crate::experiment::measure::Measure;
 use crate::experiment::{Experiment, check};
 use crate::run::event::{Glimpse, Rgba};
 use crate::run::{ResultRow, Results};
@@ -198,12 +198,11 @@ fn watched_of(title: &str, watched: &Watched, group: &watched::Group) -> Figure 
         stretches: vec![watched.points(measure.id)],
         band: Vec::new(),
     };
-    let share = group.measures.iter().all(|measure| measure.amount == Amount::Share);
     Figure {
         title: format!("{title}: {}", watched.phase),
         x_label: watched::axis(&watched.phase).to_owned(),
         y_label: group.title.to_lowercase(),
-        unit: if share { Unit::Percent } else { Unit::Plain },
+        unit: if group.is_share() { Unit::Percent } else { Unit::Plain },
         marks: Marks::Curves(group.lines().map(curve).collect()),
         points: Vec::new(),
         names: Vec::new(),

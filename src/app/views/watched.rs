@@ -21,12 +21,12 @@ pub struct Group {
 }
 
 impl Group {
-    pub fn unit(&self) -> describe::Unit {
-        if self.measures.iter().all(|measure| measure.amount == Amount::Share) {
-            words::percent
-        } else {
-            words::significant
-        }
+    pub fn is_share(&self) -> bool {
+        self.measures.iter().all(|measure| measure.amount == Amount::Share)
+    }
+
+    fn unit(&self) -> describe::Unit {
+        if self.is_share() { words::percent } else { words::significant }
     }
 
     /// The measures, each with its colour.

@@ -13,7 +13,7 @@
 //! Zeng, Chen, Park, Mao, Jin, Jia: Adversarial Unlearning of Backdoors via Implicit Hypergradient. ICLR 2022. As in both
 //! published codes d lives in the normalised space, is held by a penalty only, and disturbs a hundredth of a batch.
 
-use super::passes::{CleanBatch, Learner, Means, Passes, answers};
+use super::passes::{CleanBatch, Learner, Means, Passes, values};
 use crate::data::{Augment, pictures, rgba_from_pixels};
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
@@ -184,14 +184,14 @@ impl Unlearner<'_> {
 
         let input = self.model.network.input();
         let rows: Vec<i64> = (0..self.data.clean.len() as i64).collect();
-        let mut counts = vec![0.0; input.classes as usize];
+        let mut counts = Tensor::zeros([input.classes], (Kind::Float, self.perturbation.device()));
         for rows in rows.chunks(self.options.batch) {
             job.tick()?;
             let x = input.prepare(&self.data.clean.pixels(rows)?, self.perturbation.device())? + &self.perturbation;
-            for class in answers(&tch::no_grad(|| self.logits(&self.live, &x))?)? {
-                counts[class] += 1.0;
-            }
+            let answers = tch::no_grad(|| self.logits(&self.live, &x))?.argmax(1, false);
+            counts += answers.one_hot(input.classes).sum_dim_intlist([0i64].as_slice(), false, Kind::Float);
         }
+        let counts = values(&counts)?;
         let names = &self.data.clean.card().classes;
         let most = (0..counts.len()).max_by(|&a, &b| f32::total_cmp(&counts[a], &counts[b])).unwrap_or_default();
         let caption = format!(

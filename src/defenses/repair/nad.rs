@@ -154,13 +154,13 @@ impl Repair for Nad {
         let augment = Augment { crop: o.crop as i64, flip: o.flip };
         let passes = Passes { phase, epochs: o.epochs, batch: o.batch, augment, learning_rate: o.learning_rate };
         let device = model.params.device();
-        let delivered = model.deep_clone();
+        let clean = data.clean.pixels(&(0..data.clean.len().min(SHOWN) as i64).collect::<Vec<_>>())?;
+        let of = |model: &Model| attention_pictures(model, &clean, data.kind);
+        let delivered = of(&model)?;
         let mut student = Student::new(o, teacher, model, data.kind);
         passes.run(job, data, device, &mut student, after_epoch)?;
 
-        let clean = data.clean.pixels(&(0..data.clean.len().min(SHOWN) as i64).collect::<Vec<_>>())?;
-        let of = |model: &Model| attention_pictures(model, &clean, data.kind);
-        let (delivered, teacher, own) = (of(&delivered)?, of(&student.teacher)?, of(&student.model)?);
+        let (teacher, own) = (of(&student.teacher)?, of(&student.model)?);
         let stages = delivered.into_iter().zip(teacher).zip(own).flat_map(|((a, b), c)| [a, b, c]);
         let rows: Vec<Tensor> = std::iter::once(clean.shallow_clone()).chain(stages).collect();
         let caption = "Clean pictures, and where features are strong behind each of the last stages: in the delivered \

@@ -342,7 +342,7 @@ impl Options {
         values.push(("perturbation-length", length.mean(Kind::Float).double_value(&[])));
         means.add(&values, y.size()[0] as usize);
         let weighted: Vec<Tensor> = terms.into_iter().map(|(_, weight, term)| term * weight).collect();
-        let shown = Perturbed::first(pixels, &adversarial, &hit)?;
+        let shown = Perturbed::first(pixels, &adversarial, &hit);
         Ok((Tensor::stack(&weighted, 0).sum(Kind::Float), shown))
     }
 

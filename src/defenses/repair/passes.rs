@@ -123,36 +123,31 @@ impl Passes<'_> {
     }
 }
 
-/// The most probable class of each picture.
-pub fn answers(logits: &Tensor) -> Result<Vec<usize>> {
-    let answers = Vec::<i64>::try_from(logits.argmax(1, false).to_device(Device::Cpu));
-    let answers = answers.map_err(|e| Problem::internal("Cannot read answers back.").because(e))?;
-    Ok(answers.into_iter().map(|class| class as usize).collect())
-}
-
 /// The first pictures of a batch, what a repair made of them, and which of them reached what they were made for.
 pub struct Perturbed {
     /// f32 `[N, 3, H, W]`, pixels in 0..=1.
     pixels: Tensor,
     perturbed: Tensor,
-    reached: Vec<bool>,
+    /// bool `[N]`.
+    reached: Tensor,
 }
 
 impl Perturbed {
-    /// `pixels` and `perturbed` as in [`CleanBatch`], `reached` bool `[N]`.
-    pub fn first(pixels: &Tensor, perturbed: &Tensor, reached: &Tensor) -> Result<Self> {
+    /// `pixels` and `perturbed` as in [`CleanBatch`], `reached` bool `[N]`. Nothing is copied before it is drawn.
+    pub fn first(pixels: &Tensor, perturbed: &Tensor, reached: &Tensor) -> Self {
         const SHOWN: i64 = 8;
-        let first = |x: &Tensor| x.detach().narrow(0, 0, x.size()[0].min(SHOWN)).to_device(Device::Cpu);
-        let reached = Vec::<bool>::try_from(first(reached))
-            .map_err(|e| Problem::internal("Cannot read answers back.").because(e))?;
-        Ok(Self { pixels: first(pixels), perturbed: first(perturbed), reached })
+        let first = |x: &Tensor| x.detach().narrow(0, 0, x.size()[0].min(SHOWN));
+        Self { pixels: first(pixels), perturbed: first(perturbed), reached: first(reached) }
     }
 
     /// The pictures, what is added on grey, and both together; an orange frame around those that reached their end.
     pub fn sheet(&self) -> Result<Rgba> {
-        let (pixels, perturbed) = (&self.pixels * 255.0, &self.perturbed * 255.0);
+        let here = |x: &Tensor| x.to_device(Device::Cpu);
+        let reached = Vec::<bool>::try_from(here(&self.reached))
+            .map_err(|e| Problem::internal("Cannot read answers back.").because(e))?;
+        let (pixels, perturbed) = (here(&self.pixels) * 255.0, here(&self.perturbed) * 255.0);
         let (change, _) = pictures::residual(&pixels, &perturbed);
-        let rows = [to_u8(&pixels), change, to_u8(&perturbed)].map(|row| pictures::framed(&row, &self.reached));
+        let rows = [to_u8(&pixels), change, to_u8(&perturbed)].map(|row| pictures::framed(&row, &reached));
         pictures::sheet(&rows, pictures::factor_for(self.pixels.size()[3]))
     }
 }

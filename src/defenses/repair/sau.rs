@@ -127,9 +127,6 @@ pub static ENTRY: Entry = Entry {
     make: |options| Ok(Defense::Repair(Box::new(Sau { options: parse(options)? }))),
 };
 
-/// Beyond this many classes a matrix cannot be read.
-const MOST_CLASSES: i64 = 128;
-
 struct Sau {
     options: Options,
 }
@@ -307,7 +304,7 @@ impl Learner for Unlearner<'_> {
         let one_hot = |classes: &Tensor| classes.one_hot(self.alike.size()[0]).to_kind(Kind::Float);
         let answers = adversarial.detach().argmax(1, false);
         self.alike += (one_hot(&wrong) * both).transpose(0, 1).matmul(&one_hot(&answers)).to_device(Device::Cpu);
-        self.shown = Some(Perturbed::first(pixels, &perturbed, &fooled.shared)?);
+        self.shown = Some(Perturbed::first(pixels, &perturbed, &fooled.shared));
         let values = [
             ("loss", loss.double_value(&[])),
             ("loss-clean", loss_clean.double_value(&[])),
@@ -331,7 +328,7 @@ impl Learner for Unlearner<'_> {
         pictures::keep(job, phase, &caption, shown.sheet()?)?;
 
         let alike = std::mem::replace(&mut self.alike, no_answers(&self.model));
-        if alike.size()[0] <= MOST_CLASSES {
+        if alike.size()[0] <= pictures::MOST_CLASSES {
             // The first round stays, so that the last can be laid beside it.
             let key = if epoch == 0 { format!("{phase}-alike-first") } else { format!("{phase}-alike") };
             let caption = format!(
