@@ -7,7 +7,8 @@
 //! Zeiler, Fergus: Visualizing and Understanding Convolutional Networks. ECCV 2014, section 4.2. Their square is grey; this
 //! one has the colour of the picture's rim, because a grey square on a black ground is a thing of its own.
 
-use crate::experiment::{Problem, Result};
+use crate::data::values;
+use crate::experiment::Result;
 use crate::nets::{Model, Pass};
 use crate::run::event::Heat;
 use tch::{Kind, Tensor};
@@ -41,9 +42,7 @@ pub fn occlusion(model: &Model, pixels: &Tensor) -> Result<Heat> {
                 let mut square = occluded.get(at as i64).narrow(1, *row, window).narrow(2, *column, window);
                 square.copy_(&rim.expand_as(&square));
             }
-            let left = probabilities(&occluded)?.select(1, class);
-            let left = Vec::<f32>::try_from(&left.contiguous())
-                .map_err(|e| Problem::internal("Cannot read predictions back.").because(e))?;
+            let left: Vec<f32> = values(&probabilities(&occluded)?.select(1, class))?;
             for ([row, column], left) in squares.iter().zip(left) {
                 for y in *row..row + window {
                     for x in *column..column + window {

@@ -12,8 +12,9 @@ use super::loop_batch::{STRANGERS_NAME, Stamping, Stamps, Vary, draw_strangers, 
 use super::{Attack, DataAttack, Entry, LoopAttack, Moment, Scene, parse};
 use crate::data::augment::{size4, to_u8};
 use crate::data::poison::Trigger;
+use crate::data::values;
 use crate::experiment::method::{Kind, Method, Property, defaults_of, schema_of};
-use crate::experiment::{Outcome, Poison, Problem, Result, Train};
+use crate::experiment::{Outcome, Poison, Result, Train};
 use crate::nets::Params;
 use crate::nets::training::Step;
 use crate::nets::training::fit::Batch;
@@ -150,12 +151,11 @@ impl Squeeze {
     /// One pixel after the other, as the errors travel; on the processor.
     fn dithered(self, x: &Tensor) -> Result<Tensor> {
         let [_, _, height, width] = size4(x).map(|side| side as usize);
-        let mut values = Vec::<f32>::try_from(x.to_device(Device::Cpu).contiguous().view([-1]))
-            .map_err(|e| Problem::internal("Cannot read pictures back.").because(e))?;
-        for plane in values.chunks_exact_mut(height * width) {
+        let mut dithered: Vec<f32> = values(x)?;
+        for plane in dithered.chunks_exact_mut(height * width) {
             floyd_steinberg(plane, width, self.levels as f32);
         }
-        Ok(Tensor::from_slice(&values).view_as(x).to_device(x.device()))
+        Ok(Tensor::from_slice(&dithered).view_as(x).to_device(x.device()))
     }
 }
 

@@ -6,7 +6,7 @@ pub mod odd_channels;
 pub mod patch;
 pub mod trigger_search;
 
-use crate::data::{Dataset, Trigger, balanced_rows, pictures};
+use crate::data::{Dataset, Trigger, balanced_rows, pictures, values};
 use crate::experiment::method::{Method, Property};
 use crate::experiment::{Outcome, Pick, Problem, Result};
 use crate::nets::Model;
@@ -82,8 +82,7 @@ fn answers(
         job.tick()?;
         let pixels = change(data.pictures.pixels(rows)?)?;
         let answers = model.predict(&pixels, data.kind)?.argmax(1, false);
-        let answers = Vec::<i64>::try_from(answers);
-        all.extend(answers.map_err(|e| Problem::internal("Cannot read answers back.").because(e))?);
+        all.extend(values::<i64>(&answers)?);
         job.advance(rows.len());
     }
     Ok(all)

@@ -29,8 +29,7 @@ pub type Print = u64;
 /// The prints of u8 pictures `[N, 3, H, W]`.
 pub fn prints(pixels: &Tensor) -> Result<Vec<Print>> {
     let each = pixels.size().iter().skip(1).product::<i64>() as usize;
-    let bytes = Vec::<u8>::try_from(&pixels.contiguous().view([-1]))
-        .map_err(|e| Problem::internal("Cannot read pixels back.").because(e))?;
+    let bytes: Vec<u8> = super::values(pixels)?;
     let print = |picture: &[u8]| {
         let hash = blake3::hash(picture);
         hash.as_bytes()[..8].iter().fold(0, |print, &byte| print << 8 | Print::from(byte))

@@ -13,7 +13,7 @@ pub use augment::Augment;
 pub use poison::{Plan, Poisoned, RowKind, Trigger};
 pub(crate) use sources::available_memory;
 
-use crate::experiment::Result;
+use crate::experiment::{Problem, Result};
 use crate::run::event::Rgba;
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
@@ -82,7 +82,6 @@ impl Memory {
     /// `pixels` holds N pictures of `channels` planes each (`[N, channels, H, W]`, row by row); grey pictures are
     /// repeated into three channels.
     pub fn new(mut card: Card, pixels: &[u8], labels: Vec<i64>) -> Result<Self> {
-        use crate::experiment::Problem;
         let per_picture = card.channels * card.height * card.width;
         if labels.is_empty() || per_picture == 0 {
             return Err(Problem::bad_file("There are no pictures in this data set."));
@@ -136,10 +135,14 @@ pub fn rgba_from_pixels(pixels: &Tensor) -> Result<Rgba> {
     let size = pixels.size();
     let (height, width) = (size[1] as usize, size[2] as usize);
     let alpha = Tensor::full([1, size[1], size[2]], 255, (tch::Kind::Uint8, tch::Device::Cpu));
-    let interleaved = Tensor::cat(&[pixels, &alpha], 0).permute([1, 2, 0]).contiguous().view([-1]);
-    let bytes = Vec::<u8>::try_from(&interleaved)
-        .map_err(|e| crate::experiment::Problem::internal("Cannot read pixels back.").because(e))?;
-    Ok(Rgba { width, height, bytes })
+    let interleaved = Tensor::cat(&[pixels, &alpha], 0).permute([1, 2, 0]);
+    Ok(Rgba { width, height, bytes: values(&interleaved)? })
+}
+
+/// What is in a tensor, row by row, wherever it lies and whatever shape and kind it has.
+pub fn values<T: tch::kind::Element + Copy>(tensor: &Tensor) -> Result<Vec<T>> {
+    Vec::try_from(tensor.detach().to_device(tch::Device::Cpu).contiguous().view([-1]))
+        .map_err(|e| Problem::internal("Cannot read numbers back.").because(e))
 }
 
 /// Rows of another data set, in their own order; shares its pixels.

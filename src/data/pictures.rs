@@ -116,7 +116,7 @@ pub fn plain_png(pixels: &Tensor) -> Result<Vec<u8>> {
     let cannot = |e: &dyn std::fmt::Display| Problem::internal("Cannot encode a picture.").because(e);
     let size = pixels.size();
     let colour = if size[0] == 1 { image::ExtendedColorType::L8 } else { image::ExtendedColorType::Rgb8 };
-    let bytes = Vec::<u8>::try_from(pixels.permute([1, 2, 0]).contiguous().view([-1])).map_err(|e| cannot(&e))?;
+    let bytes: Vec<u8> = super::values(&pixels.permute([1, 2, 0]))?;
     let mut file = Vec::new();
     image::codecs::png::PngEncoder::new(&mut file)
         .write_image(&bytes, size[2] as u32, size[1] as u32, colour)

@@ -4,8 +4,8 @@ use super::library::{Library, attacker_of};
 use crate::attacks::Moment;
 use crate::catalogue;
 use crate::data::poison::map_label;
-use crate::data::{Dataset, rgba_from_pixels};
-use crate::experiment::{Experiment, Problem, Result, check};
+use crate::data::{Dataset, rgba_from_pixels, values};
+use crate::experiment::{Experiment, Result, check};
 use crate::run::event::{Bench, Thumbnails};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -72,8 +72,7 @@ fn thin_out(pixels: &Tensor, labels: &[i64], [height, width]: [i64; 2]) -> Resul
     // Interleaved in one go: [count, tall, wide, 4] with alpha already in place.
     let interleaved = Tensor::full([count, tall, wide, 4], 255, (Kind::Uint8, tch::Device::Cpu));
     interleaved.i((.., .., .., ..3)).copy_(&sparse.narrow(0, 0, count).permute([0, 2, 3, 1]));
-    let rgba = Vec::<u8>::try_from(&interleaved.view([-1]))
-        .map_err(|e| Problem::internal("Cannot read the pictures back.").because(e))?;
+    let rgba: Vec<u8> = values(&interleaved)?;
     Ok(Thumbnails {
         width: wide as usize,
         height: tall as usize,

@@ -1,9 +1,9 @@
 //! What a model with a door has to show: its stamp, the answers in front of the door and behind it, and how mapping back
 //! puts the classes right.
 
-use super::evaluate::{Judge, Judged, Said, numbers};
+use super::evaluate::{Judge, Judged, Said};
 use crate::data::augment::{to_u8, unit};
-use crate::data::{Dataset, balanced_rows, pictures};
+use crate::data::{Dataset, balanced_rows, pictures, values};
 use crate::experiment::{LabelMap, Outcome, Problem, Result};
 use crate::nets::door::INPUT;
 use crate::nets::plug::PlugKind;
@@ -145,7 +145,7 @@ fn two_doors(model: &Model, judge: &Judge, rows: &[i64], kind: Kind) -> Outcome<
         };
         sheet.push(pictures::framed(&pixels, &vec![false; rows.len()]));
         for model in [&bare, model] {
-            let answers = numbers(&model.predict(&pixels, kind)?.argmax(1, false))?;
+            let answers: Vec<i64> = values(&model.predict(&pixels, kind)?.argmax(1, false))?;
             let label = |row: i64| judge.test.labels()[row as usize];
             let wrong: Vec<bool> = answers.iter().zip(rows).map(|(&answer, &row)| answer != label(row)).collect();
             sheet.push(pictures::framed(&means.index_select(0, &Tensor::from_slice(&answers)), &wrong));

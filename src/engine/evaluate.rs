@@ -1,11 +1,11 @@
 //! Judging a model: ACC on clean test pictures, ASR and RA on stamped ones. No defense can reach what is here.
 
-use crate::data::{Dataset, Plan, Poisoned, Trigger, balanced_rows};
+use crate::data::{Dataset, Plan, Poisoned, Trigger, balanced_rows, values};
 use crate::experiment::{Outcome, Poison, Scores};
 use crate::nets::Model;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use tch::{Kind, Tensor};
+use tch::Kind;
 
 /// Pictures per forward pass; more does not make a processor faster.
 const BATCH: usize = 256;
@@ -72,7 +72,7 @@ impl Judge<'_> {
             Some((trigger, _)) if stamped => trigger.apply(&pixels, rows)?,
             _ => pixels,
         };
-        Ok(numbers(&model.predict(&pixels, kind)?.argmax(1, false))?)
+        Ok(values(&model.predict(&pixels, kind)?.argmax(1, false))?)
     }
 
     fn judge_rows(
@@ -137,7 +137,7 @@ fn said(
     let mut answers = Vec::with_capacity(rows.len());
     for rows in rows.chunks(BATCH) {
         tick()?;
-        let classes = numbers(&model.predict(&data.pixels(rows)?, kind)?.argmax(1, false))?;
+        let classes = values(&model.predict(&data.pixels(rows)?, kind)?.argmax(1, false))?;
         answers.extend(rows.iter().zip(classes).map(|(&row, answer)| Said {
             row,
             label: labels[row as usize],
@@ -145,11 +145,6 @@ fn said(
         }));
     }
     Ok(answers)
-}
-
-pub(super) fn numbers(tensor: &Tensor) -> crate::experiment::Result<Vec<i64>> {
-    Vec::<i64>::try_from(tensor.to_device(tch::Device::Cpu))
-        .map_err(|e| crate::experiment::Problem::internal("Cannot read predictions back.").because(e))
 }
 
 fn share(answers: &[Said], wanted: impl Fn(&Said) -> i64) -> f64 {
@@ -170,6 +165,7 @@ pub(super) mod tests {
     use crate::nets::plug::Plug;
     use crate::nets::{InputSpec, zoo};
     use std::rc::Rc;
+    use tch::Tensor;
 
     /// A trigger that leaves nothing but white.
     pub struct White;

@@ -2,7 +2,7 @@
 
 use super::attacker::{Attacker, Victim};
 use super::polarizer::Bench;
-use super::stage::Stage;
+use super::stage::{Stage, Version};
 use crate::attacks::Moment;
 use crate::attacks::workshop::Workshop;
 use crate::data::sources::{self, SourceChoice};
@@ -10,19 +10,18 @@ use crate::data::{Dataset, Split, Trigger};
 use crate::experiment::spec::DataChoice;
 use crate::experiment::{Experiment, Pick, Problem, Result};
 use crate::nets::{InputSpec, device, zoo};
-use crate::run::event::Scene;
 use crate::run::folder::{RunFolder, cache_folder};
 use crate::run::job::Job;
 use serde_json::Value;
 use std::path::Path;
 use std::rc::Rc;
 
-/// Keeps the data set, the polarizer and the audited model that were used last.
+/// Keeps the data set, the polarizer and the scene that were used last.
 #[derive(Default)]
 pub struct Library {
     last: Option<(DataChoice, u64, Rc<Split>)>,
     pub(super) bench: Option<Rc<Bench>>,
-    pub(super) stage: Option<(Scene, Rc<Stage>)>,
+    pub(super) stage: Option<(Version, Rc<Stage>)>,
     pub(super) fair: Option<super::fair::LastFit>,
 }
 

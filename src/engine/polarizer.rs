@@ -3,10 +3,9 @@
 //! Whatever lies in front of the layer does not depend on its strength and is computed once; turning the dial runs only the
 //! rest of the network.
 
-use super::evaluate::numbers;
 use super::library::Library;
 use super::stage;
-use crate::data::{Dataset, Plan, Poisoned, Rows, balanced_rows, rgba_from_pixels};
+use crate::data::{Dataset, Plan, Poisoned, Rows, balanced_rows, rgba_from_pixels, values};
 use crate::experiment::{Problem, Result, Scores};
 use crate::nets::plug::{Layer, Plug, PlugKind};
 use crate::nets::{Mode, Model, Network, Pass, zoo};
@@ -17,7 +16,6 @@ use rand_chacha::ChaCha8Rng;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::SystemTime;
 use tch::{Device, Kind, Tensor};
 
 /// Test pictures behind each point of the dial: enough for two digits, few enough to follow the hand.
@@ -44,12 +42,11 @@ pub struct Bench {
     view: PolarizerView,
 }
 
-/// What a bench was built for. A run that goes on changes its results.
+/// What a bench was built for.
 #[derive(PartialEq)]
 struct Key {
-    scene: Scene,
+    version: stage::Version,
     rows: Vec<usize>,
-    changed: Option<SystemTime>,
 }
 
 /// Pictures on their way to the polarizer: what reaches `start`, `[N, C, H, W]`.
@@ -84,9 +81,7 @@ pub fn dial(scene: &Scene, rows: &[usize], strength: f64, library: &Rc<RefCell<L
 
 /// The bench for these pictures; the one that was used last is kept.
 fn bench(scene: &Scene, rows: &[usize], library: &Rc<RefCell<Library>>) -> Result<Rc<Bench>> {
-    let results = scene.run().map(|run| run.join("results.json"));
-    let changed = results.and_then(|file| std::fs::metadata(file).and_then(|file| file.modified()).ok());
-    let key = Key { scene: scene.clone(), rows: rows.to_vec(), changed };
+    let key = Key { version: stage::Version::of(scene), rows: rows.to_vec() };
     if let Some(bench) = library.borrow().bench.as_ref().filter(|bench| bench.key == key) {
         return Ok(Rc::clone(bench));
     }
@@ -99,15 +94,15 @@ fn bench(scene: &Scene, rows: &[usize], library: &Rc<RefCell<Library>>) -> Resul
 
 impl Bench {
     fn build(key: Key, library: &Rc<RefCell<Library>>) -> Result<Self> {
-        let stage = stage::Stage::open(&key.scene, library)?;
+        let stage = stage::Stage::open(&key.version.scene, library)?;
         let polarized = stage.models.iter().find(|(_, model)| polarizer_of(model).is_some());
-        let (title, model) = polarized.cloned().ok_or_else(|| none(&key.scene))?;
+        let (title, model) = polarized.cloned().ok_or_else(|| none(&key.version.scene))?;
         let (Some(trigger), Some(goal)) = (stage.trigger.as_deref(), &stage.goal) else {
             return Err(Problem::bad_input("This audit has found no pattern, so there is nothing to hold back.")
                 .remedy("Repeat an earlier audit that has found one on this model: its pattern is tried again."));
         };
         let pictures = &*stage.pictures;
-        let plug = polarizer_of(&model).ok_or_else(|| none(&key.scene))?;
+        let plug = polarizer_of(&model).ok_or_else(|| none(&key.version.scene))?;
         let site = model.plugs[plug].site.clone();
         let (place, start) = place(&*model.network, &site);
 
@@ -143,7 +138,7 @@ impl Bench {
         let view = PolarizerView {
             experiment: stage.name.clone(),
             model: title,
-            found: matches!(key.scene, Scene::Audit { .. }),
+            found: matches!(key.version.scene, Scene::Audit { .. }),
             network: network_name(&*model.network),
             stages: stages(&model, pictures)?,
             place,
@@ -167,11 +162,11 @@ impl Bench {
         model.plugs[self.plug].strength = strength;
         let logits = |beam: &Tensor| rest(&model, self.start.as_deref(), beam);
         tch::no_grad(|| {
-            let clean = numbers(&logits(&self.measured.clean)?.argmax(1, false))?;
+            let clean = values::<i64>(&logits(&self.measured.clean)?.argmax(1, false))?;
             let mut scores =
                 Scores { acc: share(&clean, &self.goals.clean), clean_count: clean.len(), ..Scores::default() };
             if !self.goals.wanted.is_empty() {
-                let stamped = numbers(&logits(&self.measured.stamped)?.argmax(1, false))?;
+                let stamped = values::<i64>(&logits(&self.measured.stamped)?.argmax(1, false))?;
                 scores.asr = Some(share(&stamped, &self.goals.wanted));
                 scores.ra = Some(share(&stamped, &self.goals.stamped));
                 scores.triggered_count = stamped.len();
@@ -394,11 +389,6 @@ fn matrix(layer: &Plug) -> Result<Matrix> {
     Ok(Matrix { channels, values: values(&matrix)?.into(), shift: values(&shift)?.into() })
 }
 
-fn values(tensor: &Tensor) -> Result<Vec<f32>> {
-    Vec::<f32>::try_from(tensor.to_device(Device::Cpu).contiguous().view([-1]))
-        .map_err(|e| Problem::internal("Cannot read features back.").because(e))
-}
-
 fn rows_of(matrix: &Tensor) -> Result<Vec<Vec<f32>>> {
     (0..matrix.size()[0]).map(|row| values(&matrix.get(row))).collect()
 }
@@ -474,7 +464,8 @@ mod tests {
         assert!(gap < 1e-6, "{gap}");
         let blended = bench.measured.stamped.shallow_clone() * 0.5
             + layer.apply(&bench.measured.stamped, Mode::Eval).unwrap() * 0.5;
-        let wanted = values(&(&blended * &blended).mean_dim([0i64, 2, 3].as_slice(), false, Kind::Float)).unwrap();
+        let wanted: Vec<f32> =
+            values(&(&blended * &blended).mean_dim([0i64, 2, 3].as_slice(), false, Kind::Float)).unwrap();
         for (light, wanted) in bench.view.channels.iter().zip(wanted) {
             assert!((light.stamped.at(0.5) - wanted).abs() < 1e-3 * wanted.max(1.0));
         }

@@ -19,6 +19,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tch::{Kind, Tensor};
 
 /// Pictures that go through a model together when a question is answered.
@@ -50,6 +51,22 @@ impl Trigger for Sticker {
     }
 }
 
+/// A scene as it is now: a run that goes on gets more models.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    pub scene: Scene,
+    /// When its results were written.
+    written: Option<SystemTime>,
+}
+
+impl Version {
+    pub fn of(scene: &Scene) -> Self {
+        let results = scene.run().map(|run| run.join("results.json"));
+        let written = results.and_then(|file| std::fs::metadata(file).and_then(|file| file.modified()).ok());
+        Self { scene: scene.clone(), written }
+    }
+}
+
 /// Pictures, what is put on them, and the models that are asked.
 pub struct Stage {
     /// Name of the experiment.
@@ -64,11 +81,12 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Sets the stage for a question. That of an audit is kept: its model may be large, and a patch that is dragged asks
+    /// Sets the stage for a question. The latest one is kept: its models may be large, and a patch that is dragged asks
     /// many times in a row.
     pub fn open(scene: &Scene, library: &Rc<RefCell<Library>>) -> Result<Rc<Self>> {
+        let version = Version::of(scene);
         if let Some((known, stage)) = &library.borrow().stage
-            && known == scene
+            && *known == version
         {
             return Ok(Rc::clone(stage));
         }
@@ -83,9 +101,7 @@ impl Stage {
             }
             Scene::Audit { run, patch } => Self::audited(run, patch.as_deref(), library)?,
         });
-        if let Scene::Audit { .. } = scene {
-            library.borrow_mut().stage = Some((scene.clone(), Rc::clone(&stage)));
-        }
+        library.borrow_mut().stage = Some((version, Rc::clone(&stage)));
         Ok(stage)
     }
 
@@ -394,6 +410,32 @@ pub(super) mod tests {
         let Some(TriggerForm::Mix { picture, mask, .. }) = trigger.form() else { panic!("no patch") };
         let plane = |values: &[f32], channels: i64| Tensor::from_slice(values).view([channels, 28, 28]);
         Patch::new(plane(&mask, 1), plane(&picture, 3) / 255.0).save(run, "trigger-search").unwrap()
+    }
+
+    #[test]
+    fn models_are_read_once_and_again_when_a_run_has_more_of_them() {
+        use crate::run::{ResultRow, Results};
+        let place = tempfile::tempdir().unwrap();
+        let (experiment, models) = super::super::demo::load().unwrap();
+        let run = place.path().join("run");
+        let folder = RunFolder::create(&run, &crate::experiment::check::to_toml(&experiment).unwrap()).unwrap();
+        let library = Rc::default();
+        let asked = |count: usize| {
+            let row = |(title, model): &(String, Model)| {
+                let file = folder.weights(title);
+                model.save(&file, &[]).unwrap();
+                let weights = Some(file.strip_prefix(&run).unwrap().to_owned());
+                ResultRow { title: title.clone(), weights, ..ResultRow::default() }
+            };
+            let rows = models.iter().take(count).map(row).collect();
+            folder.set_results(&Results { rows, ..Results::default() }).unwrap();
+            Stage::open(&Scene::Run(run.clone()), &library).unwrap()
+        };
+        let first = asked(1);
+        assert_eq!(first.models.len(), 1);
+        assert!(Rc::ptr_eq(&first, &Stage::open(&Scene::Run(run.clone()), &library).unwrap()));
+        assert_eq!(asked(2).models.len(), 2);
+        assert!(!Rc::ptr_eq(&first, &Stage::open(&Scene::Demo, &library).unwrap()));
     }
 
     #[test]

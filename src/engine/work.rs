@@ -1,7 +1,7 @@
 //! One experiment from its data to its results: attack, training, checks, defenses, judgement, all into the run folder.
 
 use super::attacker::{Attacker, Victim};
-use super::evaluate::{Judge, Judged, numbers};
+use super::evaluate::{Judge, Judged};
 use super::glimpse::{self, Watched};
 use super::library::Library;
 use super::phases::{CONTROL, PREPARATION, Phases, phases};
@@ -12,7 +12,7 @@ use crate::attacks::{Exhibit, Moment};
 use crate::catalogue;
 use crate::checks::{self, Inspected};
 use crate::data::sources::statistics;
-use crate::data::{Dataset, Poisoned, Rows, Split, Trigger, balanced_rows, pictures};
+use crate::data::{Dataset, Poisoned, Rows, Split, Trigger, balanced_rows, pictures, values};
 use crate::defenses::{self, DefenderData, Defense, Oracle, TrainingData};
 use crate::experiment::{Experiment, Halt, Kind as MethodKind, LabelMap, Outcome, Problem, Result, Scores, check};
 use crate::nets::training::ResumePoint;
@@ -119,7 +119,7 @@ impl Work<'_> {
         // An attack that owns the loop has learned meanwhile.
         if let Some((attacker, _, strike)) = stamps.as_ref().filter(|(attacker, ..)| attacker.plan.is_none()) {
             self.show_trigger(job, &data, attacker, &**strike)?;
-            let mut ask = |pixels: &tch::Tensor| numbers(&model.predict(pixels, self.kind)?.argmax(1, false));
+            let mut ask = |pixels: &tch::Tensor| values(&model.predict(pixels, self.kind)?.argmax(1, false));
             show_exhibits(job, attacker.demonstrate(&data.train, &e.poison, &mut ask)?)?;
         }
         self.look(job, &phases, &model, &data)?;

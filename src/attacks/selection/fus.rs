@@ -12,9 +12,9 @@
 //! Look at the mean score from round to round: it rises as pictures that are forgotten often gather.
 
 use super::quota::hardest;
-use super::stamped::{Stamped, numbers};
+use super::stamped::Stamped;
 use super::{Chosen, Entry, PHASE, Scene, Selection, parse};
-use crate::data::Trigger;
+use crate::data::{Trigger, values};
 use crate::experiment::method::{Kind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Result, Schedule, Train};
 use crate::nets::training::ResumePoint;
@@ -209,7 +209,7 @@ impl Step for Diary<'_> {
     fn loss(&mut self, mut batch: Batch, forward: &mut Forward) -> Result<Tensor> {
         let x = batch.pictures()?;
         let logits = forward(&x)?;
-        let answers = numbers(&logits.argmax(1, false).eq_tensor(&batch.labels))?;
+        let answers: Vec<f32> = values(&logits.argmax(1, false).eq_tensor(&batch.labels))?;
         for (&row, right) in batch.rows.iter().zip(answers) {
             if let Some(line) = self.stamped.place(row).and_then(|place| self.lines[place]) {
                 self.note(line, right > 0.5);

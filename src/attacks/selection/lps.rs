@@ -12,9 +12,9 @@
 //! Look at the overlap from round to round (does the game settle?), and at the score before and after the mask moves.
 
 use super::quota::{hardest, hardest_of_each_class};
-use super::stamped::{Stamped, batch_of, numbers};
+use super::stamped::{Stamped, batch_of};
 use super::{Chosen, Entry, PHASE, Scene, Selection, parse};
-use crate::data::{Poisoned, Trigger};
+use crate::data::{Poisoned, Trigger, values};
 use crate::experiment::method::{Kind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Result, Schedule, Train};
 use crate::nets::training::fit::{Batch, Fit, Forward, Plain, Round, Step, fit_with};
@@ -212,7 +212,7 @@ impl Step for Player<'_, '_> {
 
     fn restore(&mut self, state: &Params) -> Result<()> {
         let mask: Vec<i64> = Vec::try_from(state.get(MASK)?).map_err(super::unreadable)?;
-        let scores = numbers(state.get(SCORES)?)?;
+        let scores: Vec<f32> = values(state.get(SCORES)?)?;
         self.0.borrow_mut().set(mask.into_iter().map(|place| place as usize).collect(), scores);
         Ok(())
     }

@@ -2,8 +2,8 @@
 
 use super::super::Scene;
 use crate::data::poison::{Plan, Poisoned, map_label};
-use crate::data::{Dataset, Trigger};
-use crate::experiment::{Outcome, Problem, Result};
+use crate::data::{Dataset, Trigger, values};
+use crate::experiment::{Outcome, Result};
 use crate::nets::Model;
 use crate::nets::training::fit::Batch;
 use crate::run::job::Job;
@@ -79,7 +79,7 @@ impl<'a> Stamped<'a> {
             let logits = model.predict(&pixels, self.scene.kind)?.to_device(Device::Cpu);
             let labels = Tensor::from_slice(labels).unsqueeze(1);
             let chosen = logits.log_softmax(1, Kind::Float).gather(1, &labels, false).squeeze_dim(1);
-            losses.extend(numbers(&-chosen)?);
+            losses.extend(values::<f32>(&-chosen)?);
         }
         Ok(losses)
     }
@@ -103,9 +103,4 @@ impl Trigger for Stamped<'_> {
 pub fn batch_of<'b>(data: &'b dyn Dataset, batch: Batch<'b>) -> Batch<'b> {
     let labels: Vec<i64> = batch.rows.iter().map(|&row| data.labels()[row as usize]).collect();
     Batch { data, labels: Tensor::from_slice(&labels).to_device(batch.device), ..batch }
-}
-
-pub fn numbers(tensor: &Tensor) -> Result<Vec<f32>> {
-    Vec::try_from(tensor.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous())
-        .map_err(|e| Problem::internal("Cannot read numbers back.").because(e))
 }

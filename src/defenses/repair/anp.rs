@@ -15,7 +15,7 @@
 //! reference code does it, only where that is asked for.
 
 use super::passes::{CleanBatch, Learner, Means, Passes};
-use crate::data::{Augment, pictures};
+use crate::data::{Augment, pictures, values};
 use crate::defenses::{DefenderData, Defense, Entry, Oracle, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result};
@@ -156,7 +156,7 @@ impl Repair for Anp {
         let mut pruner = Pruner::new(o, model, data.kind, job.seed());
         passes.run(job, data, device, &mut pruner, after_epoch)?;
 
-        let sorted = pruner.sorted_masks();
+        let sorted = pruner.sorted_masks()?;
         let threshold = match o.threshold {
             _ if o.oracle_threshold => pruner.threshold_by_oracle(job, phase, data.ask()?)?,
             Some(threshold) => threshold,
@@ -249,14 +249,13 @@ impl<'a> Pruner<'a> {
         Ok(noise)
     }
 
-    fn sorted_masks(&self) -> Vec<f32> {
-        let mut values: Vec<f32> = self
-            .masks
-            .iter()
-            .flat_map(|(_, mask)| Vec::<f32>::try_from(mask.detach().to_device(Device::Cpu)).unwrap_or_default())
-            .collect();
-        values.sort_by(f32::total_cmp);
-        values
+    fn sorted_masks(&self) -> Result<Vec<f32>> {
+        let mut sorted = Vec::new();
+        for (_, mask) in self.masks.iter() {
+            sorted.extend(values::<f32>(mask)?);
+        }
+        sorted.sort_by(f32::total_cmp);
+        Ok(sorted)
     }
 
     /// The delivered model without the scale of neurons whose mask is at most `threshold`; shifts stay.
@@ -389,7 +388,7 @@ mod tests {
         let _ = tch::no_grad(|| mask.get(2).fill_(0.1));
         let after = pruner.pruned(0.2);
         assert_eq!(changed(&before, &after), ["layer1.0.bn1.weight"]);
-        assert!(pruner.sorted_masks()[0] < 0.2);
+        assert!(pruner.sorted_masks().unwrap()[0] < 0.2);
     }
 
     #[test]

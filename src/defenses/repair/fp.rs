@@ -8,8 +8,8 @@
 //! Deviations from the reference code: it looks at the test set and keeps the cut that went too far; here a fifth of the
 //! clean set decides unless the oracle is asked for, and the last cut that was good is kept.
 
-use super::passes::{CleanBatch, Learner, Means, Passes, values};
-use crate::data::{Augment, Dataset, Rows, pictures};
+use super::passes::{CleanBatch, Learner, Means, Passes};
+use crate::data::{Augment, Dataset, Rows, pictures, values};
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Problem, Result};

@@ -13,8 +13,8 @@
 //! Zhu, Wei, Shen, Fan, Wu: Enhancing Fine-Tuning Based Backdoor Defense with Sharpness-Aware Minimization. ICCV 2023.
 //! Smoothed labels and the learning rate that swings once every 200 steps are the reference code's; rho is the paper's.
 
-use super::passes::{CleanBatch, Learner, Means, Passes, convolutions, values};
-use crate::data::{Augment, pictures};
+use super::passes::{CleanBatch, Learner, Means, Passes, convolutions};
+use crate::data::{Augment, pictures, values};
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Result};

@@ -13,8 +13,8 @@
 //! Zeng, Chen, Park, Mao, Jin, Jia: Adversarial Unlearning of Backdoors via Implicit Hypergradient. ICLR 2022. As in both
 //! published codes d lives in the normalised space, is held by a penalty only, and disturbs a hundredth of a batch.
 
-use super::passes::{CleanBatch, Learner, Means, Passes, values};
-use crate::data::{Augment, pictures, rgba_from_pixels};
+use super::passes::{CleanBatch, Learner, Means, Passes};
+use crate::data::{Augment, pictures, rgba_from_pixels, values};
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::experiment::{Outcome, Result};

@@ -1,9 +1,9 @@
 //! The loop that repairs share: passes over the clean set with curves, resume points and an ear for stop and pause.
 
 use crate::data::augment::{to_u8, unit};
-use crate::data::{Augment, pictures};
+use crate::data::{Augment, pictures, values};
 use crate::defenses::DefenderData;
-use crate::experiment::{Outcome, Problem, Result};
+use crate::experiment::{Outcome, Result};
 use crate::nets::training::fit::{AfterEpoch, not_a_number};
 use crate::nets::training::resume::restore_into;
 use crate::nets::training::{Optimiser, ResumePoint};
@@ -11,7 +11,7 @@ use crate::nets::{InputSpec, Model, Params};
 use crate::run::event::Rgba;
 use crate::run::job::Job;
 use rand::seq::SliceRandom;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 /// How the clean set is gone through.
 pub struct Passes<'a> {
@@ -143,19 +143,12 @@ impl Perturbed {
     /// The pictures, what is added on grey, and both together; an orange frame around those that reached their end.
     pub fn sheet(&self) -> Result<Rgba> {
         let here = |x: &Tensor| x.to_device(Device::Cpu);
-        let reached = Vec::<bool>::try_from(here(&self.reached))
-            .map_err(|e| Problem::internal("Cannot read answers back.").because(e))?;
+        let reached: Vec<bool> = values(&self.reached)?;
         let (pixels, perturbed) = (here(&self.pixels) * 255.0, here(&self.perturbed) * 255.0);
         let (change, _) = pictures::residual(&pixels, &perturbed);
         let rows = [to_u8(&pixels), change, to_u8(&perturbed)].map(|row| pictures::framed(&row, &reached));
         pictures::sheet(&rows, pictures::factor_for(self.pixels.size()[3]))
     }
-}
-
-/// One number for each neuron, feature or filter, to be drawn.
-pub fn values(tensor: &Tensor) -> Result<Vec<f32>> {
-    Vec::<f32>::try_from(tensor.to_kind(Kind::Float).to_device(Device::Cpu).contiguous().view([-1]))
-        .map_err(|e| Problem::internal("Cannot read values back.").because(e))
 }
 
 /// The weights of convolutions by name, without those of shortcuts.
@@ -203,6 +196,7 @@ pub(crate) mod tests {
     use crate::defenses::Repair;
     use crate::nets::zoo;
     use std::rc::Rc;
+    use tch::Kind;
 
     /// A small untrained network for pictures of 8 x 8.
     pub fn small_model() -> Model {

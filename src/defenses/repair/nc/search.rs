@@ -1,8 +1,8 @@
 //! The search for the smallest patch of every class, and what the sizes of the patches say.
 
-use crate::data::Dataset;
 use crate::data::augment::{to_u8, unit};
-use crate::experiment::{Outcome, Problem, Result};
+use crate::data::{Dataset, values};
+use crate::experiment::{Outcome, Result};
 use crate::nets::layers::channels_last;
 use crate::nets::training::{Adam, Betas, ResumePoint};
 use crate::nets::{Mode, Model, Params, Pass};
@@ -87,8 +87,7 @@ impl Patches {
 
     /// Sum of each class's mask, in pixels.
     pub fn sizes(&self) -> Result<Vec<f64>> {
-        let sums = self.masks.sum_dim_intlist([1i64, 2, 3].as_slice(), false, Kind::Double);
-        Vec::<f64>::try_from(sums).map_err(|e| Problem::internal("Cannot read masks back.").because(e))
+        values(&self.masks.sum_dim_intlist([1i64, 2, 3].as_slice(), false, Kind::Double))
     }
 
     /// `pixels` u8 `[N, 3, H, W]` with the patch of one class each on them.
