@@ -13,8 +13,9 @@ use polariscope::app::command::{Change, Screen};
 use polariscope::app::config::{Config, LookChoice};
 use polariscope::app::export::ExportChange;
 use polariscope::app::theme::{Look, Tokens};
-use polariscope::run::Journal;
 use polariscope::run::event::JobEvent;
+use polariscope::run::results::STOPPED_EARLY;
+use polariscope::run::{Journal, RunFolder};
 use std::path::Path;
 use std::time::Duration;
 
@@ -100,6 +101,26 @@ fn a_run_from_a_stick_is_listed_and_plays_without_an_engine() {
     let mut window = open_with(&script, Shelf::default(), Config::at(config.path()));
     go(&mut window, Screen::Runs);
     assert_shows(&window, "ResNet, recorded");
+}
+
+#[test]
+fn a_model_whose_training_was_stopped_is_marked() {
+    let stick = tempfile::tempdir().unwrap();
+    let config = tempfile::tempdir().unwrap();
+    let mut window = open_with(&Script::default(), Shelf::default(), Config::at(config.path()));
+    for (name, note) in [("whole", ""), ("halved", STOPPED_EARLY)] {
+        let folder = stick.path().join(name);
+        record(&folder, name);
+        let run = RunFolder::open(&folder).unwrap();
+        let mut results = run.results().unwrap().unwrap();
+        results.rows[0].note = note.into();
+        run.set_results(&results).unwrap();
+        drop_on(&mut window, &folder);
+        window.run_steps(3);
+        click(&mut window, "End replay");
+        assert_shows(&window, "no defense");
+        assert_eq!(shows(&window, STOPPED_EARLY), !note.is_empty(), "{name}");
+    }
 }
 
 #[test]

@@ -134,13 +134,15 @@ fn text(all: &[(&Run, Results)]) -> String {
             let s = &row.scores;
             let _ = writeln!(
                 text,
-                "{:<40} {title:<24} {:>7} {:>7} {:>7} {:>7} {:>14}",
+                "{:<40} {title:<24} {:>7} {:>7} {:>7} {:>7} {:>14}{}{}",
                 run.planned.variant.name,
                 percent(Some(s.acc)),
                 percent(s.asr),
                 percent(s.ra),
                 percent(row.der),
-                time_in_words(row.seconds)
+                time_in_words(row.seconds),
+                if row.note.is_empty() { "" } else { "  " },
+                row.note
             );
             if s.rar.is_some() {
                 let (rar, floor) = (percent(s.rar), percent(s.rar_floor));

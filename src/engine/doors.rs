@@ -52,8 +52,7 @@ pub fn show(job: &mut Job, phase: &str, model: &Model, judged: &Judged, judge: &
     let sheet = two_doors(model, judge, &rows, kind)?;
     let caption = "A picture, what the bare network takes it for, and what the whole model takes it for (mean pictures of \
                    the classes); below, the same with the trigger. Orange: wrong";
-    job.save_image(&format!("{phase}-doors.png"), caption, &pictures::png(&sheet)?)?;
-    job.show(phase, caption, sheet);
+    pictures::keep(job, &format!("{phase}-doors"), caption, sheet)?;
 
     if classes as i64 <= pictures::MOST_CLASSES {
         let matrix = pictures::heat_map(&before_and_after(judged, &map)?)?;

@@ -2,7 +2,7 @@
 
 use super::library::Library;
 use super::phases::phases;
-use super::work::{STOPPED_EARLY, Work, weights_name};
+use super::work::{Work, weights_name};
 use super::{failure, fair};
 use crate::attacks::input_aware::MASK_PHASE;
 use crate::attacks::workshop::CRAFTING;
@@ -15,7 +15,7 @@ use crate::run::event::{Ending, JobEvent, JobId, RunRequest};
 use crate::run::folder::{Found, RunFolder, folder_name_of, runs_folder};
 use crate::run::job::{Cells, Interlude, Job, Signal, Sink, Wish};
 use crate::run::journal;
-use crate::run::results::Results;
+use crate::run::results::{Results, STOPPED_EARLY};
 use crate::run::status::{State, Status};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;

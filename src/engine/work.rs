@@ -22,7 +22,7 @@ use crate::run::atomic;
 use crate::run::event::JobEvent;
 use crate::run::folder::{RunFolder, cache_folder};
 use crate::run::job::{Job, Wish};
-use crate::run::results::{ResultRow, Results};
+use crate::run::results::{ResultRow, Results, STOPPED_EARLY};
 use serde::Serialize;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -32,9 +32,6 @@ use tch::{Device, Kind};
 
 /// Test pictures that are judged after every epoch; the final row always takes all of them.
 const GLANCE: usize = 2000;
-
-/// Marks the row of a model whose training was stopped; such a row is made again when the run goes on.
-pub(super) const STOPPED_EARLY: &str = "stopped early";
 
 /// What was trained on: enough to repeat and to judge.
 #[derive(Debug, Serialize)]

@@ -64,6 +64,9 @@ impl FairRow {
     }
 }
 
+/// The note on a model whose training was stopped; such a row is made again when the run goes on.
+pub const STOPPED_EARLY: &str = "stopped early";
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ResultRow {
     /// `no defense`, `NPD`.

@@ -5,6 +5,7 @@ use crate::app::theme;
 use crate::app::words;
 use crate::experiment::metric::MAPPED_BACK;
 use crate::run::fair::number;
+use crate::run::results::STOPPED_EARLY;
 use crate::run::{FairRow, ResultRow};
 use egui::{RichText, Ui};
 
@@ -66,6 +67,13 @@ pub fn results_table(ui: &mut Ui, rows: &[ResultRow]) {
                         }
                         if row.oracle {
                             tag(ui, "oracle", "Something was chosen by looking at the test set, which no defender can");
+                        }
+                        if row.note == STOPPED_EARLY {
+                            tag(
+                                ui,
+                                STOPPED_EARLY,
+                                "What was reached when it was stopped, judged on a part of the test pictures",
+                            );
                         }
                     });
                     if !row.variant.is_empty() {

@@ -189,36 +189,46 @@ impl<'a> Student<'a> {
         Self { options, teacher, model, live, sgd, stages, kind }
     }
 
-    /// Logits, and the attention behind each stage.
-    fn look(&self, params: &Params, model: &Model, batch: &CleanBatch, mode: Mode) -> Result<(Tensor, Vec<Tensor>)> {
-        let mut maps: Vec<Option<Tensor>> = self.stages.iter().map(|_| None).collect();
-        let stages = &self.stages;
-        let mut hook = |site: &str, x: &Tensor| -> Result<Option<Tensor>> {
-            if let Some(index) = stages.iter().position(|stage| stage == site) {
-                maps[index] = Some(attention(x));
-            }
-            Ok(None)
-        };
-        let x = batch.x(model.network.input());
-        let mut pass = Pass::new(mode, self.kind).hooked(&mut hook);
-        let logits = forward(&*model.network, params, &model.plugs, &x, &mut pass)?;
-        Ok((logits, maps.into_iter().flatten().collect()))
+    /// Logits of the student as it is now, and its attention behind each stage.
+    fn say(&self, batch: &CleanBatch, mode: Mode) -> Result<(Tensor, Vec<Tensor>)> {
+        let x = batch.x(self.model.network.input());
+        look(&self.model, &self.live, &self.stages, &x, mode, self.kind)
     }
+
+    /// What the student is to come to: the teacher's attention.
+    fn wanted(&self, batch: &CleanBatch) -> Result<Vec<Tensor>> {
+        let x = batch.x(self.teacher.network.input());
+        let teacher = &self.teacher;
+        Ok(tch::no_grad(|| look(teacher, &teacher.params, &self.stages, &x, Mode::Eval, self.kind))?.1)
+    }
+}
+
+/// Logits of the model with these weights in the place of its own, and the attention behind each of the stages.
+fn look(
+    model: &Model,
+    params: &Params,
+    stages: &[String],
+    x: &Tensor,
+    mode: Mode,
+    kind: Kind,
+) -> Result<(Tensor, Vec<Tensor>)> {
+    let mut maps = Vec::new();
+    let mut hook = |site: &str, features: &Tensor| -> Result<Option<Tensor>> {
+        if stages.iter().any(|stage| stage == site) {
+            maps.push(attention(features));
+        }
+        Ok(None)
+    };
+    let logits = forward(&*model.network, params, &model.plugs, x, &mut Pass::new(mode, kind).hooked(&mut hook))?;
+    Ok((logits, maps))
 }
 
 /// Where features are strong behind each of the last three stages, as pictures: u8 `[N, 3, H, W]` each, in the size of the
 /// pictures that come in (u8 `[N, 3, H, W]`); black is weak, white strong.
 pub fn attention_pictures(model: &Model, pixels: &Tensor, kind: Kind) -> Result<Vec<Tensor>> {
-    let stages = stages(&*model.network);
-    let mut maps = Vec::new();
-    let mut hook = |site: &str, x: &Tensor| -> Result<Option<Tensor>> {
-        if stages.iter().any(|stage| stage == site) {
-            maps.push(attention(x));
-        }
-        Ok(None)
-    };
     let x = model.network.input().prepare(pixels, model.params.device())?;
-    let _logits = tch::no_grad(|| model.forward(&x, &mut Pass::new(Mode::Eval, kind).hooked(&mut hook)))?;
+    let stages = stages(&*model.network);
+    let (_, maps) = tch::no_grad(|| look(model, &model.params, &stages, &x, Mode::Eval, kind))?;
     let size = pixels.size();
     let picture = |map: Tensor| {
         let map = &map / (map.amax([1i64, 2].as_slice(), true) + 1e-12) * 255.0;
@@ -247,8 +257,8 @@ fn rate(base: f64, epoch: usize, epochs: usize) -> f64 {
 impl Learner for Student<'_> {
     fn learn(&mut self, _: &mut Job, batch: &CleanBatch, means: &mut Means) -> Outcome<()> {
         let o = self.options;
-        let (logits, maps) = self.look(&self.live, &self.model, batch, Mode::Train)?;
-        let (_, wanted) = tch::no_grad(|| self.look(&self.teacher.params, &self.teacher, batch, Mode::Eval))?;
+        let (logits, maps) = self.say(batch, Mode::Train)?;
+        let wanted = self.wanted(batch)?;
         let clean = logits.cross_entropy_for_logits(&batch.labels);
         let mut loss = clean.shallow_clone();
         let mut gaps = Vec::new();
@@ -320,8 +330,8 @@ mod tests {
         let student = Student::new(&options, model.deep_clone(), model, Kind::Float);
         let pixels = Tensor::rand([4, 3, 8, 8], tch::kind::FLOAT_CPU);
         let batch = CleanBatch { pixels, labels: Tensor::from_slice(&[0i64, 1, 2, 3]), epoch: 0, step: 0, steps: 1 };
-        let (_, ours) = student.look(&student.live, &student.model, &batch, Mode::Eval).unwrap();
-        let (_, theirs) = student.look(&student.teacher.params, &student.teacher, &batch, Mode::Eval).unwrap();
+        let (_, ours) = student.say(&batch, Mode::Eval).unwrap();
+        let theirs = student.wanted(&batch).unwrap();
         assert_eq!(ours.len(), 3);
         for (a, b) in ours.iter().zip(&theirs) {
             assert_eq!((a - b).abs().max().double_value(&[]), 0.0);
