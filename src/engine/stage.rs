@@ -90,6 +90,8 @@ impl Stage {
         {
             return Ok(Rc::clone(stage));
         }
+        // The models of two scenes at once could be too much.
+        library.borrow_mut().stage = None;
         let stage = Rc::new(match scene {
             Scene::Demo => {
                 let (experiment, models) = super::demo::load()?;
