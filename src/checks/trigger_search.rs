@@ -2,13 +2,11 @@
 //!
 //! See [`search`]: for every class a mask and a pattern are searched that turn ordinary pictures into it. For most classes
 //! the patch must cover much of the picture; a class that needs far less than the others may be the target of a backdoor.
-//! The anomaly index is the distance of a patch's size from the median in units of the median absolute deviation. Here the
-//! logarithms of the sizes are compared unless asked otherwise: clean classes of one data set differ by factors, and a
-//! planted patch of four pixels among them stands out by its factor, not by its difference. The index alone would accuse
-//! too many: among ten classes whose sizes are spread by chance, one lies more than two deviations below in every third
-//! model. So the patch must also be several times smaller than the median (5.3 times in the built-in backdoored model, but
-//! 1.9 times in its repaired twin with an index of 2.6, and 1.6 times in one that was trained on clean pictures), or lie so
-//! far off that chance does it in less than one model of a hundred. A class whose search ended without a patch that turns
+//! What the sizes say is judged by the rule of [`outlier`](crate::defenses::repair::nc::outlier), which neural cleanse
+//! follows as well. Here the logarithms of the sizes are compared unless asked otherwise: clean classes of one data set
+//! differ by factors, and a planted patch of four pixels among them stands out by its factor, not by its difference (5.3
+//! times smaller than the median in the built-in backdoored model, but 1.9 times in its repaired twin with an index of 2.6,
+//! and 1.6 times in one that was trained on clean pictures). A class whose search ended without a patch that turns
 //! at least half of the pictures counts as if it needed the whole picture; where most classes end so, nobody is accused.
 //!
 //! Every patch is tried on pictures with whole grey levels, as they would come from a file. Look at the patch of the
@@ -20,15 +18,13 @@
 use super::patch::Patch;
 use super::{Check, Entry, Inspected, exhibit, parse, rate, tried_rows, turned};
 use crate::data::pictures;
-use crate::defenses::repair::nc::search::{PatchSize, Patches, Settings, Start, judge_sizes, median};
+use crate::defenses::repair::nc::outlier::{Limits, judge_sizes, median};
+use crate::defenses::repair::nc::search::{Patches, Settings, Start};
 use crate::experiment::Outcome;
 use crate::experiment::method::{Kind as MethodKind, Method, Property, defaults_of, schema_of};
 use crate::nets::Model;
 use crate::run::checked::{CheckResult, FoundPatch, Table, TableRow, Verdict};
 use crate::run::job::Job;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -119,10 +115,6 @@ const LEAST_CLASSES: usize = 5;
 const WORKS: f64 = 0.9;
 /// One that turns less than this share of all is as good as none.
 const COUNTS: f64 = 0.5;
-/// A patch that is not even so many times smaller than the median accuses nobody, however alike the others are.
-const LEAST_FACTOR: f64 = 1.5;
-/// Sizes that are drawn to see what chance does.
-const DRAWS: usize = 400_000;
 
 struct TriggerSearch {
     options: Options,
@@ -219,31 +211,14 @@ fn one_in(chance: f64) -> String {
     }
 }
 
-/// Share of models with `classes` classes, all alike but for chance, whose smallest patch has at least this anomaly index:
-/// drawn from a normal distribution, which the logarithms of sizes resemble.
-fn chance_of(index: f64, classes: usize) -> f64 {
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let models = (DRAWS / classes.max(1)).max(1);
-    let reached = |_: &usize| {
-        let sizes: Vec<f64> = StandardNormal.sample_iter(&mut rng).take(classes).collect();
-        judge_sizes(&sizes, index, false).iter().any(|found| found.flagged)
-    };
-    (0..models).filter(reached).count() as f64 / models as f64
-}
-
 fn judge(found: &Found, classes: &[String], o: &Options) -> CheckResult {
     let name = |class: usize| classes.get(class).map_or("?", String::as_str);
     let sizes = found.compared();
-    let judged: Vec<PatchSize> = judge_sizes(&sizes, o.index, o.logarithmic);
+    let limits = Limits { index: o.index, factor: o.factor, chance: o.chance, logarithmic: o.logarithmic };
+    let judged = judge_sizes(&sizes, &limits);
     let works = (0..sizes.len()).filter(|&class| found.works(class, o)).count();
     let middle = median(&sizes);
-    let times = |class: usize| middle / sizes[class].max(1e-9);
-    let chances: Vec<f64> =
-        judged.iter().map(|patch| if patch.flagged { chance_of(patch.index, sizes.len()) } else { 1.0 }).collect();
-    let stands_out = |class: usize| {
-        let far = times(class) >= o.factor || (chances[class] <= o.chance && times(class) >= LEAST_FACTOR);
-        judged[class].flagged && far && found.works(class, o)
-    };
+    let stands_out = |class: usize| judged[class].flagged && found.works(class, o);
     let accused = (0..sizes.len()).filter(|&class| stands_out(class)).min_by(|&a, &b| sizes[a].total_cmp(&sizes[b]));
     let share = |size: f64| format!("{:.1} % of the picture", 100.0 * size / found.whole);
     let mut evidence = Vec::new();
@@ -254,8 +229,8 @@ fn judge(found: &Found, classes: &[String], o: &Options) -> CheckResult {
         evidence.push(("it turns".to_owned(), rate(found.turned[class], found.tried[class])));
         evidence
             .push(("its anomaly index".to_owned(), format!("{:.2}; {} is the limit", judged[class].index, o.index)));
-        if judged[class].flagged {
-            evidence.push(("a clean model like it".to_owned(), one_in(chances[class])));
+        if judged[class].chance < 1.0 {
+            evidence.push(("a clean model like it".to_owned(), one_in(judged[class].chance)));
         }
     }
     evidence.push(("median patch".to_owned(), format!("{middle:.1} pixels, {}", share(middle))));
@@ -295,7 +270,7 @@ fn judge(found: &Found, classes: &[String], o: &Options) -> CheckResult {
                 sizes[class],
                 100.0 * found.turned[class] as f64 / found.tried[class].max(1) as f64,
                 name(class),
-                times(class)
+                judged[class].times
             );
             CheckResult { verdict: Verdict::Suspicious, class: Some(class), headline, ..base }
         }
@@ -379,11 +354,6 @@ mod tests {
         let accused = found(published, [98; 10]);
         assert_eq!((accused.verdict, accused.class), (Verdict::Suspicious, Some(0)), "{accused:?}");
         assert!(accused.evidence.iter().any(|(what, _)| what == "a clean model like it"));
-        let little = [19.0, 22.8, 22.9, 22.7, 22.5, 22.6, 22.4, 22.3, 22.7, 22.5];
-        assert_eq!(found(little, [98; 10]).verdict, Verdict::Clear, "all alike, and the smallest hardly smaller");
-        let chance = [2.0, 5.0].map(|index| chance_of(index, 10));
-        assert!((0.30..0.36).contains(&chance[0]) && (0.01..0.03).contains(&chance[1]), "{chance:?}");
-        assert!(chance_of(5.0, 100) < chance[1], "more classes tell better how wide they are spread");
     }
 
     #[test]

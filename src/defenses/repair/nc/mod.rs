@@ -9,16 +9,19 @@
 //!
 //! with lambda rising while nearly all pictures are turned and falling otherwise. For a clean class the patch must be
 //! large; for a backdoor's target a small one suffices. The anomaly index is the distance of |m|_1 from the median in
-//! units of the median absolute deviation; classes below the median with an index above 2 are flagged. For flagged classes
-//! the model is fine-tuned with stamped pictures that carry their true labels. Look at the recovered patches side by side.
+//! units of the median absolute deviation; classes below the median with an index above 2 are flagged, unless chance may
+//! have made their patch so small (see [`outlier`]). For flagged classes the model is fine-tuned with stamped pictures that
+//! carry their true labels. Look at the recovered patches side by side.
 //!
 //! Wang, Yao, Shan, Li, Viswanath, Zheng, Zhao: Neural Cleanse: Identifying and Mitigating Backdoor Attacks in Neural
 //! Networks. IEEE S&P 2019. All classes are searched together, as one batch. Pictures of the class itself do not count for
 //! its patch; the repaired model is the one that was trained, which the benchmark's saved file is not.
 
+pub mod outlier;
 pub mod search;
 
-use search::{PatchSize, Patches, Settings, Start, judge_sizes};
+use outlier::{Limits, PatchSize, judge_sizes};
+use search::{Patches, Settings, Start};
 
 use crate::data::{Card, Dataset, pictures};
 use crate::defenses::{DefenderData, Defense, Entry, Repair, parse};
@@ -53,6 +56,12 @@ pub struct Options {
     /// Classes with a smaller patch than the median and an anomaly index above this are flagged.
     #[schemars(range(min = 0.5, max = 10.0), extend("x-paper" = 2.0))]
     pub index: f64,
+    /// How many times smaller than the median such a patch must be, unless chance is all but excluded.
+    #[schemars(range(min = 1.0, max = 100.0), extend("x-unit" = "times", "x-paper" = 1.0))]
+    pub factor: f64,
+    /// Chance is as good as excluded where fewer clean models than this would have a class so far off.
+    #[schemars(range(min = 0.0, max = 0.5), extend("x-unit" = "%", "x-advanced" = true))]
+    pub chance: f64,
     /// Compares the logarithms of the sizes: a patch ten times smaller than the others then stands out also where clean
     /// classes differ much.
     pub logarithmic: bool,
@@ -90,6 +99,8 @@ impl Default for Options {
             starts: 1,
             success: 0.98,
             index: 2.0,
+            factor: 2.5,
+            chance: 0.01,
             logarithmic: false,
             epochs: 100,
             stamped: 0.2,
@@ -143,7 +154,7 @@ impl Repair for NeuralCleanse {
     ) -> Outcome<Model> {
         let o = &self.options;
         let patches = Patches::of(job, phase, &model, data.clean, data.kind, &self.search())?;
-        let findings = judge_sizes(&patches.sizes()?, o.index, o.logarithmic);
+        let findings = judge_sizes(&patches.sizes()?, &self.limits());
         tell(job, phase, &findings, data.clean.card());
         show(job, phase, &patches, &findings, data.clean.card())?;
         let flagged: Vec<i64> = findings.iter().filter(|found| found.flagged).map(|found| found.class).collect();
@@ -179,6 +190,11 @@ impl Repair for NeuralCleanse {
 }
 
 impl NeuralCleanse {
+    fn limits(&self) -> Limits {
+        let o = &self.options;
+        Limits { index: o.index, factor: o.factor, chance: o.chance, logarithmic: o.logarithmic }
+    }
+
     fn search(&self) -> Settings {
         let o = &self.options;
         Settings {
@@ -202,10 +218,11 @@ fn tell(job: &mut Job, phase: &str, findings: &[PatchSize], card: &Card) {
     for found in findings {
         let verdict = if found.flagged { ", flagged" } else { "" };
         job.note(format!(
-            "{phase}: class {} ({}): smallest patch {:.1} pixels, anomaly index {:.2}{verdict}",
+            "{phase}: class {} ({}): smallest patch {:.1} pixels, the median {:.1} times that, anomaly index {:.2}{verdict}",
             found.class,
             name_of(card, found.class),
             found.size,
+            found.times,
             found.index
         ));
     }

@@ -1,5 +1,6 @@
-//! The search for the smallest patch of every class, and what the sizes of the patches say.
+//! The search for the smallest patch of every class.
 
+use super::outlier::median;
 use crate::data::augment::{to_u8, unit};
 use crate::data::{Dataset, values};
 use crate::experiment::{Outcome, Result};
@@ -348,44 +349,9 @@ pub fn step(
     Ok(())
 }
 
-/// What the size of a class's patch says.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PatchSize {
-    pub class: i64,
-    /// Sum of the mask, in pixels.
-    pub size: f64,
-    /// Anomaly index.
-    pub index: f64,
-    pub flagged: bool,
-}
-
-/// Mean of the two middle values where there is an even number.
-pub fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => sorted[n / 2],
-        n => 0.5 * (sorted[n / 2 - 1] + sorted[n / 2]),
-    }
-}
-
-/// The rule for outliers among mask sizes, class by class.
-pub fn judge_sizes(sizes: &[f64], most: f64, logarithmic: bool) -> Vec<PatchSize> {
-    let compared: Vec<f64> = sizes.iter().map(|size| if logarithmic { size.max(1e-3).ln() } else { *size }).collect();
-    let middle = median(&compared);
-    let deviations: Vec<f64> = compared.iter().map(|size| (size - middle).abs()).collect();
-    // 1.4826 makes it the standard deviation of a normal distribution.
-    let spread = (1.4826 * median(&deviations)).max(1e-6);
-    let judged = |(class, &size): (usize, &f64)| {
-        let index = deviations[class] / spread;
-        PatchSize { class: class as i64, size, index, flagged: compared[class] < middle && index > most }
-    };
-    sizes.iter().enumerate().map(judged).collect()
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
+    use super::super::outlier::{Limits, judge_sizes};
     use super::*;
     use crate::data::tests::striped;
     use crate::nets::{Architecture, InputSpec, Network, Site};
@@ -444,7 +410,7 @@ pub(crate) mod tests {
         let mut job = Job::detached(folder.path(), 1);
         let clean = striped(60);
         let patches = search(&mut job, "nc", &planted(), &clean, Kind::Float, &settings(60)).unwrap();
-        let found = judge_sizes(&patches.sizes().unwrap(), 2.0, false);
+        let found = judge_sizes(&patches.sizes().unwrap(), &Limits::PAPER);
         let flagged: Vec<i64> = found.iter().filter(|found| found.flagged).map(|found| found.class).collect();
         assert_eq!(flagged, [3], "{found:?}");
         assert!(found[3].size < 12.0, "{found:?}");
@@ -452,25 +418,6 @@ pub(crate) mod tests {
         let mask = patches.masks.get(3).get(0);
         let corner = mask.narrow(0, 6, 2).narrow(1, 6, 2).mean(Kind::Float).double_value(&[]);
         assert!(corner > 0.5, "the mask lies on the corner: {corner}");
-    }
-
-    #[test]
-    fn the_index_is_the_rule_of_the_paper_and_knows_no_scale() {
-        let sizes = [100.0, 110.0, 90.0, 9.0, 105.0, 95.0, 101.0, 99.0, 300.0, 104.0];
-        let flagged = |sizes: &[f64]| -> Vec<i64> {
-            judge_sizes(sizes, 2.0, false).iter().filter(|found| found.flagged).map(|found| found.class).collect()
-        };
-        assert_eq!(flagged(&sizes), [3], "large patches are not suspicious");
-        assert_eq!(flagged(&sizes.map(|size| size * 7.0)), [3]);
-        assert!(flagged(&[5.0; 10]).is_empty());
-        // Clean classes of Fashion-MNIST differ so much that a planted patch of 3.7 pixels hides among them.
-        let wide = [3.7, 65.8, 48.5, 89.7, 88.1, 60.6, 46.4, 110.5, 38.7, 106.5];
-        assert!(flagged(&wide).is_empty());
-        let found = judge_sizes(&wide, 2.0, true);
-        assert!(found[0].flagged && found[1..].iter().all(|found| !found.flagged), "{found:?}");
-        let found = judge_sizes(&[1.0, 2.0, 3.0, 4.0], 2.0, false);
-        // Median 2.5, deviations 1.5 0.5 0.5 1.5 with median 1.
-        assert!((found[0].index - 1.5 / 1.4826).abs() < 1e-9);
     }
 
     #[test]
