@@ -187,10 +187,10 @@ fn a_training_that_was_done_beside_is_taken_over() {
             |seed: u64| spec(1, &format!("seed = {seed}")) + "[[defense]]\nid = \"ft\"\noptions = { epochs = 1 }\n";
         let mut run = |folder: &Path, spec: String| {
             start(worker, spec, folder);
-            let mut taken = false;
+            let mut taken: Vec<String> = Vec::new();
             let end = until(worker, "the end", |event| match event {
                 Event::Job(_, JobEvent::Note(text)) => {
-                    taken |= text.contains("taken over");
+                    taken.extend(text.split_once(": taken over").map(|(phase, _)| phase.to_owned()));
                     None
                 }
                 Event::Job(_, JobEvent::Finished(ending)) => Some(ending.clone()),
@@ -201,9 +201,9 @@ fn a_training_that_was_done_beside_is_taken_over() {
         };
         run(&place.join("attacked"), spec(1, "seed = 1"));
         let (quick, taken) = run(&place.join("defended"), defended(1));
-        assert!(taken);
+        assert_eq!(taken, ["attack"]);
         let (whole, taken) = run(&place.join("elsewhere/defended"), defended(1));
-        assert!(!taken, "nothing lies beside it");
+        assert!(taken.is_empty(), "nothing lies beside it");
         for weights in ["attacked", "ft"] {
             let bytes = |folder: &RunFolder| std::fs::read(folder.weights(weights)).unwrap();
             // A run writes its own hash beside the weights; the repaired ones come from the same experiment.
@@ -225,9 +225,9 @@ fn a_training_that_was_done_beside_is_taken_over() {
             defended(seed).replacen("[[defense]]", &format!("{clp}[[defense]]"), 1)
         };
         let (added, taken) = run(&place.join("one more"), more(1));
-        assert!(taken);
+        assert_eq!(taken, ["attack", "ft"]);
         let (whole, taken) = run(&place.join("elsewhere/apart/one more"), more(1));
-        assert!(!taken);
+        assert!(taken.is_empty());
         let times = |folder: &RunFolder| -> Vec<(String, f64)> {
             folder.results().unwrap().unwrap().rows.into_iter().map(|row| (row.title, row.seconds)).collect()
         };
@@ -241,10 +241,24 @@ fn a_training_that_was_done_beside_is_taken_over() {
         };
         assert_eq!(points(&added), points(&whole));
 
+        // An option that a stored run does not know is younger than it, and need not have been what it is by default.
+        let (older, _) = run(&place.join("older/defended"), defended(1));
+        let (before, options) = older
+            .spec()
+            .unwrap()
+            .rsplit_once("[defense.options]")
+            .map(|(before, options)| (before.to_owned(), options.to_owned()))
+            .unwrap();
+        let fewer: Vec<&str> = options.lines().filter(|line| !line.starts_with("flip")).collect();
+        assert_ne!(fewer.len(), options.lines().count(), "{options}");
+        std::fs::write(older.file("spec.toml"), before + "[defense.options]" + &fewer.join("\n")).unwrap();
+        let (_, taken) = run(&place.join("older/one more"), more(1));
+        assert_eq!(taken, ["attack"]);
+
         let (_, taken) = run(&place.join("another seed"), defended(2));
-        assert!(!taken);
+        assert!(taken.is_empty());
         let (_, taken) = run(&place.join("the same again"), spec(1, "seed = 1"));
-        assert!(!taken, "who asks for nothing but the training gets it");
+        assert!(taken.is_empty(), "who asks for nothing but the training gets it");
     });
 }
 

@@ -72,6 +72,10 @@ impl<'a> Training<'a> {
         let found = self.beside(folder).iter().find_map(|(other, experiment)| {
             let same = |(id, theirs): &(String, Pick)| id == phase && theirs == pick;
             let phases = phases(experiment);
+            // Runs write every option out. One that is missing there is younger than the run, which did without it.
+            if phases.defenses.iter().any(|(id, written)| id == phase && written != pick) {
+                return None;
+            }
             if experiment.defender.clean_ratio != self.experiment.defender.clean_ratio
                 || !phases.applied(experiment).ok()?.iter().any(same)
             {
