@@ -20,7 +20,7 @@
 pub mod outlier;
 pub mod search;
 
-use outlier::{Limits, PatchSize, judge_sizes};
+use outlier::{Limits, PatchSize, judge_sizes, median};
 use search::{Patches, Settings, Start};
 
 use crate::data::{Card, Dataset, pictures};
@@ -231,13 +231,25 @@ fn tell(job: &mut Job, phase: &str, findings: &[PatchSize], card: &Card) {
     }
 }
 
-/// Masks, patterns and what they put on a picture, one column a class.
+/// How large the patches are, and how they look: one bar and one column a class.
 fn show(job: &mut Job, phase: &str, patches: &Patches, findings: &[PatchSize], card: &Card) -> Outcome<()> {
-    let sheet = pictures::sheet(&patches.shown(), pictures::factor_for(card.width as i64))?;
+    let marked: Vec<bool> = findings.iter().map(|found| found.flagged).collect();
     let flagged: Vec<&str> =
         findings.iter().filter(|found| found.flagged).map(|found| name_of(card, found.class)).collect();
     let verdict =
         if flagged.is_empty() { "none is flagged".to_owned() } else { format!("flagged: {}", flagged.join(", ")) };
+    let sizes: Vec<f64> = findings.iter().map(|found| found.size).collect();
+    let extreme = |pick: fn(f64, f64) -> f64| sizes.iter().copied().reduce(pick).unwrap_or_default();
+    let caption = format!(
+        "Pixels of the smallest patch for each class: {:.1} to {:.1}, median {:.1}; {verdict}",
+        extreme(f64::min),
+        extreme(f64::max),
+        median(&sizes)
+    );
+    let bars: Vec<f32> = sizes.iter().map(|&size| size as f32).collect();
+    pictures::keep(job, &format!("{phase}-sizes"), &caption, pictures::bars(&bars, |class| marked[class]))?;
+    let rows = patches.shown().map(|row| pictures::framed(&row, &marked));
+    let sheet = pictures::sheet(&rows, pictures::factor_for(card.width as i64))?;
     let caption = format!("Smallest patch for each class: mask, pattern, both together; {verdict}");
     Ok(pictures::keep(job, phase, &caption, sheet)?)
 }
