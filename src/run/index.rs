@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Raised whenever the tables change: an index of another version is built anew.
-const VERSION: i64 = 7;
+const VERSION: i64 = 8;
 
 const TABLES: &str = "
     CREATE TABLE run (
@@ -25,7 +25,8 @@ const TABLES: &str = "
         run TEXT NOT NULL REFERENCES run(path) ON DELETE CASCADE, position INTEGER NOT NULL, title TEXT NOT NULL,
         method TEXT NOT NULL, acc REAL NOT NULL, asr REAL, ra REAL, der REAL, rir REAL, seconds REAL NOT NULL,
         clean_count INTEGER NOT NULL, triggered_count INTEGER NOT NULL, oracle INTEGER NOT NULL, control INTEGER NOT NULL,
-        cross_acc REAL, rar REAL, rar_floor REAL, variant TEXT NOT NULL, PRIMARY KEY (run, position)
+        cross_acc REAL, rar REAL, rar_floor REAL, variant TEXT NOT NULL, note TEXT NOT NULL,
+        weights TEXT, PRIMARY KEY (run, position)
     ) STRICT;
     CREATE TABLE tag (
         run TEXT NOT NULL REFERENCES run(path) ON DELETE CASCADE, tag TEXT NOT NULL, PRIMARY KEY (run, tag)
@@ -207,7 +208,7 @@ impl Index {
             row.tags = tags.query_map([&path], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
             let mut results = self.connection.prepare_cached(
                 "SELECT title, method, acc, asr, ra, der, rir, seconds, clean_count, triggered_count, oracle, control,
-                    cross_acc, rar, rar_floor, variant
+                    cross_acc, rar, rar_floor, variant, note, weights
                  FROM final_metric WHERE run = ?1 ORDER BY position",
             )?;
             row.results = results.query_map([&path], result_row)?.collect::<rusqlite::Result<_>>()?;
@@ -330,7 +331,7 @@ impl Entry {
         for (position, row) in self.results.iter().enumerate() {
             let Scores { acc, asr, ra, cross, rar, rar_floor, clean_count, triggered_count } = row.scores;
             to.prepare_cached(
-                "INSERT INTO final_metric VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+                "INSERT INTO final_metric VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
             )?
             .execute(params![
                 path,
@@ -351,6 +352,8 @@ impl Entry {
                 rar,
                 rar_floor,
                 row.variant,
+                row.note,
+                row.weights.as_ref().map(|file| file.to_string_lossy()),
             ])?;
         }
         for tag in &self.tags {
@@ -412,7 +415,8 @@ fn result_row(row: &Row<'_>) -> rusqlite::Result<ResultRow> {
         seconds: row.get(7)?,
         oracle: row.get(10)?,
         control: row.get(11)?,
-        ..ResultRow::default()
+        note: row.get(16)?,
+        weights: row.get::<_, Option<String>>(17)?.map(PathBuf::from),
     })
 }
 
@@ -467,7 +471,7 @@ fn text(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::results::Results;
+    use crate::run::results::{Results, STOPPED_EARLY};
     use crate::run::status::Status;
 
     fn spec(name: &str, attack: &str) -> String {
@@ -506,6 +510,10 @@ mod tests {
             method: "npd".into(),
             scores: repaired,
             oracle: true,
+            variant: "radius 2".into(),
+            control: true,
+            weights: Some("weights/npd.safetensors".into()),
+            note: STOPPED_EARLY.into(),
             ..ResultRow::default()
         });
         let hash = Some("9f2c11ab".to_owned());
