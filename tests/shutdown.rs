@@ -20,6 +20,9 @@ const TIME_TO_CLOSE: Duration = Duration::from_secs(5);
 /// A window that is still there after this long hangs.
 const HANGS: Duration = Duration::from_secs(20);
 
+/// A window, or a training, that is not there after this long does not come.
+const COMES: Duration = Duration::from_secs(240);
+
 /// A training that takes minutes unless somebody stops it.
 fn spec(seed: usize) -> String {
     format!(
@@ -52,13 +55,15 @@ fn virtual_display() -> Option<(Owned, String)> {
     Some((server, format!(":{}", number.trim())))
 }
 
-fn wait_for<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+/// Waits for something; the program's `log` is told where it does not come.
+fn wait_for<T>(what: &str, log: &Path, mut look: impl FnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(begin.elapsed() < patience, "waited too long for {what}");
+        let said = || fs::read_to_string(log).unwrap();
+        assert!(begin.elapsed() < COMES, "waited {COMES:?} for {what}\n{}", said());
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -107,8 +112,8 @@ fn close_in_mid_training(display: &RustConnection, root: Window, display_name: &
         .stderr(fs::File::create(&log).unwrap())
         .spawn();
     let mut program = Owned(program.unwrap());
-    let window = wait_for("the window", Duration::from_secs(120), || titled(display, root).pop());
-    wait_for("the training", Duration::from_secs(120), || has_begun(&runs));
+    let window = wait_for("the window", &log, || titled(display, root).pop());
+    wait_for("the training", &log, || has_begun(&runs));
     // Not always at the same moment of an epoch.
     std::thread::sleep(Duration::from_millis(37 * round as u64));
     ask_to_close(display, window);
