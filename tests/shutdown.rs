@@ -21,7 +21,7 @@ const TIME_TO_CLOSE: Duration = Duration::from_secs(5);
 const HANGS: Duration = Duration::from_secs(20);
 
 /// A window, or a training, that is not there after this long does not come.
-const COMES: Duration = Duration::from_secs(240);
+const COMES: Duration = Duration::from_secs(120);
 
 /// A training that takes minutes unless somebody stops it.
 fn spec(seed: usize) -> String {
